@@ -1,1 +1,8 @@
-//! dalec-targets
+//! `TargetSpec` to build graph: sources, patches, Debian packages, containers and the spec's tests.
+//!
+//! Planning is a plain function from values to a graph; nothing is run, read or asked here. This room
+//! knows no terminal, no transport and not how an engine stores things.
+
+pub mod image_config;
+pub mod locate;
+pub mod request;

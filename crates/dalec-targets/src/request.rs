@@ -1,0 +1,101 @@
+//! What a plan is made from and what it yields.
+//!
+//! Planning asks nothing: the frontend first collects [`Questions`], has them answered by its gateway, and
+//! hands the [`Answers`] over. So a plan is a plain function of values.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dalec_llb::{Platform, SourceMap, State};
+use dalec_spec::target_spec::TargetSpec;
+
+use crate::image_config::ImageConfig;
+
+/// What must be known before a plan can be made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Questions {
+    /// Images whose file system and configuration are needed.
+    pub images: Vec<ImageQuestion>,
+    /// Named contexts to look up; a missing one is no error here.
+    pub contexts: Vec<String>,
+}
+
+/// An image that a plan starts from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageQuestion {
+    /// Full reference with domain, for example `docker.io/library/debian:bookworm`.
+    pub reference: String,
+    /// Packages that will be installed right away: an engine that assembles the image itself may put them in.
+    pub packages: Vec<String>,
+}
+
+/// The answers to [`Questions`].
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// Images by question.
+    pub images: BTreeMap<ImageQuestion, ImageAnswer>,
+    /// The named contexts that exist, by name. The main context is called `context`.
+    pub contexts: BTreeMap<String, State>,
+}
+
+/// An image as it was found.
+#[derive(Debug, Clone, Default)]
+pub struct ImageAnswer {
+    /// Its file system.
+    pub state: State,
+    /// Its configuration.
+    pub config: ImageConfig,
+    /// Whether the packages of the question are in it already.
+    pub has_packages: bool,
+}
+
+/// One build: a resolved spec, a route's choice of output is made by the function that is called with it.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The spec for this target and platform.
+    pub spec: &'a TargetSpec,
+    /// The text the spec's spans point into.
+    pub source_map: Arc<SourceMap>,
+    /// Platform the result is for.
+    pub platform: Platform,
+    /// What the gateway said.
+    pub answers: &'a Answers,
+    /// A file system that holds this program as the executable `/frontend`, statically linked; it runs the spec's tests.
+    pub frontend: State,
+    /// Settings of this build.
+    pub options: Options,
+}
+
+/// Settings of one build, from the client's options and build arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// `DALEC_SKIP_TESTS`.
+    pub skip_tests: bool,
+    /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
+    pub no_cache: Option<Vec<String>>,
+}
+
+impl Options {
+    /// Returns whether ops that consult the cache key `key` must run again.
+    pub fn ignores_cache(&self, key: &str) -> bool {
+        match &self.no_cache {
+            None => false,
+            Some(keys) => {
+                keys.is_empty() || keys.iter().any(|known| known.eq_ignore_ascii_case(key))
+            }
+        }
+    }
+}
+
+/// A graph that is ready to be solved.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// What the build yields.
+    pub result: State,
+    /// States that must be built as well, and must not fail: the spec's tests.
+    pub requires: Vec<State>,
+    /// Configuration of the result when it is an image.
+    pub config: Option<ImageConfig>,
+    /// Warnings for the client, in order.
+    pub warnings: Vec<String>,
+}
