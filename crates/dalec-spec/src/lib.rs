@@ -1,6 +1,36 @@
 //! The Dalec spec language: text to raw spec with spans, raw spec to the spec of one target.
 //!
 //! This room does no I/O: it knows no files, no network, no LLB and no distribution's commands.
+//!
+//! ```
+//! use dalec_spec::{ResolveOptions, SourceText, load};
+//!
+//! let source = SourceText::new("spec.yml", "name: hello\nversion: 1.10\n");
+//! let loaded = load(&source);
+//! let raw = loaded.raw.expect("a mapping");
+//! let (spec, diagnostics) = raw.resolve(&ResolveOptions::default());
+//! assert_eq!(spec.expect("no errors").version, "1.10");
+//! assert!(diagnostics.is_empty());
+//! ```
 
+pub mod codes;
+mod diagnostic;
+mod emit;
+mod load;
+mod platform;
+mod raw;
+mod render;
+mod resolve;
+pub mod shlex;
+mod source_text;
 pub mod span;
 pub mod target_spec;
+
+pub use diagnostic::{Diagnostic, Label, Severity, has_errors, sort};
+pub use emit::{to_json, to_yaml};
+pub use load::{Loaded, load};
+pub use platform::{InvalidPlatform, Platform};
+pub use raw::RawSpec;
+pub use render::{RenderOptions, render, render_json};
+pub use resolve::{ResolveOptions, UnknownArgs};
+pub use source_text::{NotUtf8, SourceText};

@@ -1,0 +1,59 @@
+//! The stable names of all findings, in one table.
+//!
+//! A name is never reused for something else; people silence and search for it.
+
+/// One kind of finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// Stable name.
+    pub name: &'static str,
+    /// What it means, one line.
+    pub summary: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident $name:literal $summary:literal)*) => {
+        $(#[doc = $summary] pub const $constant: &str = $name;)*
+
+        /// All kinds of findings, sorted by name within errors and warnings.
+        pub const ALL: &[Code] = &[$(Code { name: $name, summary: $summary }),*];
+    };
+}
+
+/// Returns the kind of finding called `name`.
+pub fn find(name: &str) -> Option<&'static Code> {
+    ALL.iter().find(|code| code.name == name)
+}
+
+codes! {
+    // Errors.
+    ALIAS_BUDGET "alias-budget" "aliases repeat so much text that the spec would not fit in memory"
+    ALIAS_CYCLE "alias-cycle" "an alias stands inside the value that it repeats"
+    BAD_MERGE "bad-merge" "`<<` takes a mapping, an alias of one, or a list of such aliases"
+    BAD_REGEX "bad-regex" "a pattern under `matches` is not a regular expression"
+    COMMAND_SYNTAX "command-syntax" "a command line cannot be split into words"
+    CONFLICTING_KEYS "conflicting-keys" "two keys exclude each other"
+    DUPLICATE_KEY "duplicate-key" "a mapping has the same key twice"
+    EXPANSION_BUDGET "expansion-budget" "expanded arguments make the spec too large"
+    INVALID_VALUE "invalid-value" "a value has the right type but is not allowed there"
+    MISSING_KEY "missing-key" "a key that is needed is not there"
+    NESTED_TOO_DEEP "nested-too-deep" "the text nests deeper than any spec needs"
+    SUBSTITUTION_SYNTAX "substitution-syntax" "a `${...}` expression or a quote inside an expanded value is broken"
+    TOO_MANY_FINDINGS "too-many-findings" "the list of findings was cut off"
+    UNDECLARED_ARG "undeclared-arg" "a value refers to an argument that `args` does not declare"
+    UNKNOWN_BUILD_ARG "unknown-build-arg" "a build argument was given that `args` does not declare"
+    UNKNOWN_KEY "unknown-key" "a key is not part of the Dalec language at this place"
+    UNKNOWN_SOURCE "unknown-source" "a source is named that `sources` does not have"
+    UNSUPPORTED_KEY "unsupported-key" "a key of the Dalec language that this version of dalec does not support yet"
+    WRONG_TYPE "wrong-type" "a value has another type than its key takes"
+    YAML_SYNTAX "yaml-syntax" "the text is not YAML"
+    // Warnings.
+    DECIMAL_MODE "decimal-mode" "permissions are written in decimal and mean something else in octal"
+    DUPLICATE_ENTRY "duplicate-entry" "a list names the same thing twice"
+    MISSING_DIGEST "missing-digest" "an http source has no digest, so its content may change"
+    NO_CHECKS "no-checks" "a test has neither steps nor files, so it checks nothing"
+    NUMBER_LIKE_TEXT "number-like-text" "upstream reads this text as a number and changes it"
+    UNKNOWN_TAG "unknown-tag" "a YAML tag that has no meaning in a spec"
+    UNRESOLVED_ARG "unresolved-arg" "a well-known argument is not declared, so its reference stays as text"
+    UNUSED_ARG "unused-arg" "an argument is declared and never used"
+}

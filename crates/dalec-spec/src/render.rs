@@ -1,0 +1,175 @@
+//! Findings as text for people and as JSON for programs.
+//!
+//! Colour is the caller's decision; nothing here looks at a terminal or the environment.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use serde::Serialize;
+
+use crate::diagnostic::{Diagnostic, Severity, sort};
+use crate::source_text::SourceText;
+use crate::span::Span;
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RenderOptions {
+    /// Terminal colours.
+    pub color: bool,
+    /// Width in columns to which long lines are cut; none for 140.
+    pub width: Option<usize>,
+}
+
+/// Returns `diagnostics` with the lines they point at, sorted by position, repetitions left out.
+///
+/// The text ends with a line break unless it is empty. Control characters of the spec never reach it.
+pub fn render(source: &SourceText, diagnostics: &[Diagnostic], options: RenderOptions) -> String {
+    let renderer = if options.color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let renderer = renderer
+        .decor_style(DecorStyle::Ascii)
+        .term_width(options.width.unwrap_or(140));
+    let mut out = String::new();
+    for diagnostic in &sorted(diagnostics) {
+        out.push_str(&renderer.render(&[report(source, diagnostic)]));
+        out.push_str("\n\n");
+    }
+    out.pop();
+    out
+}
+
+/// Returns `diagnostics` as a JSON array, sorted by position, repetitions left out.
+///
+/// Each entry has `code`, `severity`, `message`, `labels` and, where known, `help`, `file` and `range` (lines and
+/// columns counted from 1, the end exclusive).
+pub fn render_json(source: &SourceText, diagnostics: &[Diagnostic]) -> serde_json::Value {
+    let diagnostics = sorted(diagnostics);
+    let entries = diagnostics.iter().map(|diagnostic| {
+        let entry = JsonDiagnostic {
+            code: diagnostic.code,
+            severity: diagnostic.severity.to_string(),
+            message: &diagnostic.message,
+            note: &diagnostic.note,
+            help: diagnostic.help.as_deref(),
+            file: source.name(),
+            range: diagnostic.span.map(|span| JsonRange::new(source, span)),
+            labels: diagnostic
+                .labels
+                .iter()
+                .map(|label| JsonLabel {
+                    range: JsonRange::new(source, label.span),
+                    text: &label.text,
+                })
+                .collect(),
+        };
+        serde_json::to_value(entry).unwrap_or_default()
+    });
+    serde_json::Value::Array(entries.collect())
+}
+
+fn sorted(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
+    let mut sorted = diagnostics.to_vec();
+    sort(&mut sorted);
+    sorted
+}
+
+fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
+        .primary_title(normalize_untrusted_str(&diagnostic.message))
+        .id(diagnostic.code);
+    let mut group = Group::with_title(title);
+    if let Some(span) = diagnostic.span {
+        let range = visible(source, span);
+        let mut primary = AnnotationKind::Primary.span(range);
+        if !diagnostic.note.is_empty() {
+            primary = primary.label(normalize_untrusted_str(&diagnostic.note));
+        }
+        let labels = diagnostic.labels.iter().map(|label| {
+            AnnotationKind::Context
+                .span(visible(source, label.span))
+                .label(normalize_untrusted_str(&label.text))
+        });
+        group = group.element(
+            Snippet::source(source.text())
+                .path(source.name())
+                .annotation(primary)
+                .annotations(labels),
+        );
+    }
+    match &diagnostic.help {
+        Some(help) => group.element(Level::HELP.message(normalize_untrusted_str(help))),
+        None => group,
+    }
+}
+
+/// Returns the part of `span` that is worth underlining: its first line, on character boundaries.
+fn visible(source: &SourceText, span: Span) -> std::ops::Range<usize> {
+    let text = source.text();
+    let floor = |mut offset: usize| {
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    };
+    let start = floor(span.start.min(text.len()));
+    let end = floor(span.end.clamp(start, text.len()));
+    let line = text[start..end].lines().next().unwrap_or_default();
+    start..start + line.trim_end().len()
+}
+
+#[derive(Serialize)]
+struct JsonDiagnostic<'a> {
+    code: &'static str,
+    severity: String,
+    message: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    note: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<JsonRange>,
+    labels: Vec<JsonLabel<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonLabel<'a> {
+    range: JsonRange,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonRange {
+    start: JsonPosition,
+    end: JsonPosition,
+}
+
+#[derive(Serialize)]
+struct JsonPosition {
+    line: usize,
+    column: usize,
+    byte: usize,
+}
+
+impl JsonRange {
+    fn new(source: &SourceText, span: Span) -> Self {
+        let position = |byte| {
+            let position = source.position(byte);
+            JsonPosition {
+                line: position.line,
+                column: position.column,
+                byte,
+            }
+        };
+        Self {
+            start: position(span.start),
+            end: position(span.end),
+        }
+    }
+}
