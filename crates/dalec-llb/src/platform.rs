@@ -36,23 +36,6 @@ impl Platform {
         Self::linux(architecture)
     }
 
-    /// Returns the platform that `text` (`os/architecture[/variant]`) names.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('/');
-        let os = parts.next().filter(|part| !part.is_empty())?;
-        let architecture = parts.next().filter(|part| !part.is_empty())?;
-        let variant = parts.next().unwrap_or_default();
-        parts.next().is_none().then(|| Self {
-            os: os.to_ascii_lowercase(),
-            architecture: match architecture.to_ascii_lowercase().as_str() {
-                "x86_64" | "x86-64" => "amd64".into(),
-                "aarch64" => "arm64".into(),
-                other => other.into(),
-            },
-            variant: variant.into(),
-        })
-    }
-
     pub(crate) fn to_pb(&self) -> pb::Platform {
         pb::Platform {
             architecture: self.architecture.clone(),
@@ -70,24 +53,5 @@ impl fmt::Display for Platform {
             write!(formatter, "/{}", self.variant)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Platform;
-
-    #[test]
-    fn text_round_trips() {
-        for text in ["linux/amd64", "linux/arm/v7", "windows/amd64"] {
-            assert_eq!(Platform::parse(text).unwrap().to_string(), text);
-        }
-        assert_eq!(
-            Platform::parse("linux/x86_64"),
-            Some(Platform::linux("amd64"))
-        );
-        for text in ["linux", "", "/", "linux/amd64/v1/x"] {
-            assert_eq!(Platform::parse(text), None, "{text:?}");
-        }
     }
 }

@@ -23,7 +23,7 @@ pub enum ResolveMode {
 /// An image to take the file system of.
 #[derive(Debug, Clone, Default)]
 pub struct ImageRef {
-    /// Full reference with domain, for example `docker.io/library/debian:bookworm`.
+    /// Full reference with domain, for example `docker.io/library/debian:bookworm`, or an `oci-layout://…` URL.
     pub reference: String,
     /// Where it may come from.
     pub resolve_mode: ResolveMode,
@@ -88,7 +88,10 @@ impl State {
                 drop(attrs.insert("image.resolvemode".to_owned(), "local".to_owned()))
             }
         }
-        let identifier = format!("docker-image://{}", image.reference);
+        let identifier = match image.reference.starts_with("oci-layout://") {
+            true => image.reference,
+            false => format!("docker-image://{}", image.reference),
+        };
         source(
             identifier,
             attrs,
