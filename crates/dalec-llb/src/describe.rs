@@ -23,10 +23,7 @@ pub fn describe(definition: &pb::Definition) -> String {
             let _ = writeln!(text, "#{number} undecodable");
             continue;
         };
-        let input = |index: i64| match usize::try_from(index)
-            .ok()
-            .and_then(|index| op.inputs.get(index))
-        {
+        let input = |index: i64| match usize::try_from(index).ok().and_then(|index| op.inputs.get(index)) {
             None => "scratch".to_owned(),
             Some(input) => match (numbers.get(&input.digest), input.index) {
                 (None, _) => "?".to_owned(),
@@ -36,8 +33,7 @@ pub fn describe(definition: &pb::Definition) -> String {
         };
         // Writing to a string cannot fail.
         let _ = describe_op(&mut text, number, &op, &input);
-        if let Some(name) = metadata.and_then(|metadata| metadata.description.get("llb.customname"))
-        {
+        if let Some(name) = metadata.and_then(|metadata| metadata.description.get("llb.customname")) {
             let _ = writeln!(text, "    name {name}");
         }
         if metadata.is_some_and(|metadata| metadata.ignore_cache) {
@@ -57,17 +53,10 @@ fn describe_op(
         None => writeln!(text, "#{number} result {}", input(0)),
         Some(Op::Source(source)) => {
             writeln!(text, "#{number} source {}", source.identifier)?;
-            source
-                .attrs
-                .iter()
-                .try_for_each(|(key, value)| writeln!(text, "    {key} = {value}"))
+            source.attrs.iter().try_for_each(|(key, value)| writeln!(text, "    {key} = {value}"))
         }
         Some(Op::Merge(merge)) => {
-            let inputs: Vec<String> = merge
-                .inputs
-                .iter()
-                .map(|merged| input(merged.input))
-                .collect();
+            let inputs: Vec<String> = merge.inputs.iter().map(|merged| input(merged.input)).collect();
             writeln!(text, "#{number} merge {}", inputs.join(" "))
         }
         Some(Op::Diff(diff)) => {
@@ -79,11 +68,7 @@ fn describe_op(
             writeln!(text, "#{number} file")?;
             let count = op.inputs.len() as i64;
             file.actions.iter().try_for_each(|action| {
-                let base = if action.input >= count {
-                    "^".to_owned()
-                } else {
-                    input(action.input)
-                };
+                let base = if action.input >= count { "^".to_owned() } else { input(action.input) };
                 describe_action(text, action, &base, &input(action.secondary_input))
             })
         }
@@ -92,12 +77,7 @@ fn describe_op(
     }
 }
 
-fn describe_action(
-    text: &mut String,
-    action: &pb::FileAction,
-    base: &str,
-    from: &str,
-) -> std::fmt::Result {
+fn describe_action(text: &mut String, action: &pb::FileAction, base: &str, from: &str) -> std::fmt::Result {
     match &action.action {
         None => writeln!(text, "    unknown action on {base}"),
         Some(Action::Mkdir(mkdir)) => {
@@ -106,14 +86,11 @@ fn describe_action(
         Some(Action::Mkfile(mkfile)) => {
             writeln!(text, "    {base} mkfile {:o} {}", mkfile.mode, mkfile.path)?;
             let data = String::from_utf8_lossy(&mkfile.data);
-            data.lines()
-                .try_for_each(|line| writeln!(text, "    | {line}"))
+            data.lines().try_for_each(|line| writeln!(text, "    | {line}"))
         }
-        Some(Action::Symlink(link)) => writeln!(
-            text,
-            "    {base} symlink {} -> {}",
-            link.newpath, link.oldpath
-        ),
+        Some(Action::Symlink(link)) => {
+            writeln!(text, "    {base} symlink {} -> {}", link.newpath, link.oldpath)
+        }
         Some(Action::Rm(rm)) => writeln!(text, "    {base} rm {}", rm.path),
         Some(Action::Copy(copy)) => {
             write!(text, "    {base} copy {from}:{} -> {}", copy.src, copy.dest)?;
@@ -135,19 +112,13 @@ fn describe_exec(
     input: &dyn Fn(i64) -> String,
 ) -> std::fmt::Result {
     let meta = exec.meta.clone().unwrap_or_default();
-    writeln!(
-        text,
-        "#{number} exec network={}",
-        exec.network().as_str_name()
-    )?;
+    writeln!(text, "#{number} exec network={}", exec.network().as_str_name())?;
     for argument in &meta.args {
         let mut lines = argument.lines();
         writeln!(text, "    arg {}", lines.next().unwrap_or_default())?;
         lines.try_for_each(|line| writeln!(text, "    | {line}"))?;
     }
-    meta.env
-        .iter()
-        .try_for_each(|variable| writeln!(text, "    env {variable}"))?;
+    meta.env.iter().try_for_each(|variable| writeln!(text, "    env {variable}"))?;
     writeln!(text, "    cwd {}", meta.cwd)?;
     for mount in &exec.mounts {
         let what = match mount.mount_type() {

@@ -8,7 +8,7 @@ use bollard_buildkit_proto::pb;
 use crate::file::push_input;
 use crate::location::Location;
 use crate::platform::Platform;
-use crate::state::{Metadata, Output, ProgressGroup, State, Vertex};
+use crate::state::{Body, Metadata, Output, ProgressGroup, State, Vertex};
 
 /// Network of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,14 +76,7 @@ impl Mount {
 
     /// Mounts the cache directory called `id` at `dest`.
     pub fn cache(dest: impl Into<String>, id: impl Into<String>, sharing: CacheSharing) -> Self {
-        Self::new(
-            dest,
-            State::scratch(),
-            Kind::Cache {
-                id: id.into(),
-                sharing,
-            },
-        )
+        Self::new(dest, State::scratch(), Kind::Cache { id: id.into(), sharing })
     }
 
     /// Mounts an empty directory in memory at `dest`.
@@ -109,13 +102,7 @@ impl Mount {
     }
 
     fn new(dest: impl Into<String>, state: State, kind: Kind) -> Self {
-        Self {
-            dest: dest.into(),
-            state,
-            selector: String::new(),
-            readonly: false,
-            kind,
-        }
+        Self { dest: dest.into(), state, selector: String::new(), readonly: false, kind }
     }
 
     fn is_output(&self) -> bool {
@@ -221,9 +208,7 @@ impl Exec {
 
     /// Sets the words to show.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.metadata
-            .description
-            .insert("llb.customname".into(), name.into());
+        self.metadata.description.insert("llb.customname".into(), name.into());
         self
     }
 
@@ -252,10 +237,7 @@ impl State {
         let mut inputs: Vec<Output> = Vec::new();
         let mut outputs = BTreeMap::new();
         let mut next_output = 0;
-        let root = Mount {
-            readonly: exec.readonly_root,
-            ..Mount::bind("/", self)
-        };
+        let root = Mount { readonly: exec.readonly_root, ..Mount::bind("/", self) };
         let mut mounts = Vec::with_capacity(exec.mounts.len() + 1);
         for mount in std::iter::once(root).chain(exec.mounts) {
             let output = if mount.is_output() {
@@ -274,11 +256,7 @@ impl State {
         let op = pb::op::Op::Exec(pb::ExecOp {
             meta: Some(pb::Meta {
                 args: exec.args,
-                env: exec
-                    .env
-                    .into_iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect(),
+                env: exec.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
                 cwd: exec.cwd,
                 user: exec.user,
                 ..pb::Meta::default()
@@ -292,16 +270,8 @@ impl State {
             .into(),
             ..pb::ExecOp::default()
         });
-        let vertex = Vertex {
-            op,
-            inputs,
-            platform: exec.platform,
-            metadata: exec.metadata,
-        };
-        Executed {
-            vertex: Arc::new(vertex),
-            outputs,
-        }
+        let vertex = Vertex { op: Body::Op(op), inputs, platform: exec.platform, metadata: exec.metadata };
+        Executed { vertex: Arc::new(vertex), outputs }
     }
 }
 
@@ -321,12 +291,7 @@ impl Executed {
     pub fn output(&self, dest: &str) -> State {
         let index = self.outputs.get(dest);
         let index = *index.unwrap_or_else(|| panic!("exec has no output at {dest:?}"));
-        State {
-            output: Some(Output {
-                vertex: self.vertex.clone(),
-                index,
-            }),
-        }
+        State { output: Some(Output { vertex: self.vertex.clone(), index }) }
     }
 }
 

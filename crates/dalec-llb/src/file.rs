@@ -3,7 +3,7 @@
 use bollard_buildkit_proto::pb::{self, file_action::Action};
 
 use crate::location::Location;
-use crate::state::{Metadata, Output, ProgressGroup, State, Vertex};
+use crate::state::{Body, Metadata, Output, ProgressGroup, State, Vertex};
 
 /// Numeric owner of what a file action makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +47,7 @@ pub struct File {
 impl File {
     /// Returns an empty chain called `name` in progress displays.
     pub fn new(name: impl AsRef<str>) -> Self {
-        Self {
-            actions: Vec::new(),
-            metadata: Metadata::named(name.as_ref()),
-        }
+        Self { actions: Vec::new(), metadata: Metadata::named(name.as_ref()) }
     }
 
     /// Adds the directory `path`, with its parents.
@@ -67,13 +64,7 @@ impl File {
     }
 
     /// Adds the file `path`; its parent must exist.
-    pub fn mkfile(
-        mut self,
-        path: &str,
-        mode: u32,
-        owner: Option<Owner>,
-        data: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn mkfile(mut self, path: &str, mode: u32, owner: Option<Owner>, data: impl Into<Vec<u8>>) -> Self {
         let action = Action::Mkfile(pb::FileActionMkFile {
             path: path.into(),
             mode: mode as i32,
@@ -99,11 +90,8 @@ impl File {
 
     /// Removes `path` with everything in it; it may be missing.
     pub fn rm(mut self, path: &str) -> Self {
-        let action = Action::Rm(pb::FileActionRm {
-            path: path.into(),
-            allow_not_found: true,
-            allow_wildcard: false,
-        });
+        let action =
+            Action::Rm(pb::FileActionRm { path: path.into(), allow_not_found: true, allow_wildcard: false });
         self.actions.push((action, None));
         self
     }
@@ -149,37 +137,28 @@ impl State {
             return self.clone();
         }
         let mut inputs: Vec<Output> = Vec::new();
-        let base = self
-            .output
-            .clone()
-            .map(|output| push_input(&mut inputs, output));
+        let base = self.output.clone().map(|output| push_input(&mut inputs, output));
         let secondary: Vec<i64> = file
             .actions
             .iter()
-            .map(
-                |(_, source)| match source.as_ref().and_then(|state| state.output.clone()) {
-                    Some(output) => push_input(&mut inputs, output),
-                    None => -1,
-                },
-            )
+            .map(|(_, source)| match source.as_ref().and_then(|state| state.output.clone()) {
+                Some(output) => push_input(&mut inputs, output),
+                None => -1,
+            })
             .collect();
         let count = inputs.len() as i64;
         let last = file.actions.len() - 1;
         let actions = file.actions.into_iter().zip(secondary).enumerate();
         let actions = actions
             .map(|(index, ((action, _), secondary_input))| pb::FileAction {
-                input: if index == 0 {
-                    base.unwrap_or(-1)
-                } else {
-                    count + index as i64 - 1
-                },
+                input: if index == 0 { base.unwrap_or(-1) } else { count + index as i64 - 1 },
                 secondary_input,
                 output: if index == last { 0 } else { -1 },
                 action: Some(action),
             })
             .collect();
         State::first_output(Vertex {
-            op: pb::op::Op::File(pb::FileOp { actions }),
+            op: Body::Op(pb::op::Op::File(pb::FileOp { actions })),
             inputs,
             platform: None,
             metadata: file.metadata,
@@ -189,9 +168,8 @@ impl State {
 
 /// Returns the index of `output` in `inputs`, adding it when it is not there yet.
 pub(crate) fn push_input(inputs: &mut Vec<Output>, output: Output) -> i64 {
-    let same = |known: &Output| {
-        std::sync::Arc::ptr_eq(&known.vertex, &output.vertex) && known.index == output.index
-    };
+    let same =
+        |known: &Output| std::sync::Arc::ptr_eq(&known.vertex, &output.vertex) && known.index == output.index;
     match inputs.iter().position(same) {
         Some(index) => index as i64,
         None => {
@@ -202,13 +180,6 @@ pub(crate) fn push_input(inputs: &mut Vec<Output>, output: Output) -> i64 {
 }
 
 fn chown(owner: Owner) -> pb::ChownOpt {
-    let id = |id| {
-        Some(pb::UserOpt {
-            user: Some(pb::user_opt::User::ById(id)),
-        })
-    };
-    pb::ChownOpt {
-        user: id(owner.uid),
-        group: id(owner.gid),
-    }
+    let id = |id| Some(pb::UserOpt { user: Some(pb::user_opt::User::ById(id)) });
+    pb::ChownOpt { user: id(owner.uid), group: id(owner.gid) }
 }

@@ -9,6 +9,7 @@
 mod describe;
 mod exec;
 mod file;
+mod foreign;
 mod location;
 mod marshal;
 mod platform;
@@ -19,6 +20,7 @@ pub use bollard_buildkit_proto::pb;
 pub use describe::describe;
 pub use exec::{CacheSharing, Exec, Executed, Mount, Network, Secret};
 pub use file::{Copy, File, Owner};
+pub use foreign::ForeignError;
 pub use location::{Location, Position, Range, SourceMap};
 pub use marshal::digest_of;
 pub use platform::Platform;

@@ -55,15 +55,7 @@ impl SourceMap {
 
 impl Range {
     pub(crate) fn to_pb(self) -> pb::Range {
-        let position = |at: Position| {
-            Some(pb::Position {
-                line: at.line,
-                character: at.character,
-            })
-        };
-        pb::Range {
-            start: position(self.start),
-            end: position(self.end),
-        }
+        let position = |at: Position| Some(pb::Position { line: at.line, character: at.character });
+        pb::Range { start: position(self.start), end: position(self.end) }
     }
 }

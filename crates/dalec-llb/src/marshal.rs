@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::location::{Location, SourceMap};
 use crate::platform::Platform;
-use crate::state::{Metadata, Output, State, Vertex};
+use crate::state::{Body, Metadata, Output, State, Vertex};
 
 /// Returns the digest (`sha256:hex`) of an encoded op, which names its vertex.
 pub fn digest_of(encoded: &[u8]) -> String {
@@ -25,16 +25,9 @@ impl State {
         let mut marshaller = Marshaller::new(platform);
         if let Some(output) = &self.output {
             let input = marshaller.input(output);
-            let terminal = pb::Op {
-                inputs: vec![input],
-                ..pb::Op::default()
-            }
-            .encode_to_vec();
+            let terminal = pb::Op { inputs: vec![input], ..pb::Op::default() }.encode_to_vec();
             let digest = digest_of(&terminal);
-            marshaller
-                .definition
-                .metadata
-                .insert(digest, pb::OpMetadata::default());
+            marshaller.definition.metadata.insert(digest, pb::OpMetadata::default());
             marshaller.definition.def.push(terminal);
         }
         marshaller.finish()
@@ -61,36 +54,21 @@ impl<'a> Marshaller<'a> {
     }
 
     fn input(&mut self, output: &Output) -> pb::Input {
-        pb::Input {
-            digest: self.vertex(&output.vertex),
-            index: output.index,
-        }
+        pb::Input { digest: self.vertex(&output.vertex), index: output.index }
     }
 
     fn vertex(&mut self, vertex: &Arc<Vertex>) -> String {
         if let Some(digest) = self.digests.get(&Arc::as_ptr(vertex)) {
             return digest.clone();
         }
-        let inputs = vertex
-            .inputs
-            .iter()
-            .map(|input| self.input(input))
-            .collect();
-        // Merge and diff are the same on every platform, as in BuildKit.
-        let neutral = matches!(vertex.op, pb::op::Op::Merge(_) | pb::op::Op::Diff(_));
-        let platform = vertex.platform.as_ref().unwrap_or(self.platform);
-        let op = pb::Op {
-            inputs,
-            platform: (!neutral).then(|| platform.to_pb()),
-            constraints: Some(pb::WorkerConstraints::default()),
-            op: Some(vertex.op.clone()),
+        let inputs: Vec<pb::Input> = vertex.inputs.iter().map(|input| self.input(input)).collect();
+        let (encoded, metadata) = match &vertex.op {
+            Body::Op(op) => (self.encode(vertex, op, inputs), metadata(&vertex.metadata)),
+            Body::Encoded { bytes, metadata } => (bytes.clone(), metadata.clone()),
         };
-        let encoded = op.encode_to_vec();
         let digest = digest_of(&encoded);
         if !self.definition.metadata.contains_key(&digest) {
-            self.definition
-                .metadata
-                .insert(digest.clone(), metadata(&vertex.metadata));
+            self.definition.metadata.insert(digest.clone(), metadata);
             self.definition.def.push(encoded);
         }
         for location in &vertex.metadata.locations {
@@ -98,6 +76,19 @@ impl<'a> Marshaller<'a> {
         }
         self.digests.insert(Arc::as_ptr(vertex), digest.clone());
         digest
+    }
+
+    fn encode(&self, vertex: &Vertex, op: &pb::op::Op, inputs: Vec<pb::Input>) -> Vec<u8> {
+        // Merge and diff are the same on every platform, as in BuildKit.
+        let neutral = matches!(op, pb::op::Op::Merge(_) | pb::op::Op::Diff(_));
+        let platform = vertex.platform.as_ref().unwrap_or(self.platform);
+        pb::Op {
+            inputs,
+            platform: (!neutral).then(|| platform.to_pb()),
+            constraints: Some(pb::WorkerConstraints::default()),
+            op: Some(op.clone()),
+        }
+        .encode_to_vec()
     }
 
     fn locate(&mut self, digest: &str, location: &Location) {
@@ -110,11 +101,7 @@ impl<'a> Marshaller<'a> {
             source_index: source_index as i32,
             ranges: location.ranges.iter().map(|range| range.to_pb()).collect(),
         };
-        let locations = &mut self
-            .locations
-            .entry(digest.to_owned())
-            .or_default()
-            .locations;
+        let locations = &mut self.locations.entry(digest.to_owned()).or_default().locations;
         if !locations.contains(&location) {
             locations.push(location);
         }

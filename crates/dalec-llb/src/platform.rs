@@ -18,11 +18,7 @@ pub struct Platform {
 impl Platform {
     /// Returns `linux` on `architecture`.
     pub fn linux(architecture: &str) -> Self {
-        Self {
-            os: "linux".into(),
-            architecture: architecture.into(),
-            variant: String::new(),
-        }
+        Self { os: "linux".into(), architecture: architecture.into(), variant: String::new() }
     }
 
     /// Returns the platform of the machine this program was built for.

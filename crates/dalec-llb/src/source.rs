@@ -6,7 +6,7 @@ use bollard_buildkit_proto::pb;
 
 use crate::location::Location;
 use crate::platform::Platform;
-use crate::state::{Metadata, ProgressGroup, State, Vertex};
+use crate::state::{Body, Metadata, ProgressGroup, State, Vertex};
 
 /// Where an image may come from, as `image.resolvemode` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,25 +81,14 @@ impl State {
         let mut attrs = BTreeMap::new();
         match image.resolve_mode {
             ResolveMode::Default => {}
-            ResolveMode::Pull => {
-                drop(attrs.insert("image.resolvemode".to_owned(), "pull".to_owned()))
-            }
-            ResolveMode::Local => {
-                drop(attrs.insert("image.resolvemode".to_owned(), "local".to_owned()))
-            }
+            ResolveMode::Pull => drop(attrs.insert("image.resolvemode".to_owned(), "pull".to_owned())),
+            ResolveMode::Local => drop(attrs.insert("image.resolvemode".to_owned(), "local".to_owned())),
         }
         let identifier = match image.reference.starts_with("oci-layout://") {
             true => image.reference,
             false => format!("docker-image://{}", image.reference),
         };
-        source(
-            identifier,
-            attrs,
-            image.platform,
-            &image.name,
-            image.locations,
-            None,
-        )
+        source(identifier, attrs, image.platform, &image.name, image.locations, None)
     }
 
     /// Returns a directory that the client serves.
@@ -119,14 +108,7 @@ impl State {
         if !local.session.is_empty() {
             attrs.insert("local.sessionid".into(), local.session);
         }
-        source(
-            format!("local://{}", local.name),
-            attrs,
-            None,
-            &local.label,
-            local.locations,
-            None,
-        )
+        source(format!("local://{}", local.name), attrs, None, &local.label, local.locations, None)
     }
 
     /// Returns a file system that holds one downloaded file.
@@ -141,14 +123,7 @@ impl State {
         if let Some(permissions) = http.permissions {
             attrs.insert("http.perm".into(), format!("0{permissions:o}"));
         }
-        source(
-            http.url,
-            attrs,
-            None,
-            &http.label,
-            http.locations,
-            http.group,
-        )
+        source(http.url, attrs, None, &http.label, http.locations, http.group)
     }
 }
 
@@ -161,13 +136,9 @@ fn source(
     group: Option<ProgressGroup>,
 ) -> State {
     State::first_output(Vertex {
-        op: pb::op::Op::Source(pb::SourceOp { identifier, attrs }),
+        op: Body::Op(pb::op::Op::Source(pb::SourceOp { identifier, attrs })),
         inputs: Vec::new(),
         platform,
-        metadata: Metadata {
-            locations,
-            group,
-            ..Metadata::named(name)
-        },
+        metadata: Metadata { locations, group, ..Metadata::named(name) },
     })
 }

@@ -24,11 +24,20 @@ pub(crate) struct Output {
 /// One op with its inputs. Everything in `metadata` and `locations` stays outside the digest.
 #[derive(Debug)]
 pub(crate) struct Vertex {
-    pub op: pb::op::Op,
+    pub op: Body,
     pub inputs: Vec<Output>,
     /// Overrides the platform the graph is marshalled for.
     pub platform: Option<Platform>,
     pub metadata: Metadata,
+}
+
+/// What a vertex does.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Built here; encoded when the graph is marshalled.
+    Op(pb::op::Op),
+    /// Taken over from another definition, byte for byte, with its metadata.
+    Encoded { bytes: Vec<u8>, metadata: pb::OpMetadata },
 }
 
 #[derive(Debug, Clone, Default)]
@@ -52,10 +61,7 @@ impl ProgressGroup {
     /// Returns the group called `name`, which is its identity too.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self {
-            id: name.clone(),
-            name,
-        }
+        Self { id: name.clone(), name }
     }
 }
 
@@ -72,20 +78,13 @@ impl State {
 
     /// Lays `states` over each other, later ones on top. Scratch states drop out; nothing left is scratch.
     pub fn merge(states: &[State], name: &str) -> State {
-        let inputs: Vec<Output> = states
-            .iter()
-            .filter_map(|state| state.output.clone())
-            .collect();
+        let inputs: Vec<Output> = states.iter().filter_map(|state| state.output.clone()).collect();
         match inputs.len() {
             0 => State::scratch(),
-            1 => State {
-                output: inputs.into_iter().next(),
-            },
+            1 => State { output: inputs.into_iter().next() },
             count => {
                 let op = pb::op::Op::Merge(pb::MergeOp {
-                    inputs: (0..count as i64)
-                        .map(|input| pb::MergeInput { input })
-                        .collect(),
+                    inputs: (0..count as i64).map(|input| pb::MergeInput { input }).collect(),
                 });
                 State::first_output(Vertex::named(op, inputs, name))
             }
@@ -108,23 +107,13 @@ impl State {
     }
 
     pub(crate) fn first_output(vertex: Vertex) -> State {
-        State {
-            output: Some(Output {
-                vertex: Arc::new(vertex),
-                index: 0,
-            }),
-        }
+        State { output: Some(Output { vertex: Arc::new(vertex), index: 0 }) }
     }
 }
 
 impl Vertex {
     pub(crate) fn named(op: pb::op::Op, inputs: Vec<Output>, name: &str) -> Vertex {
-        Vertex {
-            op,
-            inputs,
-            platform: None,
-            metadata: Metadata::named(name),
-        }
+        Vertex { op: Body::Op(op), inputs, platform: None, metadata: Metadata::named(name) }
     }
 }
 
@@ -132,9 +121,7 @@ impl Metadata {
     pub(crate) fn named(name: &str) -> Self {
         let mut metadata = Self::default();
         if !name.is_empty() {
-            metadata
-                .description
-                .insert("llb.customname".into(), name.into());
+            metadata.description.insert("llb.customname".into(), name.into());
         }
         metadata
     }
