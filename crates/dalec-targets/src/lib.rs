@@ -3,6 +3,8 @@
 //! Planning is a plain function from values to a graph; nothing is run, read or asked here. This room
 //! knows no terminal, no transport and not how an engine stores things.
 
+pub mod deb;
+pub mod error;
 pub mod image_config;
 pub mod locate;
 pub mod request;

@@ -80,9 +80,7 @@ impl Options {
     pub fn ignores_cache(&self, key: &str) -> bool {
         match &self.no_cache {
             None => false,
-            Some(keys) => {
-                keys.is_empty() || keys.iter().any(|known| known.eq_ignore_ascii_case(key))
-            }
+            Some(keys) => keys.is_empty() || keys.iter().any(|known| known.eq_ignore_ascii_case(key)),
         }
     }
 }

@@ -1,0 +1,86 @@
+//! The Debian family's distributions. One distribution is one entry of [`DISTROS`]; nothing else names one.
+
+use dalec_llb::{CacheSharing, Mount};
+
+use crate::request::ImageQuestion;
+
+/// What is to know about one distribution.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DebDistro {
+    /// Target key, which is the suite too, for example `bookworm`.
+    pub key: &'static str,
+    /// Words for people.
+    pub title: &'static str,
+    /// Image that workers and containers start from.
+    pub image: &'static str,
+    /// Part of every package version that tells releases apart, for example `debian12`.
+    pub version_id: &'static str,
+    /// Packages of the worker, without what they merely recommend.
+    pub worker_packages: &'static [&'static str],
+    /// Packages that containers get besides the built ones.
+    pub base_packages: &'static [&'static str],
+}
+
+/// Tools of every worker. `git` and `ca-certificates` are not needed by the packaging itself: specs count on them.
+const WORKER: &[&str] = &["build-essential", "ca-certificates", "debhelper", "dpkg-dev", "git"];
+
+/// What every container has.
+const BASE: &[&str] = &["ca-certificates"];
+
+/// Every distribution that packages are built for, newest first.
+pub const DISTROS: &[DebDistro] = &[
+    DebDistro {
+        key: "trixie",
+        title: "Debian 13 (trixie)",
+        image: "docker.io/library/debian:trixie",
+        version_id: "debian13",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "bookworm",
+        title: "Debian 12 (bookworm)",
+        image: "docker.io/library/debian:bookworm",
+        version_id: "debian12",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+];
+
+/// Returns the distribution of a target key.
+pub fn find(key: &str) -> Option<&'static DebDistro> {
+    DISTROS.iter().find(|distro| distro.key == key)
+}
+
+impl DebDistro {
+    /// Returns the named context that replaces the worker.
+    pub fn worker_context(&self) -> String {
+        format!("dalec-{}-worker", self.key)
+    }
+
+    /// Returns the question for the worker's root file system.
+    pub fn worker_question(&self) -> ImageQuestion {
+        question(self.image, self.worker_packages)
+    }
+
+    /// Returns the question for the root file system that the testing container starts from.
+    pub fn base_question(&self) -> ImageQuestion {
+        question(self.image, self.base_packages)
+    }
+
+    /// Returns the caches that every run of apt shares: package lists and downloaded packages.
+    pub fn apt_caches(&self) -> [Mount; 2] {
+        let id = |name| format!("{}dalec-{name}", self.key);
+        [
+            Mount::cache("/var/cache/apt", id("var-cache-apt"), CacheSharing::Locked),
+            Mount::cache("/var/lib/apt", id("var-lib-apt"), CacheSharing::Locked),
+        ]
+    }
+}
+
+fn question(image: &str, packages: &[&str]) -> ImageQuestion {
+    ImageQuestion {
+        reference: image.to_owned(),
+        packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,118 @@
+# Installs packages with apt: install.sh [OPTION]... -- PACKAGE...
+#
+#   --upgrade             upgrade what is installed first
+#   --recommends          install recommended packages too
+#   --keep-docs           unpack documentation even where the image leaves it out
+#   --wanted PLACE TEXT   a dependency, to be named with its place when it turns out not to be installable
+#
+# A package is a name or the path of a .deb file.
+set -eu
+umask 022
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+
+lists=/var/lib/apt/lists
+stamp=/var/lib/apt/dalec-lists
+ca=/run/secrets/dalec.ca-bundle
+policy=/usr/sbin/policy-rc.d
+work=$(mktemp -d)
+made_policy=
+
+finish() {
+    [ -z "$made_policy" ] || rm -f "$policy"
+    rm -rf "$work"
+}
+trap finish EXIT
+
+# One file instead of a tail of -o options at every call. It is read before the image's own settings,
+# none of which touch these.
+export APT_CONFIG="$work/apt.conf"
+cat >"$APT_CONFIG" <<CONF
+APT::Sandbox::User "root";
+APT::Get::Assume-Yes "true";
+APT::Install-Recommends "false";
+APT::Keep-Downloaded-Packages "true";
+APT::Color "0";
+Acquire::Languages "none";
+Acquire::Retries "3";
+APT::Update::Error-Mode "any";
+Dpkg::Use-Pty "0";
+quiet "1";
+DPkg::Options { "--force-confdef"; "--force-confold"; };
+CONF
+if [ -s "$ca" ]; then
+    echo "Acquire::https::CAInfo \"$ca\";" >>"$APT_CONFIG"
+fi
+
+upgrade=
+wanted="$work/wanted"
+: >"$wanted"
+while [ "$1" != -- ]; do
+    case "$1" in
+    --upgrade) upgrade=1 ;;
+    --recommends) echo 'APT::Install-Recommends "true";' >>"$APT_CONFIG" ;;
+    --keep-docs)
+        for path in doc man info; do
+            echo "DPkg::Options:: \"--path-include=/usr/share/$path/*\";" >>"$APT_CONFIG"
+        done
+        ;;
+    --wanted)
+        printf '%s\t%s\n' "$2" "$3" >>"$wanted"
+        shift 2
+        ;;
+    esac
+    shift
+done
+shift
+
+# Images for containers throw away what apt downloads; here it goes into a cache, not into the image.
+rm -f /etc/apt/apt.conf.d/docker-clean
+# No service may start while packages are set up.
+if [ ! -e "$policy" ] && [ -d "${policy%/*}" ]; then
+    made_policy=1
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 0755 "$policy"
+fi
+
+# The lists are in a cache that other roots of this distribution share. They are taken as they are for an hour
+# if they were fetched with the same sources; whatever cannot be installed from them is tried again with new ones.
+# The stamp says when: the lists themselves bear the mirror's times.
+sources() {
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | cksum
+}
+
+fresh() {
+    [ -n "$(find "$stamp" -mmin -60 2>/dev/null)" ] && [ "$(cat "$stamp")" = "$(sources)" ]
+}
+
+update() {
+    rm -f "$stamp"
+    apt-get update && sources >"$stamp"
+}
+
+install_all() {
+    if [ -n "$upgrade" ]; then
+        apt-get dist-upgrade || return
+    fi
+    apt-get install -- "$@"
+}
+
+# Says which of the wanted dependencies cannot be had, in apt's own words.
+explain() {
+    while IFS="$(printf '\t')" read -r place relation; do
+        if ! apt-get --simulate satisfy "$relation" >"$work/why" 2>&1; then
+            why=$(sed -n 's/^.* but /but /p' "$work/why" | head -n 1)
+            echo "dalec: error: $place: dependency \"$relation\" cannot be installed${why:+, $why}" >&2
+        fi
+    done <"$wanted"
+}
+
+if fresh; then
+    install_all "$@" && exit
+    echo "dalec: trying again with new package lists" >&2
+fi
+update
+install_all "$@" || {
+    status=$?
+    explain
+    exit "$status"
+}
