@@ -1,1 +1,3 @@
+//! Measures the product and prints JSON.
+
 fn main() {}

@@ -1,1 +1,42 @@
-fn main() {}
+//! Chores of the project: `cargo xtask NAME`.
+//!
+//! Nothing here is part of the product. What the tests need from the system is installed here, so that a fresh
+//! machine with a Rust toolchain and a C compiler is enough.
+
+mod prepare;
+mod suite;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Chores of the project.
+
+usage: cargo xtask NAME
+
+  test       install what the tests need, then run all of them; the last line counts them
+  prepare    only install what the tests need
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["test"] => prepare::run().and_then(|()| suite::run()),
+        ["prepare"] => prepare::run(),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
