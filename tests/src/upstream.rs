@@ -1,0 +1,137 @@
+//! Real upstream software, fetched by package name with the ordinary clients and kept.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+use crate::binary::kept;
+
+/// A source archive.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Name of the file.
+    pub name: String,
+    /// Content.
+    pub content: Vec<u8>,
+}
+
+impl Archive {
+    /// Returns `sha256:HEX` of the content.
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", hex::encode(Sha256::digest(&self.content)))
+    }
+
+    fn read(path: &Path) -> Self {
+        Self {
+            name: path.file_name().expect("a file").to_string_lossy().into_owned(),
+            content: std::fs::read(path).expect("the archive can be read"),
+        }
+    }
+}
+
+/// Returns the upstream archive of a Debian source package.
+///
+/// Uses the host's apt with its own mirrors and an apt state of our own, so that nothing on the host changes.
+///
+/// # Panics
+/// When apt cannot fetch it.
+pub fn debian_source(package: &str) -> Archive {
+    let folder = kept().join("sources").join(package);
+    if let Some(found) = orig(&folder) {
+        return Archive::read(&found);
+    }
+    let apt = kept().join("apt");
+    for name in ["lists/partial", "archives/partial", "etc/sources"] {
+        std::fs::create_dir_all(apt.join(name)).expect("folders can be made");
+    }
+    std::fs::create_dir_all(&folder).expect("folders can be made");
+    std::fs::write(apt.join("etc/sources/source.sources"), source_entries()).expect("it can be written");
+    let option = |key: &str, value: &Path| format!("-o{key}={}", value.display());
+    let options = [
+        option("Dir::State::lists", &apt.join("lists")),
+        option("Dir::Cache", &apt),
+        option("Dir::Etc::sourceparts", &apt.join("etc/sources")),
+        option("Dir::Etc::sourcelist", Path::new("/dev/null")),
+        "-oAPT::Sandbox::User=root".to_owned(),
+    ];
+    let run = |arguments: &[&str]| {
+        let done = Command::new("apt-get").args(&options).args(arguments).current_dir(&folder).output();
+        let done = done.expect("apt-get starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    run(&["update", "-q"]);
+    run(&["source", "-q", "--download-only", package]);
+    Archive::read(&orig(&folder).expect("the source package has an upstream archive"))
+}
+
+fn orig(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut paths = entries.flatten().map(|entry| entry.path());
+    paths.find(|path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        name.contains(".orig.tar") && !name.ends_with(".asc")
+    })
+}
+
+/// Returns the host's Debian repositories as entries for source packages.
+fn source_entries() -> String {
+    let mut entries = String::new();
+    let listed = std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    for file in listed.map(|entry| entry.path()) {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        for stanza in text.split("\n\n").filter(|stanza| stanza.contains("debian-archive-keyring")) {
+            let lines = stanza.lines().filter(|line| !line.starts_with('#'));
+            let lines = lines.map(|line| match line.starts_with("Types:") {
+                true => "Types: deb-src",
+                false => line,
+            });
+            entries.push_str(&lines.collect::<Vec<_>>().join("\n"));
+            entries.push_str("\n\n");
+        }
+    }
+    let list = std::fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
+    for line in list.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["deb", uri, suite, components @ ..] = words.as_slice() {
+            if uri.trim_end_matches('/').ends_with("/debian") {
+                let components = components.join(" ");
+                entries.push_str(&format!(
+                    "Types: deb-src\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n\
+                     Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n"
+                ));
+            }
+        }
+    }
+    entries
+}
+
+/// Returns the archive of a crate from the registry that cargo is set up with.
+///
+/// # Panics
+/// When cargo cannot fetch it.
+pub fn rust_crate(name: &str, version: &str) -> Archive {
+    let home = kept().join("cargo");
+    let project = kept().join("cargo-project").join(format!("{name}-{version}"));
+    let file = format!("{name}-{version}.crate");
+    if let Some(found) = in_registry(&home, &file) {
+        return Archive::read(&found);
+    }
+    std::fs::create_dir_all(project.join("src")).expect("folders can be made");
+    let manifest = format!(
+        "[package]\nname = \"fetch\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\n[workspace]\n\n\
+         [dependencies]\n{name} = \"={version}\"\n"
+    );
+    std::fs::write(project.join("Cargo.toml"), manifest).expect("it can be written");
+    std::fs::write(project.join("src/lib.rs"), "").expect("it can be written");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let done = Command::new(cargo).arg("fetch").env("CARGO_HOME", &home).current_dir(&project).output();
+    let done = done.expect("cargo starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Archive::read(&in_registry(&home, &file).expect("cargo keeps the archive"))
+}
+
+fn in_registry(home: &Path, file: &str) -> Option<PathBuf> {
+    let registries = std::fs::read_dir(home.join("registry/cache")).ok()?;
+    registries.flatten().map(|registry| registry.path().join(file)).find(|path| path.exists())
+}
