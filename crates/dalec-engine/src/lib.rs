@@ -10,6 +10,7 @@ pub mod export;
 mod root_source;
 mod secrets;
 pub mod store;
+pub mod tarball;
 
 pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions, Session, Stats};
