@@ -1,0 +1,173 @@
+//! Runs the command of one step.
+
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::{self, ScopedJoinHandle};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::protocol::{STDERR, STDOUT, Step, StepPaths};
+use crate::report::Failure;
+
+const PIECE: usize = 64 * 1024;
+
+/// Runs the step that `paths` describe and returns the exit code of its command.
+///
+/// What the command prints goes to this process's own streams while it runs; a stream that is wanted for
+/// checks is written to its file as well. A process that the command leaves behind is not waited for.
+pub(crate) fn run(paths: &StepPaths) -> Result<i32, Failure> {
+    let step = read(&paths.step)?;
+    let failed = |reason: String| Failure::Command { command: step.command.clone(), reason };
+    let words = dalec_spec::shlex::split(&step.command).map_err(|error| failed(error.to_string()))?;
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(failed("the command is empty".into()));
+    };
+    let stdout = Capture::new(step.capture_stdout, &paths.output.join(STDOUT))?;
+    let stderr = Capture::new(step.capture_stderr, &paths.output.join(STDERR))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command.stdin(if step.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    let child = start(command, stdout, stderr).map_err(|error| failed(reason(program, &error)))?;
+    let status = child.finish(&step.stdin).map_err(|error| failed(error.to_string()))?;
+    Ok(code(status))
+}
+
+fn read(path: &Path) -> Result<Step, Failure> {
+    let description = |reason: String| Failure::Description { path: path.to_owned(), reason };
+    let text = std::fs::read(path).map_err(|error| description(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| description(error.to_string()))
+}
+
+fn reason(program: &str, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::NotFound && !program.contains('/') {
+        let path = std::env::var("PATH").unwrap_or_default();
+        return format!("{program} is in none of the directories of PATH ({path})");
+    }
+    error.to_string()
+}
+
+fn code(status: ExitStatus) -> i32 {
+    let signal = || status.signal().map_or(2, |signal| 128 + signal);
+    let code = status.code().unwrap_or_else(signal);
+    if let Some(signal) = status.signal() {
+        // The exit code alone would not tell.
+        eprintln!("the command was ended by signal {signal}");
+    }
+    code
+}
+
+/// One stream that is shown and kept: the reading end of a pipe and the file that what comes out goes to.
+struct Capture {
+    reader: PipeReader,
+    writer: PipeWriter,
+    file: File,
+}
+
+impl Capture {
+    fn new(wanted: bool, path: &Path) -> Result<Option<Self>, Failure> {
+        if !wanted {
+            return Ok(None);
+        }
+        let cannot = || Failure::io("keep the output", path);
+        let (reader, writer) = io::pipe().map_err(cannot())?;
+        let file = File::create(path).map_err(cannot())?;
+        Ok(Some(Self { reader, writer, file }))
+    }
+}
+
+/// A command that runs.
+struct Running {
+    child: Child,
+    stdout: Option<(PipeReader, File)>,
+    stderr: Option<(PipeReader, File)>,
+}
+
+fn start(mut command: Command, stdout: Option<Capture>, stderr: Option<Capture>) -> io::Result<Running> {
+    let stdout = stdout.map(|capture| {
+        command.stdout(capture.writer);
+        (capture.reader, capture.file)
+    });
+    let stderr = stderr.map(|capture| {
+        command.stderr(capture.writer);
+        (capture.reader, capture.file)
+    });
+    let child = command.spawn()?;
+    // `command` goes out of scope here and with it our writing ends, so that reading ends with the child.
+    Ok(Running { child, stdout, stderr })
+}
+
+impl Running {
+    fn finish(mut self, stdin: &str) -> io::Result<ExitStatus> {
+        let (exited, running) = io::pipe()?;
+        let input = self.child.stdin.take();
+        thread::scope(|scope| {
+            let copy = |stream: Option<(PipeReader, File)>, shown: Shown| {
+                let exited = exited.as_fd();
+                stream.map(|(reader, file)| scope.spawn(move || tee(reader, exited, file, shown)))
+            };
+            let stdout = copy(self.stdout, Shown::Stdout);
+            let stderr = copy(self.stderr, Shown::Stderr);
+            // Detached: a command that never reads its input must not hold this process up.
+            let stdin = stdin.to_owned();
+            thread::spawn(move || {
+                // A command may end without reading all of its input.
+                input.map(|mut input| input.write_all(stdin.as_bytes()))
+            });
+            let status = self.child.wait();
+            drop(running);
+            join(stdout)?;
+            join(stderr)?;
+            status
+        })
+    }
+}
+
+fn join(copy: Option<ScopedJoinHandle<'_, io::Result<()>>>) -> io::Result<()> {
+    copy.map_or(Ok(()), |copy| {
+        copy.join().unwrap_or_else(|_| Err(io::Error::other("copying the output failed")))
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Shown {
+    Stdout,
+    Stderr,
+}
+
+impl Shown {
+    fn write(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes)?;
+                stdout.flush()
+            }
+            Self::Stderr => io::stderr().write_all(bytes),
+        }
+    }
+}
+
+/// Copies `reader` to `shown` and to `file` until it ends, or until nothing is left in it once `exited` has ended.
+fn tee(mut reader: PipeReader, exited: impl AsFd, mut file: File, shown: Shown) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        let mut ready = [PollFd::new(&reader, PollFlags::IN), PollFd::new(&exited, PollFlags::IN)];
+        match poll(&mut ready, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        if ready[0].revents().is_empty() {
+            return Ok(());
+        }
+        let length = reader.read(&mut piece)?;
+        if length == 0 {
+            return Ok(());
+        }
+        file.write_all(&piece[..length])?;
+        shown.write(&piece[..length])?;
+    }
+}
