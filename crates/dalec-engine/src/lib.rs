@@ -7,6 +7,7 @@
 mod cancel;
 pub mod engine;
 pub mod export;
+pub mod oci;
 mod root_source;
 mod secrets;
 pub mod store;
