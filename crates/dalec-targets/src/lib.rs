@@ -7,4 +7,5 @@ pub mod deb;
 pub mod error;
 pub mod image_config;
 pub mod locate;
+pub mod marker;
 pub mod request;

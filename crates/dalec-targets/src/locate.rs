@@ -21,12 +21,3 @@ fn at(text: &str, offset: usize) -> Position {
     let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
     Position { line: number(position.line), character: number(position.column - 1) }
 }
-
-/// Returns `FILE:LINE` of where `span` starts, for messages that programs in the build print.
-///
-/// Control characters of the file name drop out, so that the text stays on one line.
-pub fn place(map: &SourceMap, span: Span) -> String {
-    let name: String = map.filename.chars().filter(|char| !char.is_control()).collect();
-    let text = String::from_utf8_lossy(&map.data);
-    format!("{name}:{}", position(&text, span.start).line)
-}

@@ -2,13 +2,13 @@
 //!
 //! Nothing here decides what to install. Package lists and downloads stay in caches, not in the result.
 
-use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, SourceMap, State};
+use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
 use dalec_spec::target_spec::PackageConstraint;
 use std::collections::BTreeMap;
 
 use crate::deb::distro::DebDistro;
 use crate::deb::relation;
-use crate::locate::place;
+use crate::marker::Marks;
 
 const SCRIPT: &str = include_str!("scripts/install.sh");
 
@@ -27,7 +27,7 @@ pub struct InstallOptions<'a> {
     pub name: String,
     /// Phase it belongs to.
     pub group: ProgressGroup,
-    /// What in the spec asked for it.
+    /// What in the spec asked for it; with `wanted`, the location of its marks alone.
     pub locations: Vec<Location>,
     /// Upgrade what is installed first.
     pub dist_upgrade: bool,
@@ -41,25 +41,23 @@ pub struct InstallOptions<'a> {
     pub wanted: Vec<Wanted>,
 }
 
-/// A dependency and its place in the spec.
+/// A dependency that can be named when it turns out not to be installable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// In the form of a Debian relation field, for example `libfoo-dev (>= 1.2)`.
     pub relation: String,
-    /// `FILE:LINE`.
-    pub place: String,
+    /// What a line about it starts with; see [`crate::marker`].
+    pub mark: String,
 }
 
-/// Returns the dependencies of `list` that hold on `architecture` (Debian's name), to be named on failure.
+/// Returns the dependencies of `list` that hold on `architecture` (Debian's name), with their places in `marks`.
 pub fn wanted(
     list: &BTreeMap<String, PackageConstraint>,
     architecture: &str,
-    map: &SourceMap,
+    marks: &mut Marks,
 ) -> Vec<Wanted> {
-    relation::on_architecture(list, architecture)
-        .into_iter()
-        .map(|(relation, span)| Wanted { relation, place: place(map, span) })
-        .collect()
+    let relations = relation::on_architecture(list, architecture).into_iter();
+    relations.map(|(relation, span)| Wanted { relation, mark: marks.mark(span) }).collect()
 }
 
 /// Returns `root` after the installation of every `.deb` file at the top of `debs`.
@@ -96,7 +94,7 @@ fn run(
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
     for wanted in &options.wanted {
-        args.extend(["--wanted".to_owned(), wanted.place.clone(), wanted.relation.clone()]);
+        args.extend(["--wanted".to_owned(), wanted.mark.clone(), wanted.relation.clone()]);
     }
     args.push("--".to_owned());
     args.extend(names.iter().cloned());

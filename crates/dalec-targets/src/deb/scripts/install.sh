@@ -3,7 +3,7 @@
 #   --upgrade             upgrade what is installed first
 #   --recommends          install recommended packages too
 #   --keep-docs           unpack documentation even where the image leaves it out
-#   --wanted PLACE TEXT   a dependency, to be named with its place when it turns out not to be installable
+#   --wanted MARK TEXT    a dependency, to be named when it turns out not to be installable
 #
 # A package is a name or the path of a .deb file.
 set -eu
@@ -98,10 +98,10 @@ install_all() {
 
 # Says which of the wanted dependencies cannot be had, in apt's own words.
 explain() {
-    while IFS="$(printf '\t')" read -r place relation; do
+    while IFS="$(printf '\t')" read -r mark relation; do
         if ! apt-get --simulate satisfy "$relation" >"$work/why" 2>&1; then
             why=$(sed -n 's/^.* but /but /p' "$work/why" | head -n 1)
-            echo "dalec: error: $place: dependency \"$relation\" cannot be installed${why:+, $why}" >&2
+            echo "${mark}dependency \"$relation\" cannot be installed${why:+, $why}" >&2
         fi
     done <"$wanted"
 }
