@@ -172,8 +172,11 @@ mod tests {
         writer.finish().unwrap()
     }
 
+    /// Path, owner, time, size and PAX records of a member.
+    type Member = (String, u64, u64, u64, Vec<(String, Vec<u8>)>);
+
     /// What another implementation makes of our bytes.
-    fn read_back(bytes: &[u8]) -> Vec<(String, u64, u64, u64, Vec<(String, Vec<u8>)>)> {
+    fn read_back(bytes: &[u8]) -> Vec<Member> {
         let mut archive = tar::Archive::new(bytes);
         archive
             .entries()

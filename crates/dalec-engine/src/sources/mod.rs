@@ -1,0 +1,5 @@
+//! Where files come from that no op makes: directories of the client, downloads, images.
+
+pub mod http;
+pub mod local;
+pub mod transfer;
