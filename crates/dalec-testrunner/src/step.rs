@@ -2,13 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, ScopedJoinHandle};
-
-use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::protocol::{STDERR, STDOUT, Step, StepPaths};
 use crate::report::Failure;
@@ -152,22 +150,31 @@ impl Shown {
 }
 
 /// Copies `reader` to `shown` and to `file` until it ends, or until nothing is left in it once `exited` has ended.
-fn tee(mut reader: PipeReader, exited: impl AsFd, mut file: File, shown: Shown) -> io::Result<()> {
+fn tee(mut reader: PipeReader, exited: BorrowedFd<'_>, mut file: File, shown: Shown) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
-    loop {
-        let mut ready = [PollFd::new(&reader, PollFlags::IN), PollFd::new(&exited, PollFlags::IN)];
-        match poll(&mut ready, None) {
-            Err(rustix::io::Errno::INTR) => continue,
-            other => other?,
-        };
-        if ready[0].revents().is_empty() {
-            return Ok(());
-        }
+    while readable(reader.as_fd(), exited)? {
         let length = reader.read(&mut piece)?;
         if length == 0 {
-            return Ok(());
+            break;
         }
         file.write_all(&piece[..length])?;
         shown.write(&piece[..length])?;
+    }
+    Ok(())
+}
+
+/// Waits until `reader` has something to read or has ended; returns false when only `exited` has.
+fn readable(reader: BorrowedFd<'_>, exited: BorrowedFd<'_>) -> io::Result<bool> {
+    let wait = |fd: BorrowedFd<'_>| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut files = [wait(reader), wait(exited)];
+    loop {
+        // SAFETY: the array is valid for its length, and both descriptors are open as long as they are borrowed.
+        if unsafe { libc::poll(files.as_mut_ptr(), files.len() as libc::nfds_t, -1) } >= 0 {
+            return Ok(files[0].revents != 0);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
     }
 }
