@@ -9,3 +9,4 @@ pub mod image_config;
 pub mod locate;
 pub mod marker;
 pub mod request;
+pub mod sources;
