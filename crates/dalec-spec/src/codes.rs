@@ -41,6 +41,7 @@ codes! {
     SUBSTITUTION_SYNTAX "substitution-syntax" "a `${...}` expression or a quote inside an expanded value is broken"
     TOO_MANY_FINDINGS "too-many-findings" "the list of findings was cut off"
     UNDECLARED_ARG "undeclared-arg" "a value refers to an argument that `args` does not declare"
+    UNKNOWN_ANCHOR "unknown-anchor" "an alias has no anchor before it"
     UNKNOWN_BUILD_ARG "unknown-build-arg" "a build argument was given that `args` does not declare"
     UNKNOWN_KEY "unknown-key" "a key is not part of the Dalec language at this place"
     UNKNOWN_SOURCE "unknown-source" "a source is named that `sources` does not have"

@@ -72,19 +72,8 @@ impl Diagnostic {
     }
 
     fn new(code: &'static str, severity: Severity, span: Option<Span>, message: String) -> Self {
-        debug_assert!(
-            codes::find(code).is_some(),
-            "{code} is missing in the table of codes"
-        );
-        Self {
-            code,
-            severity,
-            message,
-            span,
-            note: String::new(),
-            labels: Vec::new(),
-            help: None,
-        }
+        debug_assert!(codes::find(code).is_some(), "{code} is missing in the table of codes");
+        Self { code, severity, message, span, note: String::new(), labels: Vec::new(), help: None }
     }
 
     /// Adds words beside the underlined text.
@@ -97,10 +86,7 @@ impl Diagnostic {
     /// Adds a second place.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 
@@ -114,24 +100,13 @@ impl Diagnostic {
 
 /// Returns whether any of `diagnostics` is an error.
 pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error)
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// Sorts by place in the file, those without a place last, and drops repetitions.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    let key = |diagnostic: &Diagnostic| {
-        (
-            diagnostic.span.is_none(),
-            diagnostic.span,
-            diagnostic.severity,
-        )
-    };
-    diagnostics.sort_by(|a, b| {
-        key(a)
-            .cmp(&key(b))
-            .then_with(|| (a.code, &a.message).cmp(&(b.code, &b.message)))
-    });
+    let key = |diagnostic: &Diagnostic| (diagnostic.span.is_none(), diagnostic.span, diagnostic.severity);
+    diagnostics
+        .sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| (a.code, &a.message).cmp(&(b.code, &b.message))));
     diagnostics.dedup_by(|b, a| a.code == b.code && a.span == b.span && a.message == b.message);
 }

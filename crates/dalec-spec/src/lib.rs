@@ -14,8 +14,12 @@
 //! ```
 
 pub mod codes;
+mod decode;
 mod diagnostic;
 mod emit;
+mod expand;
+mod findings;
+mod lint;
 mod load;
 mod platform;
 mod raw;
@@ -25,6 +29,7 @@ pub mod shlex;
 mod source_text;
 pub mod span;
 pub mod target_spec;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Label, Severity, has_errors, sort};
 pub use emit::{to_json, to_yaml};

@@ -1,14 +1,15 @@
 //! Spec text to [`RawSpec`].
 
-use crate::diagnostic::{Diagnostic, has_errors};
-use crate::raw::RawSpec;
+use crate::decode::Decoder;
+use crate::diagnostic::{Diagnostic, has_errors, sort};
+use crate::raw::{RawRoot, RawSpec};
 use crate::source_text::SourceText;
+use crate::yaml;
 
 /// What loading a spec gave.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The spec as written; none when the text is not YAML or no mapping. It may be incomplete when
-    /// `diagnostics` holds errors.
+    /// The spec as written; none when the text is not YAML. It is incomplete when `diagnostics` holds errors.
     pub raw: Option<RawSpec>,
     /// Everything that was found, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
@@ -23,8 +24,13 @@ impl Loaded {
 
 /// Loads the spec in `source`; all problems are found in one run.
 pub fn load(source: &SourceText) -> Loaded {
-    Loaded {
-        raw: Some(RawSpec::new(source)),
-        diagnostics: Vec::new(),
-    }
+    let (node, mut diagnostics) = yaml::parse(source);
+    let Some(node) = node else { return Loaded { raw: None, diagnostics } };
+    let mut decoder = Decoder::new(source);
+    let root: RawRoot = decoder.read(&node);
+    diagnostics.extend(decoder.findings.into_sorted());
+    sort(&mut diagnostics);
+    let is_broken = has_errors(&diagnostics);
+    let raw = RawSpec::new(source.clone(), root, decoder.doubts.into_sorted(), is_broken);
+    Loaded { raw: Some(raw), diagnostics }
 }

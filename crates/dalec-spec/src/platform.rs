@@ -22,11 +22,7 @@ pub struct InvalidPlatform(pub String);
 impl Platform {
     /// Returns `os/arch` without variant.
     pub fn new(os: &str, arch: &str) -> Self {
-        Self {
-            os: os.to_owned(),
-            arch: arch.to_owned(),
-            variant: String::new(),
-        }
+        Self { os: os.to_owned(), arch: arch.to_owned(), variant: String::new() }
     }
 }
 
@@ -55,9 +51,7 @@ impl FromStr for Platform {
         let invalid = || InvalidPlatform(text.to_owned());
         let ok = |part: &str| {
             !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         };
         let parts: Vec<&str> = text.split('/').collect();
         let (os, arch, variant) = match parts[..] {
@@ -75,11 +69,7 @@ impl FromStr for Platform {
             ("i386" | "i486" | "i586" | "i686" | "x86", variant) => ("386", variant),
             (arch, variant) => (arch, variant),
         };
-        Ok(Self {
-            os: os.to_ascii_lowercase(),
-            arch: arch.to_owned(),
-            variant: variant.to_owned(),
-        })
+        Ok(Self { os: os.to_ascii_lowercase(), arch: arch.to_owned(), variant: variant.to_owned() })
     }
 }
 
@@ -98,9 +88,7 @@ mod tests {
             ("windows/amd64", "windows/amd64"),
         ] {
             assert_eq!(
-                text.parse::<Platform>()
-                    .map(|platform| platform.to_string())
-                    .as_deref(),
+                text.parse::<Platform>().map(|platform| platform.to_string()).as_deref(),
                 Ok(expected)
             );
         }

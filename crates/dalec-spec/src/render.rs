@@ -23,17 +23,13 @@ pub struct RenderOptions {
 ///
 /// The text ends with a line break unless it is empty. Control characters of the spec never reach it.
 pub fn render(source: &SourceText, diagnostics: &[Diagnostic], options: RenderOptions) -> String {
-    let renderer = if options.color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let renderer = renderer
-        .decor_style(DecorStyle::Ascii)
-        .term_width(options.width.unwrap_or(140));
+    let renderer = if options.color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(options.width.unwrap_or(140));
     let mut out = String::new();
     for diagnostic in &sorted(diagnostics) {
-        out.push_str(&renderer.render(&[report(source, diagnostic)]));
+        // Groups in one report would be joined by an empty margin.
+        let groups = report(source, diagnostic).into_iter().map(|group| renderer.render(&[group]));
+        out.push_str(&groups.collect::<Vec<_>>().join("\n"));
         out.push_str("\n\n");
     }
     out.pop();
@@ -58,10 +54,7 @@ pub fn render_json(source: &SourceText, diagnostics: &[Diagnostic]) -> serde_jso
             labels: diagnostic
                 .labels
                 .iter()
-                .map(|label| JsonLabel {
-                    range: JsonRange::new(source, label.span),
-                    text: &label.text,
-                })
+                .map(|label| JsonLabel { range: JsonRange::new(source, label.span), text: &label.text })
                 .collect(),
         };
         serde_json::to_value(entry).unwrap_or_default()
@@ -75,14 +68,12 @@ fn sorted(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
     sorted
 }
 
-fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Group<'a> {
+fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level
-        .primary_title(normalize_untrusted_str(&diagnostic.message))
-        .id(diagnostic.code);
+    let title = level.primary_title(normalize_untrusted_str(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     if let Some(span) = diagnostic.span {
         let range = visible(source, span);
@@ -96,16 +87,14 @@ fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Group<'a> {
                 .label(normalize_untrusted_str(&label.text))
         });
         group = group.element(
-            Snippet::source(source.text())
-                .path(source.name())
-                .annotation(primary)
-                .annotations(labels),
+            Snippet::source(source.text()).path(source.name()).annotation(primary).annotations(labels),
         );
     }
-    match &diagnostic.help {
-        Some(help) => group.element(Level::HELP.message(normalize_untrusted_str(help))),
-        None => group,
+    let Some(help) = diagnostic.help.as_deref().map(normalize_untrusted_str) else { return vec![group] };
+    if diagnostic.span.is_some() {
+        return vec![group.element(Level::HELP.message(help))];
     }
+    vec![group, Group::with_title(Level::HELP.secondary_title(help))]
 }
 
 /// Returns the part of `span` that is worth underlining: its first line, on character boundaries.
@@ -161,15 +150,8 @@ impl JsonRange {
     fn new(source: &SourceText, span: Span) -> Self {
         let position = |byte| {
             let position = source.position(byte);
-            JsonPosition {
-                line: position.line,
-                column: position.column,
-                byte,
-            }
+            JsonPosition { line: position.line, column: position.column, byte }
         };
-        Self {
-            start: position(span.start),
-            end: position(span.end),
-        }
+        Self { start: position(span.start), end: position(span.end) }
     }
 }

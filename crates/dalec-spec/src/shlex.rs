@@ -7,7 +7,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ShlexError {
     /// A quote is never closed.
-    #[error("the {quote} quote is never closed")]
+    #[error("the quote `{quote}` is never closed")]
     UnclosedQuote {
         /// The quote character.
         quote: char,
@@ -58,9 +58,7 @@ type Chars<'a> = std::iter::Peekable<std::str::CharIndices<'a>>;
 
 fn word(chars: &mut Chars<'_>) -> Result<String, ShlexError> {
     let mut word = String::new();
-    while let Some((at, char)) =
-        chars.next_if(|(_, char)| !matches!(char, ' ' | '\t' | '\r' | '\n'))
-    {
+    while let Some((at, char)) = chars.next_if(|(_, char)| !matches!(char, ' ' | '\t' | '\r' | '\n')) {
         match char {
             '\\' => word.push(escaped(chars, at)?),
             '\'' => quoted(chars, &mut word, '\'', at)?,
@@ -71,12 +69,7 @@ fn word(chars: &mut Chars<'_>) -> Result<String, ShlexError> {
     Ok(word)
 }
 
-fn quoted(
-    chars: &mut Chars<'_>,
-    word: &mut String,
-    quote: char,
-    open: usize,
-) -> Result<(), ShlexError> {
+fn quoted(chars: &mut Chars<'_>, word: &mut String, quote: char, open: usize) -> Result<(), ShlexError> {
     while let Some((at, char)) = chars.next() {
         match char {
             char if char == quote => return Ok(()),
@@ -88,10 +81,7 @@ fn quoted(
 }
 
 fn escaped(chars: &mut Chars<'_>, at: usize) -> Result<char, ShlexError> {
-    chars
-        .next()
-        .map(|(_, char)| char)
-        .ok_or(ShlexError::TrailingBackslash { at })
+    chars.next().map(|(_, char)| char).ok_or(ShlexError::TrailingBackslash { at })
 }
 
 #[cfg(test)]
@@ -113,10 +103,7 @@ mod tests {
             (r"a\ b \# c", &["a b", "#", "c"]),
             (r#"a "" '' b"#, &["a", "", "", "b"]),
             (r#"pre"mid"'post'"#, &["premidpost"]),
-            (
-                "echo $HOME *.c ~ | cat; ls > x",
-                &["echo", "$HOME", "*.c", "~", "|", "cat;", "ls", ">", "x"],
-            ),
+            ("echo $HOME *.c ~ | cat; ls > x", &["echo", "$HOME", "*.c", "~", "|", "cat;", "ls", ">", "x"]),
             ("é 'ü ß'", &["é", "ü ß"]),
         ] {
             assert_eq!(
@@ -129,18 +116,9 @@ mod tests {
 
     #[test]
     fn names_the_character_to_blame() {
-        assert_eq!(
-            split("echo it's"),
-            Err(ShlexError::UnclosedQuote { quote: '\'', at: 7 })
-        );
-        assert_eq!(
-            split("a \"b"),
-            Err(ShlexError::UnclosedQuote { quote: '"', at: 2 })
-        );
-        assert_eq!(
-            split("a \"b\\"),
-            Err(ShlexError::TrailingBackslash { at: 4 })
-        );
+        assert_eq!(split("echo it's"), Err(ShlexError::UnclosedQuote { quote: '\'', at: 7 }));
+        assert_eq!(split("a \"b"), Err(ShlexError::UnclosedQuote { quote: '"', at: 2 }));
+        assert_eq!(split("a \"b\\"), Err(ShlexError::TrailingBackslash { at: 4 }));
         assert_eq!(split("a\\"), Err(ShlexError::TrailingBackslash { at: 1 }));
     }
 }

@@ -29,10 +29,7 @@ pub struct NotUtf8 {
 impl SourceText {
     /// Returns `text` under `name`, the name that messages show.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self {
-            name: name.into(),
-            text: text.into(),
-        }
+        Self { name: name.into(), text: text.into() }
     }
 
     /// Returns the text in `bytes` under `name`.
@@ -40,21 +37,11 @@ impl SourceText {
     /// # Errors
     /// [`NotUtf8`] with the place of the first byte that is no UTF-8.
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, NotUtf8> {
-        String::from_utf8(bytes)
-            .map(|text| Self::new(name, text))
-            .map_err(|error| {
-                let byte = error.utf8_error().valid_up_to();
-                let line = error.as_bytes()[..byte]
-                    .iter()
-                    .filter(|byte| **byte == b'\n')
-                    .count()
-                    + 1;
-                NotUtf8 {
-                    name: name.to_owned(),
-                    line,
-                    byte,
-                }
-            })
+        String::from_utf8(bytes).map(|text| Self::new(name, text)).map_err(|error| {
+            let byte = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..byte].iter().filter(|byte| **byte == b'\n').count() + 1;
+            NotUtf8 { name: name.to_owned(), line, byte }
+        })
     }
 
     /// Returns the name that messages show.

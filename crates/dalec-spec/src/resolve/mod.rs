@@ -1,8 +1,28 @@
-//! [`RawSpec`](crate::RawSpec) to [`TargetSpec`](crate::target_spec::TargetSpec): arguments expanded, defaults filled, target overrides applied.
+//! [`RawSpec`](crate::RawSpec) to [`TargetSpec`](crate::target_spec::TargetSpec): arguments expanded, defaults
+//! filled, target overrides applied.
+//!
+//! Every type of the raw form resolves itself; here are the context they share and the rules of how a target
+//! overrides the root. Nothing here looks at YAML.
 
-use std::collections::BTreeMap;
+mod args;
+mod spec;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::args::{Args, is_platform};
+pub(crate) use self::args::{SOURCE_DATE_EPOCH, is_known};
+pub(crate) use self::spec::resolve;
+use crate::codes;
+use crate::decode::{Rule, locate, suggest};
+use crate::diagnostic::Diagnostic;
+use crate::expand;
+use crate::findings::Findings;
 use crate::platform::Platform;
+use crate::source_text::SourceText;
+use crate::span::Span;
+
+/// Bytes that all expanded values of a spec may have together.
+const EXPANSION_BUDGET: usize = 64 << 20;
 
 /// What to do with arguments and references that the spec does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,4 +47,102 @@ pub struct ResolveOptions {
     pub build_args: BTreeMap<String, String>,
     /// What happens to undeclared ones.
     pub unknown_args: UnknownArgs,
+}
+
+/// What resolving needs: the arguments, and where findings go.
+#[derive(Debug)]
+pub(crate) struct Resolver<'a> {
+    source: &'a SourceText,
+    args: Args,
+    unknown_args: UnknownArgs,
+    budget: usize,
+    /// What is wrong.
+    pub findings: Findings,
+    /// Arguments that were referred to.
+    pub used: BTreeSet<String>,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs) -> Self {
+        let mut findings = Findings::default();
+        args.diagnostics.iter().cloned().for_each(|diagnostic| findings.push(diagnostic));
+        Self { source, args, unknown_args, budget: EXPANSION_BUDGET, findings, used: BTreeSet::new() }
+    }
+
+    /// Expands `text`, which is written at `span`, and checks the result against the rule `R`.
+    pub fn expand<R: Rule>(&mut self, text: &str, span: Span) -> String {
+        let values = &self.args.values;
+        let lookup = |name: &str| values.get(name).map(String::as_str);
+        let expansion = match expand::expand(text, &lookup, self.budget) {
+            Ok(expansion) => expansion,
+            Err(broken) => {
+                let code =
+                    if broken.too_large { codes::EXPANSION_BUDGET } else { codes::SUBSTITUTION_SYNTAX };
+                let place = locate(self.source, span, text, broken.part).unwrap_or(span);
+                let mut diagnostic = Diagnostic::error(code, place, broken.message);
+                diagnostic.help = broken.help;
+                self.findings.push(diagnostic);
+                return String::new();
+            }
+        };
+        self.budget -= expansion.text.len().min(self.budget);
+        self.used.extend(expansion.used);
+        for (name, part) in &expansion.unset {
+            let place = locate(self.source, span, text, part.clone()).unwrap_or(span);
+            self.unset(name, place, self.source.slice(span).starts_with('"'));
+        }
+        if expansion.unset.is_empty()
+            && !expansion.text.is_empty()
+            && let Err(complaint) = R::check(&expansion.text)
+        {
+            self.findings.push(complain(complaint, self.source, span, text, &expansion.text));
+            return String::new();
+        }
+        R::normalize(expansion.text)
+    }
+
+    /// Reports the reference to `name`, which has no value, at `place` inside a plain or double quoted text.
+    fn unset(&mut self, name: &str, place: Span, double_quoted: bool) {
+        let diagnostic = if is_platform(name) {
+            let message = format!("`{name}` must be declared under `args` to be used");
+            Diagnostic::error(codes::UNDECLARED_ARG, place, message)
+                .help(format!("add `{name}:` under `args`; its value comes from the platform"))
+        } else if self.unknown_args == UnknownArgs::Allow {
+            return;
+        } else if is_known(name) {
+            let message = format!("`{name}` is not declared under `args`, so this reference stays as text");
+            Diagnostic::warning(codes::UNRESOLVED_ARG, place, message)
+                .help(format!("add `{name}:` under `args`"))
+        } else {
+            let message = format!("the argument `{name}` is not declared under `args`");
+            let diagnostic = Diagnostic::error(codes::UNDECLARED_ARG, place, message);
+            let known = suggest(name, self.args.values.keys().map(String::as_str));
+            let dollar = if double_quoted { "\\\\$" } else { "\\$" };
+            diagnostic.help(match known {
+                Some(known) => format!("did you mean `{known}`?"),
+                None if name.starts_with(|char: char| char.is_alphabetic() || char == '_') => {
+                    format!("add `{name}: <default>` under `args`, or write `{dollar}` for a plain `$`")
+                }
+                None => format!("write `{dollar}` for a plain `$`"),
+            })
+        };
+        self.findings.push(diagnostic);
+    }
+}
+
+/// Returns `complaint` about `expanded`, which was written as `text`, as a diagnostic.
+fn complain(
+    complaint: crate::decode::Complaint,
+    source: &SourceText,
+    span: Span,
+    text: &str,
+    expanded: &str,
+) -> Diagnostic {
+    if text == expanded {
+        return complaint.at(source, span, text);
+    }
+    let mut complaint = complaint;
+    complaint.part = None;
+    let shown: String = expanded.chars().take(60).collect();
+    complaint.at(source, span, text).note(format!("expands to `{shown}`"))
 }

@@ -1,0 +1,218 @@
+//! Nodes to values: a small declarative decoder.
+//!
+//! A type that a key can take implements [`Field`]; an object of the language is one [`object!`] table. Unknown
+//! keys, unsupported keys, extension keys, merge keys, wrong types and suggestions are handled here, once.
+//! What a particular key means is not known here.
+
+mod collection;
+mod entries;
+mod keys;
+mod locate;
+mod object;
+mod rule;
+mod scalar;
+
+pub(crate) use collection::{At, List, Map, MapEntry};
+pub(crate) use keys::suggest;
+pub(crate) use locate::locate;
+pub(crate) use object::{Object, Slot, decode_object, object};
+pub(crate) use rule::{AnyText, Complaint, Rule};
+pub(crate) use scalar::{Flag, Mark, Mode, ModeOr, Number, Template, Text};
+
+use self::entries::Item;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::emit::Tree;
+use crate::findings::Findings;
+use crate::resolve::Resolver;
+use crate::source_text::SourceText;
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// A type that a key of the language can take.
+///
+/// The default is what an absent key means.
+pub(crate) trait Decode: Sized + Default {
+    /// What the key takes, in words: "text", "a list".
+    const TAKES: &'static str;
+
+    /// Reads `node`; whatever is wrong goes to the findings, and a usable value comes back.
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self;
+}
+
+/// A type that resolves on its own.
+pub(crate) trait Field: Decode {
+    /// What it becomes.
+    type Output;
+
+    /// Expands arguments and fills defaults.
+    fn resolve(&self, resolver: &mut Resolver<'_>) -> Self::Output;
+
+    /// Writes a resolved value in the language again.
+    fn emit(output: &Self::Output) -> Tree;
+
+    /// Returns whether a resolved value is what an absent key means, so that it need not be written.
+    fn is_absent(_output: &Self::Output) -> bool {
+        false
+    }
+}
+
+/// Where the decoder is, for messages.
+#[derive(Debug, Clone)]
+enum Place {
+    Key(&'static str),
+    Item,
+    Entry(String),
+}
+
+/// What decoding needs: the text, where it is, and where findings go.
+#[derive(Debug)]
+pub(crate) struct Decoder<'a> {
+    /// The text that is read.
+    pub source: &'a SourceText,
+    /// What is wrong.
+    pub findings: Findings,
+    /// What is legal and doubtful; shown by lint only.
+    pub doubts: Findings,
+    places: Vec<Place>,
+    aliases: Vec<Span>,
+    /// The key whose value is read next; an object's span begins there.
+    key: Option<Span>,
+}
+
+impl<'a> Decoder<'a> {
+    pub fn new(source: &'a SourceText) -> Self {
+        Self {
+            source,
+            findings: Findings::default(),
+            doubts: Findings::default(),
+            places: Vec::new(),
+            aliases: Vec::new(),
+            key: None,
+        }
+    }
+
+    /// Reads `node` as a `T`.
+    pub fn read<T: Decode>(&mut self, node: &Node) -> T {
+        self.aliases.extend(node.alias);
+        let value = T::decode(node, self);
+        if node.alias.is_some() {
+            self.aliases.pop();
+        }
+        value
+    }
+
+    /// Reads the value of `item`, remembering its key and the aliases it came through.
+    fn read_item<T: Decode>(&mut self, place: Place, item: &Item<'_>) -> T {
+        self.places.push(place);
+        self.aliases.extend(item.alias);
+        let written_here = item.alias.is_none() && item.value.alias.is_none();
+        self.key = written_here.then(|| item.key.span());
+        let value = self.read(item.value);
+        self.key = None;
+        if item.alias.is_some() {
+            self.aliases.pop();
+        }
+        self.places.pop();
+        value
+    }
+
+    /// Reads `node`, an entry of a list.
+    pub fn read_list_item<T: Decode>(&mut self, node: &Node) -> T {
+        self.places.push(Place::Item);
+        self.key = None;
+        let value = self.read(node);
+        self.places.pop();
+        value
+    }
+
+    /// Returns the span of the object at `node`: with its key where both are written in one place.
+    fn object_span(&mut self, node: &Node) -> Span {
+        let span = node.span();
+        self.key.take().map_or(span, |key| key.join(span))
+    }
+
+    /// Adds an error at `span`.
+    pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> &mut Self {
+        self.report(Diagnostic::error(code, span, message));
+        self
+    }
+
+    /// Reports that `object`, written at `span`, lacks `key` when its `value` is empty.
+    pub fn need(&mut self, value: &str, key: &str, object: &str, span: Span) {
+        if value.is_empty() && !self.findings.error_within(span) {
+            let place = self.first_line(span);
+            self.report(Diagnostic::error(codes::MISSING_KEY, place, format!("{object} needs `{key}`")));
+        }
+    }
+
+    /// Adds a finding, with the aliases that led to its place.
+    pub fn report(&mut self, mut diagnostic: Diagnostic) {
+        if let Some(alias) = self.aliases.last() {
+            diagnostic = diagnostic.label(*alias, "used through this alias");
+        }
+        self.findings.push(diagnostic);
+    }
+
+    /// Adds the finding that `node` has the wrong type.
+    pub fn wrong_type(&mut self, node: &Node, takes: &str, help: Option<String>) {
+        let message = format!("{} takes {takes}, not {}", self.place(), node.describe());
+        let mut diagnostic = Diagnostic::error(codes::WRONG_TYPE, self.first_line(node.span()), message);
+        diagnostic.help = help;
+        self.report(diagnostic);
+    }
+
+    /// Like [`Self::wrong_type`], and shows what is written where it is one scalar.
+    pub fn wrong_type_shown(&mut self, node: &Node, takes: &str, help: Option<String>) {
+        let Some(scalar) = node.scalar().filter(|scalar| scalar.text.len() < 60) else {
+            return self.wrong_type(node, takes, help);
+        };
+        let message = format!("{} takes {takes}, not `{}`", self.place(), scalar.text);
+        let mut diagnostic = Diagnostic::error(codes::WRONG_TYPE, self.first_line(node.span()), message);
+        diagnostic.help = help;
+        self.report(diagnostic);
+    }
+
+    /// Returns the first line of `span`: enough to underline of a large value.
+    pub fn first_line(&self, span: Span) -> Span {
+        let line = self.source.slice(span).lines().next().unwrap_or_default().trim_end();
+        Span::new(span.start, span.start + line.len())
+    }
+
+    /// Returns where the decoder is, in words.
+    pub fn place(&self) -> String {
+        match &self.places[..] {
+            [] => "a spec".to_owned(),
+            [.., Place::Key(key)] => format!("`{key}`"),
+            [.., Place::Key(key), Place::Item] => format!("each entry of `{key}`"),
+            [.., Place::Key(key), Place::Entry(name)] => format!("`{name}` under `{key}`"),
+            [.., Place::Entry(name)] => format!("`{name}`"),
+            [.., Place::Entry(name), Place::Item] => format!("each entry of `{name}`"),
+            [.., Place::Item] => "each entry".to_owned(),
+        }
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    const TAKES: &'static str = T::TAKES;
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        if node.is_null() { None } else { Some(T::decode(node, decoder)) }
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    type Output = Option<T::Output>;
+
+    fn resolve(&self, resolver: &mut Resolver<'_>) -> Self::Output {
+        self.as_ref().map(|value| value.resolve(resolver))
+    }
+
+    fn emit(output: &Self::Output) -> Tree {
+        output.as_ref().map_or(Tree::Null, T::emit)
+    }
+
+    fn is_absent(output: &Self::Output) -> bool {
+        output.is_none()
+    }
+}

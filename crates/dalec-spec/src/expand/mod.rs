@@ -1,0 +1,370 @@
+//! `${NAME}` expansion: BuildKit's word lexer with a backslash as escape character and unset names left in place.
+//!
+//! Quotes and backslashes are processed whether or not the text holds a `$`. This module does not know which
+//! arguments exist or which fields are expanded.
+
+mod pattern;
+
+use std::iter::Peekable;
+use std::ops::Range;
+use std::str::CharIndices;
+
+/// `${A:-${B:-...}}` deeper than this is nobody's spec.
+const MAX_DEPTH: usize = 20;
+
+/// What expanding a text gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Expansion {
+    /// The text; references to unset names are left in it.
+    pub text: String,
+    /// Names that were found.
+    pub used: Vec<String>,
+    /// Names that were not, with their place in the text that was given (bytes).
+    pub unset: Vec<(String, Range<usize>)>,
+}
+
+/// What is wrong with a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// What is wrong.
+    pub message: String,
+    /// The part to blame (bytes).
+    pub part: Range<usize>,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// True when the only thing wrong is the size of the result.
+    pub too_large: bool,
+}
+
+/// Expands `text` with the values that `lookup` knows; results above `limit` bytes are refused.
+///
+/// # Errors
+/// [`Broken`] for an unclosed quote or brace, an unknown modifier, `${NAME:?}` without a value, a bad pattern, or a
+/// result that is too large.
+pub(crate) fn expand<'v>(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<&'v str>,
+    limit: usize,
+) -> Result<Expansion, Broken> {
+    let mut lexer = Lexer {
+        text,
+        chars: text.char_indices().peekable(),
+        lookup,
+        limit,
+        depth: 0,
+        done: Expansion::default(),
+    };
+    let result = lexer.until(None, false)?;
+    lexer.done.text = result;
+    Ok(lexer.done)
+}
+
+/// Returns a text that expands to `text`.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '\\' | '$' | '\'' | '"') {
+            escaped.push('\\');
+        }
+        escaped.push(char);
+    }
+    escaped
+}
+
+struct Lexer<'t, 'l, 'v> {
+    text: &'t str,
+    chars: Peekable<CharIndices<'t>>,
+    lookup: &'l dyn Fn(&str) -> Option<&'v str>,
+    limit: usize,
+    depth: usize,
+    done: Expansion,
+}
+
+impl<'t, 'v> Lexer<'t, '_, 'v> {
+    /// Expands up to `stop`, which is consumed, or to the end. With `raw`, backslashes stay in the result.
+    fn until(&mut self, stop: Option<(char, usize)>, raw: bool) -> Result<String, Broken> {
+        let mut result = String::new();
+        while let Some(&(at, char)) = self.chars.peek() {
+            if stop.is_some_and(|(stop, _)| stop == char) {
+                self.chars.next();
+                return Ok(result);
+            }
+            match char {
+                '\'' => result.push_str(self.single_quoted(at)?),
+                '"' => result.push_str(&self.double_quoted(at, raw)?),
+                '$' => result.push_str(&self.reference()?),
+                '\\' => {
+                    self.chars.next();
+                    if raw {
+                        result.push('\\');
+                    }
+                    result.extend(self.chars.next().map(|(_, char)| char));
+                }
+                char => {
+                    self.chars.next();
+                    result.push(char);
+                }
+            }
+            self.check_size(&result, at)?;
+        }
+        match stop {
+            None => Ok(result),
+            Some((stop, opened)) => {
+                if stop == '}' {
+                    return Err(self.unclosed_brace(opened));
+                }
+                let part = opened..self.text.len();
+                let message = format!("`{}` lacks the `{stop}` before the replacement", self.head(&part));
+                Err(broken(message, part, "write `${NAME/pattern/replacement}`"))
+            }
+        }
+    }
+
+    fn single_quoted(&mut self, open: usize) -> Result<&'t str, Broken> {
+        self.chars.next();
+        let start = open + 1;
+        for (at, char) in self.chars.by_ref() {
+            if char == '\'' {
+                return Ok(&self.text[start..at]);
+            }
+        }
+        Err(unclosed_quote('\'', open))
+    }
+
+    fn double_quoted(&mut self, open: usize, raw: bool) -> Result<String, Broken> {
+        self.chars.next();
+        let mut result = String::new();
+        while let Some(&(at, char)) = self.chars.peek() {
+            match char {
+                '"' => {
+                    self.chars.next();
+                    return Ok(result);
+                }
+                '$' => result.push_str(&self.reference()?),
+                '\\' => {
+                    self.chars.next();
+                    if raw {
+                        result.push('\\');
+                    }
+                    let escaped = self.chars.next_if(|(_, char)| matches!(char, '"' | '$' | '\\'));
+                    result.push(escaped.map_or('\\', |(_, char)| char));
+                }
+                char => {
+                    self.chars.next();
+                    result.push(char);
+                }
+            }
+            self.check_size(&result, at)?;
+        }
+        Err(unclosed_quote('"', open))
+    }
+
+    /// Expands the reference that begins at the `$` that comes next.
+    fn reference(&mut self) -> Result<String, Broken> {
+        let Some((dollar, _)) = self.chars.next() else { return Ok(String::new()) };
+        if self.chars.next_if(|(_, char)| *char == '{').is_some() {
+            self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                let part = dollar..self.offset();
+                return Err(broken(
+                    "references are nested too deep".to_owned(),
+                    part,
+                    "split the value over several arguments",
+                ));
+            }
+            let result = self.braced(dollar);
+            self.depth -= 1;
+            return result;
+        }
+        let name = self.name();
+        if name.is_empty() {
+            return Ok("$".to_owned());
+        }
+        let text = &self.text[name.clone()];
+        match self.value(name) {
+            Some(value) => Ok(value.to_owned()),
+            None => Ok(format!("${text}")),
+        }
+    }
+
+    /// Expands what follows `${`.
+    fn braced(&mut self, dollar: usize) -> Result<String, Broken> {
+        match self.chars.peek().map(|(_, char)| *char) {
+            None => return Err(self.unclosed_brace(dollar)),
+            Some('{' | '}' | ':') => {
+                self.chars.next();
+                return Err(self.no_name(dollar));
+            }
+            Some(_) => {}
+        }
+        let name = self.name();
+        let Some((at, char)) = self.chars.next() else { return Err(self.unclosed_brace(dollar)) };
+        match char {
+            '}' => Ok(match self.value(name.clone()) {
+                Some(value) => value.to_owned(),
+                None => self.text[dollar..=at].to_owned(),
+            }),
+            ':' => {
+                let Some((_, modifier)) = self.chars.next() else { return Err(self.unclosed_brace(dollar)) };
+                self.modified(dollar, name, modifier, true)
+            }
+            '+' | '-' | '?' | '#' | '%' => self.modified(dollar, name, char, false),
+            '/' => self.replaced(dollar, name),
+            _ if name.is_empty() => Err(self.no_name(dollar)),
+            _ => Err(self.unknown_modifier(at..at + char.len_utf8())),
+        }
+    }
+
+    /// Expands `${name<modifier>word}` from behind the modifier on.
+    fn modified(
+        &mut self,
+        dollar: usize,
+        name: Range<usize>,
+        modifier: char,
+        colon: bool,
+    ) -> Result<String, Broken> {
+        let at = self.offset();
+        let word = self.until(Some(('}', dollar)), matches!(modifier, '#' | '%'))?;
+        let Some(value) = self.value(name.clone()) else {
+            if !matches!(modifier, '+' | '-' | '?' | '#' | '%') {
+                return Err(self.unknown_modifier(at - modifier.len_utf8()..at));
+            }
+            let colon = if colon { ":" } else { "" };
+            return Ok(format!("${{{}{colon}{modifier}{word}}}", &self.text[name]));
+        };
+        let empty = colon && value.is_empty();
+        match modifier {
+            '-' => Ok(if empty { word } else { value.to_owned() }),
+            '+' => Ok(if empty { String::new() } else { word }),
+            '?' if empty => {
+                let why = if word.is_empty() { "it must not be empty" } else { word.as_str() };
+                let message = format!("the argument `{}` is empty: {why}", &self.text[name.clone()]);
+                let help = format!(
+                    "give it a value under `args`, or with --build-arg {}=...",
+                    &self.text[name.clone()]
+                );
+                Err(broken(message, name, help))
+            }
+            '?' => Ok(value.to_owned()),
+            '#' | '%' => {
+                let longest = word.starts_with(modifier);
+                let glob = if longest { &word[1..] } else { &word };
+                let trimmed = match modifier {
+                    '#' => pattern::trim_prefix(value, glob, longest),
+                    _ => pattern::trim_suffix(value, glob, longest),
+                };
+                trimmed.map_err(|error| {
+                    broken(
+                        error.to_string(),
+                        at..self.offset(),
+                        "only `*`, `?` and backslashes are special here",
+                    )
+                })
+            }
+            _ => Err(self.unknown_modifier(at - modifier.len_utf8()..at)),
+        }
+    }
+
+    /// Expands `${name/pattern/replacement}` from behind the first slash on.
+    fn replaced(&mut self, dollar: usize, name: Range<usize>) -> Result<String, Broken> {
+        let all = self.chars.next_if(|(_, char)| *char == '/').is_some();
+        let at = self.offset();
+        let glob = self.until(Some(('/', dollar)), true)?;
+        let replacement = self.until(Some(('}', dollar)), true)?;
+        let Some(value) = self.value(name.clone()) else {
+            let slash = if all { "//" } else { "/" };
+            return Ok(format!("${{{}{slash}{glob}/{replacement}}}", &self.text[name]));
+        };
+        let part = at..self.offset();
+        match pattern::replace(value, &glob, &replacement, all, self.limit) {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(self.too_large(part)),
+            Err(error) => {
+                Err(broken(error.to_string(), part, "only `*`, `?` and backslashes are special here"))
+            }
+        }
+    }
+
+    /// Reads a name: letters, digits and `_`; or digits alone; or one special character.
+    fn name(&mut self) -> Range<usize> {
+        let start = self.offset();
+        match self.chars.peek().map(|(_, char)| *char) {
+            Some(char) if char.is_numeric() => {
+                while self.chars.next_if(|(_, char)| char.is_numeric()).is_some() {}
+            }
+            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => {
+                self.chars.next();
+            }
+            _ => while self.chars.next_if(|(_, char)| char.is_alphanumeric() || *char == '_').is_some() {},
+        }
+        start..self.offset()
+    }
+
+    fn value(&mut self, name: Range<usize>) -> Option<&'v str> {
+        let text = &self.text[name.clone()];
+        let value = (self.lookup)(text);
+        match value {
+            Some(_) => self.done.used.push(text.to_owned()),
+            None => self.done.unset.push((text.to_owned(), name)),
+        }
+        value
+    }
+
+    fn offset(&mut self) -> usize {
+        self.chars.peek().map_or(self.text.len(), |(at, _)| *at)
+    }
+
+    fn head(&self, part: &Range<usize>) -> String {
+        let text: String =
+            self.text[part.clone()].chars().take(20).take_while(|char| *char != '\n').collect();
+        if text.len() < part.len() { format!("{text}...") } else { text }
+    }
+
+    fn check_size(&self, result: &str, at: usize) -> Result<(), Broken> {
+        if result.len() > self.limit { Err(self.too_large(at..at + 1)) } else { Ok(()) }
+    }
+
+    fn too_large(&self, part: Range<usize>) -> Broken {
+        let mut part = part;
+        while !self.text.is_char_boundary(part.end) {
+            part.end += 1;
+        }
+        let mut broken =
+            broken("expanded arguments make the spec too large".to_owned(), part, "use shorter arguments");
+        broken.too_large = true;
+        broken
+    }
+
+    fn unclosed_brace(&self, dollar: usize) -> Broken {
+        let part = dollar..self.text.len();
+        let message = format!("`{}` is never closed: `}}` is missing", self.head(&part));
+        broken(message, part, "write `\\$` where a plain `$` is meant")
+    }
+
+    fn no_name(&mut self, dollar: usize) -> Broken {
+        let part = dollar..self.offset();
+        broken(
+            "there is no argument name after `${`".to_owned(),
+            part,
+            "write `\\$` where a plain `$` is meant",
+        )
+    }
+
+    fn unknown_modifier(&self, part: Range<usize>) -> Broken {
+        let message = format!("`{}` after the name means nothing in `${{...}}`", &self.text[part.clone()]);
+        broken(message, part, "known are `:-`, `-`, `:+`, `+`, `:?`, `?`, `#`, `##`, `%`, `%%`, `/` and `//`")
+    }
+}
+
+fn unclosed_quote(quote: char, at: usize) -> Broken {
+    let help = format!("write `\\{quote}` for the character itself");
+    broken(
+        format!("the quote `{quote}` is never closed: this value is expanded, and quotes are special in it"),
+        at..at + 1,
+        help,
+    )
+}
+
+fn broken(message: String, part: Range<usize>, help: impl Into<String>) -> Broken {
+    Broken { message, part, help: Some(help.into()), too_large: false }
+}

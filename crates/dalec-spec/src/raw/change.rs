@@ -1,0 +1,121 @@
+//! Changelog entries and their dates.
+
+use crate::codes;
+use crate::decode::{Decode, Decoder, Field, List, Object, Text, object};
+use crate::diagnostic::Diagnostic;
+use crate::emit::Tree;
+use crate::raw::rules::Line;
+use crate::resolve::Resolver;
+use crate::target_spec::Date;
+use crate::yaml::Node;
+
+object! {
+    /// One changelog entry.
+    RawChange: "a changelog entry", open, check check_change => ChangelogEntry {
+        /// The day.
+        "date" date: Day,
+        /// Who made the changes.
+        "author" author: Text<Line>,
+        /// What changed.
+        "changes" changes: List<Text>,
+    }
+}
+
+/// A day written as `YYYY-MM-DD`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Day(Option<Date>);
+
+fn check_change(change: &RawChange, decoder: &mut Decoder<'_>) {
+    let date = if change.date.0.is_some() { "given" } else { "" };
+    decoder.need(date, "date", RawChange::NAME, change.span);
+}
+
+impl Decode for Day {
+    const TAKES: &'static str = "a date such as 2026-01-31";
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        let Some(scalar) = node.scalar() else {
+            decoder.wrong_type(node, Self::TAKES, None);
+            return Self(None);
+        };
+        let date = parse(&scalar.text);
+        if date.is_none() {
+            let (message, help) = match is_shaped(&scalar.text) {
+                true => (format!("there is no day `{}` in the calendar", scalar.text), None),
+                false => (
+                    format!("`{}` is no date", scalar.text),
+                    Some("write year, month and day with all digits: 2026-01-31"),
+                ),
+            };
+            let mut diagnostic = Diagnostic::error(codes::INVALID_VALUE, node.span(), message);
+            diagnostic.help = help.map(str::to_owned);
+            decoder.report(diagnostic);
+        }
+        Self(date)
+    }
+}
+
+impl Field for Day {
+    type Output = Date;
+
+    fn resolve(&self, _resolver: &mut Resolver<'_>) -> Date {
+        // A missing date was reported; the value is never seen.
+        self.0.unwrap_or(Date { year: 1970, month: 1, day: 1 })
+    }
+
+    fn emit(output: &Date) -> Tree {
+        Tree::Text(format!("{:04}-{:02}-{:02}", output.year, output.month, output.day))
+    }
+}
+
+fn parse(text: &str) -> Option<Date> {
+    if !is_shaped(text) {
+        return None;
+    }
+    let (year, month, day) = (text[..4].parse().ok()?, text[5..7].parse().ok()?, text[8..].parse().ok()?);
+    ((1..=12).contains(&month) && (1..=days(year, month)).contains(&day)).then_some(Date { year, month, day })
+}
+
+fn is_shaped(text: &str) -> bool {
+    let fits =
+        |(at, byte): (usize, u8)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
+}
+
+fn days(year: u16, month: u8) -> u8 {
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // SPEC-011
+    #[test]
+    fn dates_are_strict() {
+        for text in ["2024-01-05", "2024-02-29", "2000-02-29", "0001-12-31"] {
+            assert!(parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "2024-1-5",
+            "2023-02-29",
+            "1900-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "2024-01-32",
+            "24-01-05",
+            "2024/01/05",
+            "2024-01-05T00:00:00Z",
+            "２０２４-01-05",
+            "",
+        ] {
+            assert!(parse(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! What names, versions and paths may look like.
+//!
+//! These texts end up in file names, shell scripts, systemd and package control files. What could break out of
+//! one of those is refused here, so that no room downstream has to.
+
+use regex::Regex;
+
+use crate::codes;
+use crate::decode::{AnyText, Complaint, Rule};
+use crate::shlex::{self, ShlexError};
+
+type Checked = Result<(), Complaint>;
+
+/// Declares rules whose checks are plain functions.
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident = $check:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, Default)]
+            pub(crate) struct $name;
+
+            impl Rule for $name {
+                fn check(text: &str) -> Checked {
+                    let check: fn(&str) -> Checked = $check;
+                    check(text)
+                }
+            }
+        )*
+    };
+}
+
+rules! {
+    /// Name of the package.
+    PackageName = package_name;
+    /// Upstream version.
+    Version = |text| version(text, "a version", "letters, digits, `.`, `+`, `~`, `^`, `_` and `-`", ".+~^_-");
+    /// Packaging revision.
+    Revision = |text| version(text, "a revision", "letters, digits, `.`, `+`, `~`, `^` and `_`", ".+~^_");
+    /// Name of a package in a dependency list.
+    Dependency = dependency;
+    /// Version constraint of a dependency.
+    Constraint = constraint;
+    /// Processor name.
+    Arch = |text| word(text, "an architecture", "_-.");
+    /// Name of an environment variable.
+    EnvName = env_name;
+    /// `NAME=value` entry of an image's environment.
+    EnvEntry = env_entry;
+    /// Name of a source.
+    SourceName = source_name;
+    /// Name of a file in an inline directory, or of a target.
+    FileName = file_name;
+    /// Name of a user or group, or its number.
+    Account = account;
+    /// Name of a user or group to create.
+    NewAccount = new_account;
+    /// Linux capability.
+    CapabilityName = |text| word(text, "a capability", "_");
+    /// Path in the build root or on the target; no line breaks.
+    Path = path;
+    /// Path that stays below where it is put.
+    InnerPath = inner_path;
+    /// Absolute path other than the root.
+    MountPoint = mount_point;
+    /// Address of a file.
+    Url = url;
+    /// Digest of a file.
+    Digest = digest;
+    /// Image reference.
+    ImageRef = |text| no_blanks(text, "an image reference");
+    /// Command line without a shell.
+    CommandLine = command_line;
+    /// Regular expression.
+    Pattern = pattern;
+}
+
+/// Complains about the first character of `text` for which `ok` is false.
+fn characters(text: &str, ok: impl Fn(char) -> bool, complain: impl Fn(String) -> Complaint) -> Checked {
+    match text.char_indices().find(|(_, char)| !ok(*char)) {
+        Some((at, char)) => Err(complain(show(char)).part(at..at + char.len_utf8())),
+        None => Ok(()),
+    }
+}
+
+fn show(char: char) -> String {
+    match char {
+        '\n' | '\r' => "a line break".to_owned(),
+        '\t' => "a tab".to_owned(),
+        ' ' => "a blank".to_owned(),
+        '`' => "a backtick".to_owned(),
+        char if char.is_control() => format!("the control character U+{:04X}", u32::from(char)),
+        char => format!("`{char}`"),
+    }
+}
+
+fn package_name(text: &str) -> Checked {
+    let help = "use letters, digits, `+`, `-` and `.`; Debian packages need lower case";
+    let ok = |char: char| char.is_ascii_alphanumeric() || "+-._".contains(char);
+    characters(text, ok, |what| Complaint::new(format!("a package name cannot hold {what}")).help(help))?;
+    if !text.starts_with(|char: char| char.is_ascii_alphanumeric()) {
+        return Err(Complaint::new("a package name begins with a letter or a digit").part(0..1).help(help));
+    }
+    Ok(())
+}
+
+fn version(text: &str, what: &str, allowed: &str, punctuation: &str) -> Checked {
+    let ok = |char: char| char.is_ascii_alphanumeric() || punctuation.contains(char);
+    let help = format!("it becomes part of file names: use {allowed}");
+    characters(text, ok, |found| Complaint::new(format!("{what} cannot hold {found}")).help(help.as_str()))?;
+    if !text.starts_with(|char: char| char.is_ascii_alphanumeric()) {
+        let complaint = Complaint::new(format!("{what} begins with a letter or a digit")).part(0..1);
+        return Err(complaint.help("leave out what stands before it"));
+    }
+    Ok(())
+}
+
+/// Text for one line of a control file; line breaks at its end, as blocks have them, do not count.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Line;
+
+impl Rule for Line {
+    fn check(text: &str) -> Checked {
+        line(text)
+    }
+
+    fn normalize(text: String) -> String {
+        text.trim_end_matches(['\n', '\r']).to_owned()
+    }
+}
+
+fn line(text: &str) -> Checked {
+    let text = text.trim_end_matches(['\n', '\r']);
+    characters(
+        text,
+        |char| !char.is_control(),
+        |what| {
+            Complaint::new(format!("this text must fit on one line, but holds {what}"))
+                .help("long texts belong in `description`")
+        },
+    )
+}
+
+fn dependency(text: &str) -> Checked {
+    let ok =
+        |char: char| char.is_ascii_graphic() && !"\"'`\\$;&<>,{}!*#".contains(char) || matches!(char, ' ');
+    characters(text, ok, |what| {
+        Complaint::new(format!("a package name cannot hold {what}"))
+            .help("versions stand in the value: `name: {version: [\">= 1.2\"]}`")
+    })?;
+    if text.starts_with('-') || text.trim() != text {
+        return Err(Complaint::new(format!("`{text}` is no package name")));
+    }
+    Ok(())
+}
+
+fn constraint(text: &str) -> Checked {
+    let ok = |char: char| char.is_ascii_alphanumeric() || "<>=.+~^_:- ".contains(char);
+    characters(text, ok, |what| {
+        Complaint::new(format!("a version constraint cannot hold {what}"))
+            .help("write an operator, a blank and a version: `>= 1.2`")
+    })
+}
+
+fn word(text: &str, what: &str, punctuation: &str) -> Checked {
+    let ok = |char: char| char.is_ascii_alphanumeric() || punctuation.contains(char);
+    characters(text, ok, |found| Complaint::new(format!("{what} cannot hold {found}")))
+}
+
+fn env_name(text: &str) -> Checked {
+    let complain = |what: String| {
+        Complaint::new(format!("the name of a variable cannot hold {what}"))
+            .help("use letters, digits and `_`")
+    };
+    if text.is_empty() {
+        return Err(Complaint::new("the name of a variable is missing"));
+    }
+    characters(text, |char| char.is_ascii_alphanumeric() || char == '_', complain)?;
+    if text.starts_with(|char: char| char.is_ascii_digit()) {
+        return Err(Complaint::new("the name of a variable cannot begin with a digit").part(0..1));
+    }
+    Ok(())
+}
+
+fn env_entry(text: &str) -> Checked {
+    match text.split_once('=') {
+        Some((name, value)) => env_name(name).and_then(|()| AnyText::check(value)),
+        None => Err(Complaint::new("an environment entry needs a `=`").help(format!("write `{text}=value`"))),
+    }
+}
+
+fn file_name(text: &str) -> Checked {
+    if matches!(text, "" | "." | "..") {
+        return Err(Complaint::new(format!("`{text}` is no file name")));
+    }
+    characters(
+        text,
+        |char| char != '/' && !char.is_control(),
+        |what| Complaint::new(format!("a file name cannot hold {what}")),
+    )
+}
+
+fn source_name(text: &str) -> Checked {
+    file_name(text).map_err(|complaint| {
+        complaint
+            .help("a source becomes the file or directory of its name, so the name is one path component")
+    })?;
+    if text.starts_with('-') {
+        return Err(Complaint::new("the name of a source cannot begin with `-`").part(0..1));
+    }
+    Ok(())
+}
+
+fn account(text: &str) -> Checked {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { Ok(()) } else { new_account(text) }
+}
+
+fn new_account(text: &str) -> Checked {
+    let ok = |char: char| char.is_ascii_alphanumeric() || "_-.$".contains(char);
+    let help = "use letters, digits, `_`, `-` and `.`";
+    characters(text, ok, |what| {
+        Complaint::new(format!("the name of a user or group cannot hold {what}")).help(help)
+    })?;
+    let tail = text.strip_suffix('$').unwrap_or(text);
+    if tail.contains('$') || !text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_') {
+        return Err(Complaint::new(format!("`{text}` is no name of a user or group")).help(help));
+    }
+    Ok(())
+}
+
+fn path(text: &str) -> Checked {
+    if text.is_empty() {
+        return Err(Complaint::new("a path is missing"));
+    }
+    characters(text, |char| !char.is_control(), |what| Complaint::new(format!("a path cannot hold {what}")))
+}
+
+fn inner_path(text: &str) -> Checked {
+    path(text)?;
+    if text.split('/').any(|component| component == "..") {
+        return Err(Complaint::new("`..` leads out of the directory this path belongs to")
+            .help("write the path without `..`"));
+    }
+    Ok(())
+}
+
+fn mount_point(text: &str) -> Checked {
+    inner_path(text)?;
+    if !text.starts_with('/') {
+        return Err(Complaint::new("a mount needs an absolute path").help(format!("write `/{text}`")));
+    }
+    if text.split('/').all(|component| matches!(component, "" | ".")) {
+        return Err(Complaint::new("nothing can be mounted over `/`").help("choose a directory below it"));
+    }
+    Ok(())
+}
+
+fn no_blanks(text: &str, what: &str) -> Checked {
+    characters(
+        text,
+        |char| !char.is_whitespace() && !char.is_control(),
+        |found| Complaint::new(format!("{what} cannot hold {found}")),
+    )
+}
+
+fn url(text: &str) -> Checked {
+    no_blanks(text, "a URL")?;
+    let has_host = ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if !has_host {
+        return Err(Complaint::new(format!("`{text}` is no http address")).help("write https://host/path"));
+    }
+    Ok(())
+}
+
+fn digest(text: &str) -> Checked {
+    let help = "write `sha256:` and 64 hexadecimal digits";
+    let Some((algorithm, hex)) = text.split_once(':') else {
+        return Err(Complaint::new("a digest begins with its algorithm").help(help));
+    };
+    let length = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ => {
+            return Err(Complaint::new(format!("the digest algorithm `{algorithm}` is not known"))
+                .part(0..algorithm.len())
+                .help(help));
+        }
+    };
+    let start = algorithm.len() + 1;
+    if let Some((at, char)) = hex.char_indices().find(|(_, char)| !matches!(char, '0'..='9' | 'a'..='f')) {
+        let part = start + at..start + at + char.len_utf8();
+        return Err(
+            Complaint::new(format!("{} is no hexadecimal digit in lower case", show(char))).part(part)
+        );
+    }
+    if hex.len() != length {
+        let message =
+            format!("a {algorithm} digest has {length} hexadecimal digits, this one has {}", hex.len());
+        return Err(Complaint::new(message));
+    }
+    Ok(())
+}
+
+fn command_line(text: &str) -> Checked {
+    AnyText::check(text)?;
+    match shlex::split(text) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let at = error.at();
+            let help = match error {
+                ShlexError::UnclosedQuote { quote, .. } => {
+                    format!("close it, or write `\\{quote}` for the character itself")
+                }
+                ShlexError::TrailingBackslash { .. } => {
+                    "remove it, or write `\\\\` for a backslash".to_owned()
+                }
+            };
+            let complaint = Complaint::new(format!("this command line cannot be split into words: {error}"));
+            Err(complaint.code(codes::COMMAND_SYNTAX).part(at..at + 1).help(help))
+        }
+    }
+}
+
+fn pattern(text: &str) -> Checked {
+    AnyText::check(text)?;
+    Regex::new(text).map(|_| ()).map_err(|error| {
+        let detail = error.to_string();
+        let cause =
+            detail.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it is too large");
+        Complaint::new(format!("this is no regular expression: {cause}"))
+            .code(codes::BAD_REGEX)
+            .help("Go's RE2 syntax is used; put `\\` before special characters that mean themselves")
+    })
+}

@@ -1,0 +1,100 @@
+//! The arguments a spec is expanded with.
+
+use std::collections::BTreeMap;
+
+use super::{ResolveOptions, UnknownArgs};
+use crate::codes;
+use crate::decode::{Map, Text, suggest};
+use crate::diagnostic::Diagnostic;
+use crate::platform::Platform;
+
+/// Name of the argument that holds the target key.
+const TARGET: &str = "DALEC_TARGET";
+
+/// Name of the argument that fixes timestamps; it needs no declaration.
+pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// Arguments that the tool itself looks at: given undeclared, they are no mistake.
+const KNOWN: &[&str] = &[
+    "BUILDKIT_SYNTAX",
+    "DALEC_DISABLE_DIFF_MERGE",
+    "DALEC_DISABLE_PASSTHROUGH",
+    "DALEC_DISABLE_PROXY_CONFIG",
+    "DALEC_DISABLE_SYMLINK",
+    "DALEC_GOMOD_PROXY",
+    "DALEC_SIGNING_CONFIG_CONTEXT_NAME",
+    "DALEC_SIGNING_CONFIG_PATH",
+    "DALEC_SKIP_SIGNING",
+    "DALEC_SKIP_TESTS",
+    "DALEC_SOURCE_FILTER_CONFIG_CONTEXT_NAME",
+    "DALEC_SOURCE_FILTER_CONFIG_PATH",
+    TARGET,
+];
+
+/// Arguments of this prefix are known too.
+const KNOWN_PREFIX: &str = "DALEC_SYSEXT_";
+
+/// Returns whether the tool itself looks at the argument `name`.
+pub(crate) fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name) || name.starts_with(KNOWN_PREFIX) || is_platform(name)
+}
+
+/// Returns whether `name` tells a platform; such an argument must be declared to be used.
+pub(crate) fn is_platform(name: &str) -> bool {
+    let rest = name.strip_prefix("TARGET").or_else(|| name.strip_prefix("BUILD"));
+    matches!(rest, Some("OS" | "ARCH" | "VARIANT" | "PLATFORM"))
+}
+
+/// The values of all arguments that may be referred to.
+#[derive(Debug, Default)]
+pub(super) struct Args {
+    /// Declared arguments, and `SOURCE_DATE_EPOCH` when it was given.
+    pub values: BTreeMap<String, String>,
+    /// What is wrong with the arguments that were given.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Joins the `declared` arguments with those of `options`.
+pub(super) fn collect(declared: &Map<Text>, options: &ResolveOptions) -> Args {
+    let mut args = Args::default();
+    for entry in &declared.entries {
+        args.values.insert(entry.key.value.clone(), entry.value.value.clone());
+    }
+    for (name, value) in &options.build_args {
+        if name == SOURCE_DATE_EPOCH {
+            args.values.insert(name.clone(), value.clone());
+        } else if let Some(slot) = args.values.get_mut(name) {
+            slot.clone_from(value);
+        } else if !is_known(name) && options.unknown_args == UnknownArgs::Reject {
+            args.diagnostics.push(unknown(name, declared));
+        }
+    }
+    let own = platform_args("TARGET", &options.platform)
+        .into_iter()
+        .chain(platform_args("BUILD", &options.build_platform));
+    let target = (!options.target.is_empty()).then(|| (TARGET.to_owned(), options.target.clone()));
+    for (name, value) in own.chain(target) {
+        if let Some(slot) = args.values.get_mut(&name) {
+            *slot = value;
+        }
+    }
+    args
+}
+
+fn platform_args(prefix: &str, platform: &Platform) -> [(String, String); 4] {
+    [
+        (format!("{prefix}OS"), platform.os.clone()),
+        (format!("{prefix}ARCH"), platform.arch.clone()),
+        (format!("{prefix}VARIANT"), platform.variant.clone()),
+        (format!("{prefix}PLATFORM"), platform.to_string()),
+    ]
+}
+
+fn unknown(name: &str, declared: &Map<Text>) -> Diagnostic {
+    let message = format!("the build argument `{name}` was given, but the spec does not declare it");
+    let diagnostic = Diagnostic::error_outside(codes::UNKNOWN_BUILD_ARG, message);
+    match suggest(name, declared.entries.iter().map(|entry| entry.key.value.as_str())) {
+        Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+        None => diagnostic.help(format!("declare it with its default under `args`: `{name}: \"\"`")),
+    }
+}
