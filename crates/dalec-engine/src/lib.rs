@@ -4,12 +4,17 @@
 //! [`Session`] is its face towards a frontend, the [`dalec_gateway::Gateway`] trait. This room knows no
 //! YAML and no package format, and not how a definition came to be.
 
+mod cachekey;
 mod cancel;
 pub mod engine;
+mod error;
 pub mod export;
 pub mod oci;
+mod patterns;
 mod root_source;
 mod secrets;
+mod snapshot;
+pub mod sources;
 pub mod store;
 pub mod tarball;
 
@@ -18,3 +23,7 @@ pub use engine::{Engine, EngineOptions, Session, Stats};
 pub use export::{Export, ExportSummary};
 pub use root_source::{ResolvedRoot, RootCommand, RootError, RootRequest, RootSource};
 pub use secrets::{NoSecrets, SecretError, Secrets};
+
+/// The time of last change of everything that has none of its own: 1980-01-02 00:00:00 UTC, the first day that
+/// archive formats with local time can hold everywhere. Seconds since 1970.
+pub const CONSTANT_MTIME: i64 = 315_619_200;

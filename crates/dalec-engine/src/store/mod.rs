@@ -1,14 +1,65 @@
-//! The engine's state directory.
+//! The engine's state directory: results of ops, and everything that is remembered from build to build.
+//!
+//! ```text
+//! STATE/                     mode 0700: layers hold set-user-id programs
+//! ├── version                which layout this is; written last when the store is made
+//! ├── store.db               SQLite (WAL): results by key, digests of trees, small answers
+//! ├── layers/ID/             one overlay layer; complete, never changed
+//! ├── blobs/sha256/HEX       small blobs by digest
+//! ├── caches/NAME/           what cache mounts hold
+//! ├── locks/NAME             held with flock while someone makes what NAME stands for
+//! └── tmp/
+//!     ├── PID-RANDOM.lock    held with flock while the process lives
+//!     └── PID-RANDOM/        its unfinished work
+//! ```
+//!
+//! Several processes share one store. Everything outside `tmp/` and `caches/` gets there by one rename, so
+//! it is complete or absent; what a dead process left in `tmp/` goes at the next start. A result counts
+//! across a crash of the machine only when the disk is known to have it, see [`durable`].
 
+mod blobs;
+mod db;
+mod durable;
+mod locks;
+mod process_dir;
+mod remove;
+mod results;
+mod scans;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use dalec_gateway::GatewayError;
+use rusqlite::Connection;
+
+use crate::error::{Error, IoContext, Result};
+use crate::snapshot::LayerId;
+use process_dir::ProcessDir;
+
+pub use locks::{Lock, LockFile};
+pub use process_dir::WorkDir;
+pub use remove::remove_tree;
+pub use results::StoredResult;
+
+const VERSION: &str = "dalec store 1\n";
 
 /// An open state directory; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
-    root: Arc<PathBuf>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    root: PathBuf,
+    db: Mutex<Connection>,
+    process_dir: OnceLock<ProcessDir>,
+    /// Layers that were seen to exist.
+    seen: Mutex<HashSet<LayerId>>,
+    durable: durable::Syncer,
 }
 
 impl Store {
@@ -17,11 +68,181 @@ impl Store {
     /// # Errors
     /// [`GatewayError::Environment`] when it cannot be made, written or understood.
     pub fn open(path: &Path) -> Result<Self, GatewayError> {
-        Ok(Self { root: Arc::new(path.to_owned()) })
+        Self::open_at(path).map_err(|error| open_error(error, path))
+    }
+
+    fn open_at(path: &Path) -> Result<Self> {
+        let root = std::path::absolute(path).at("find", path)?;
+        if !has_version(&root)? {
+            initialize(&root)?;
+        }
+        let connection = db::open(&root.join("store.db"))?;
+        let store = Self {
+            inner: Arc::new(Inner {
+                db: Mutex::new(connection),
+                process_dir: OnceLock::new(),
+                seen: Mutex::default(),
+                durable: durable::Syncer::default(),
+                root,
+            }),
+        };
+        process_dir::remove_leftovers(&store.inner.root.join("tmp"))?;
+        store.forget_lost_results()?;
+        Ok(store)
     }
 
     /// Returns the state directory.
     pub fn root(&self) -> &Path {
-        &self.root
+        &self.inner.root
+    }
+
+    /// Returns where the layer `id` is.
+    pub(crate) fn layer_path(&self, id: &LayerId) -> PathBuf {
+        self.inner.root.join("layers").join(id.directory())
+    }
+
+    /// Returns whether the layer `id` is there.
+    pub(crate) fn has_layer(&self, id: &LayerId) -> bool {
+        let mut seen = self.seen();
+        if seen.contains(id) {
+            return true;
+        }
+        let exists = self.layer_path(id).is_dir();
+        if exists {
+            seen.insert(id.clone());
+        }
+        exists
+    }
+
+    /// Makes the finished directory `tree`, which lies in this store's `tmp/`, a layer; `deletes` says
+    /// whether it holds whiteouts.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub(crate) fn publish_layer(&self, tree: &Path, deletes: bool) -> Result<LayerId> {
+        let id = LayerId::random(deletes)?;
+        let path = self.layer_path(&id);
+        fs::rename(tree, &path).at("publish", &path)?;
+        self.seen().insert(id.clone());
+        Ok(id)
+    }
+
+    /// Returns the directory of the cache mount called `name`, making it when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn cache_dir(&self, name: &str) -> Result<PathBuf> {
+        let path = self.inner.root.join("caches").join(name);
+        make_dir(&path, 0o755)?;
+        Ok(path)
+    }
+
+    /// Makes an empty directory for unfinished work; it goes when the value is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn work_dir(&self) -> Result<WorkDir> {
+        let process_dir = match self.inner.process_dir.get() {
+            Some(process_dir) => process_dir,
+            None => {
+                let made = ProcessDir::make(&self.inner.root.join("tmp"))?;
+                // When another thread was faster, its directory is used and this one goes again.
+                self.inner.process_dir.get_or_init(|| made)
+            }
+        };
+        process_dir.work_dir()
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashSet<LayerId>> {
+        // A panic elsewhere cannot leave a set of names half-changed.
+        self.inner.seen.lock().unwrap_or_else(|error| error.into_inner())
+    }
+
+    fn db<T>(&self, action: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
+        // Statements are atomic, so a panic of another thread leaves nothing half-done.
+        let mut connection = self.inner.db.lock().unwrap_or_else(|error| error.into_inner());
+        action(&mut connection).map_err(|source| Error::Database {
+            path: self.inner.root.join("store.db").display().to_string(),
+            source,
+        })
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Store").field(&self.inner.root).finish()
+    }
+}
+
+fn open_error(error: Error, path: &Path) -> GatewayError {
+    let denied = matches!(&error, Error::Io { source, .. }
+        if source.kind() == std::io::ErrorKind::PermissionDenied);
+    if denied {
+        return GatewayError::Environment {
+            message: format!("the state directory {} cannot be written", path.display()),
+            hint: "name a directory that you may write with --state-dir".into(),
+            source: Some(Box::new(error)),
+        };
+    }
+    error.into_gateway(path)
+}
+
+fn has_version(root: &Path) -> Result<bool> {
+    let path = root.join("version");
+    match fs::read_to_string(&path) {
+        Ok(version) if version == VERSION => Ok(true),
+        Ok(version) => Err(Error::Environment {
+            message: format!(
+                "the state directory {} was made by another version of dalec ({})",
+                root.display(),
+                version.trim()
+            ),
+            hint: "name another directory with --state-dir, or remove this one".into(),
+            source: None,
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).at("read", &path),
+    }
+}
+
+/// Makes the layout. Processes that start at the same time wait for each other.
+fn initialize(root: &Path) -> Result<()> {
+    let fresh = fs::read_dir(root).map_or(true, |mut entries| entries.next().is_none());
+    let ours = fresh || root.join("locks").is_dir();
+    if !ours {
+        return Err(Error::Environment {
+            message: format!("{} holds files that are not dalec's", root.display()),
+            hint: "name an empty or new directory with --state-dir".into(),
+            source: None,
+        });
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(root).at("make the directory", root)?;
+    for name in ["locks", "layers", "blobs", "blobs/sha256", "caches", "tmp"] {
+        make_dir(&root.join(name), 0o700)?;
+    }
+    let _lock = LockFile::new(root.join("locks/store")).wait(&mut || Ok(()))?;
+    if has_version(root)? {
+        return Ok(());
+    }
+    db::create(&root.join("store.db"))?;
+    let unfinished = root.join("tmp/version");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .at("write", &unfinished)?;
+    file.write_all(VERSION.as_bytes()).and_then(|()| file.sync_all()).at("write", &unfinished)?;
+    let version = root.join("version");
+    fs::rename(&unfinished, &version).at("write", &version)
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<()> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(error).at("make the directory", path)
+        }
+        _ => Ok(()),
     }
 }

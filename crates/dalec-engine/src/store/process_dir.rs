@@ -1,0 +1,98 @@
+//! The directory of unfinished work that each process has in `tmp/`.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::locks::{Lock, LockFile};
+use super::remove::remove_tree;
+use crate::error::{IoContext, Result};
+use crate::snapshot::random_hex;
+
+/// This process's directory; goes with everything in it when dropped.
+#[derive(Debug)]
+pub struct ProcessDir {
+    path: PathBuf,
+    next: AtomicU64,
+    _lock: Lock,
+}
+
+impl ProcessDir {
+    /// Makes a directory under `tmp` with a lock beside it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(tmp: &Path) -> Result<Self> {
+        loop {
+            let name = format!("{}-{}", std::process::id(), random_hex(4)?);
+            // The lock is there before the directory, so a directory without holder is a dead one's.
+            let Some(lock) = LockFile::new(tmp.join(format!("{name}.lock"))).try_lock()? else {
+                continue;
+            };
+            let path = tmp.join(name);
+            make(&path)?;
+            return Ok(Self { path, next: AtomicU64::new(0), _lock: lock });
+        }
+    }
+
+    /// Makes an empty directory.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn work_dir(&self) -> Result<WorkDir> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.path.join(number.to_string());
+        make(&path)?;
+        Ok(WorkDir { path })
+    }
+}
+
+impl Drop for ProcessDir {
+    fn drop(&mut self) {
+        let _ = remove_tree(&self.path);
+    }
+}
+
+/// An empty directory for one piece of unfinished work; goes with everything in it when dropped.
+#[derive(Debug)]
+pub struct WorkDir {
+    path: PathBuf,
+}
+
+impl WorkDir {
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // What cannot be removed now goes at the next start.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+/// Removes from `tmp` what dead processes left there.
+///
+/// # Errors
+/// When `tmp` cannot be read.
+pub fn remove_leftovers(tmp: &Path) -> Result<()> {
+    for entry in fs::read_dir(tmp).at("read the directory", tmp)? {
+        let path = entry.at("read the directory", tmp)?.path();
+        if path.extension().is_none_or(|extension| extension != "lock") {
+            continue;
+        }
+        // A process that starts right now makes its directory after its lock, so an unlocked lock file
+        // is a dead process's.
+        if let Ok(Some(_lock)) = LockFile::new(path.clone()).try_lock() {
+            let _ = remove_tree(&path.with_extension(""));
+        }
+    }
+    Ok(())
+}
+
+fn make(path: &Path) -> Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(path).at("make the directory", path)
+}

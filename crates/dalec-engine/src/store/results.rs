@@ -1,0 +1,142 @@
+//! Results of ops by key, digests of trees, and remembered answers.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
+
+use super::Store;
+use crate::cachekey::Key;
+use crate::error::Result;
+use crate::snapshot::{LayerId, Snapshot};
+
+/// What the store knows about an op's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredResult {
+    /// Names this very result; the key of what runs on top is made from it.
+    pub result_key: Key,
+    /// One file system per output.
+    pub outputs: Vec<Snapshot>,
+    /// Where it came from, in words; empty when there is nothing to say.
+    pub note: String,
+}
+
+/// How far the time of last use may lag behind, so that a build that changes nothing writes nothing.
+const USED_GRANULARITY: i64 = 24 * 60 * 60;
+
+impl Store {
+    /// Returns the result stored under `key`, if all of it is there.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) fn result(&self, key: &Key) -> Result<Option<StoredResult>> {
+        let row = self.db(|db| {
+            let mut statement =
+                db.prepare_cached("SELECT result_key, outputs, note, used FROM results WHERE key = ?1")?;
+            let row = |row: &rusqlite::Row<'_>| {
+                let result_key: [u8; 32] = row.get(0)?;
+                let outputs: String = row.get(1)?;
+                Ok((result_key, outputs, row.get(2)?, row.get::<_, i64>(3)?))
+            };
+            statement.query_row([&key.0], row).optional()
+        })?;
+        let Some((result_key, outputs, note, used)) = row else {
+            return Ok(None);
+        };
+        let outputs: Vec<Snapshot> = outputs.split('\n').map(parse_chain).collect();
+        let complete = outputs.iter().flat_map(Snapshot::layers).all(|layer| self.has_layer(layer));
+        if !complete {
+            return Ok(None);
+        }
+        if now() - used > USED_GRANULARITY {
+            self.db(|db| db.execute("UPDATE results SET used = ?2 WHERE key = ?1", params![key.0, now()]))?;
+        }
+        Ok(Some(StoredResult { result_key: Key(result_key), outputs, note }))
+    }
+
+    /// Stores `result` under `key`, in the place of an earlier one.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(crate) fn put_result(&self, key: &Key, result: &StoredResult) -> Result<()> {
+        let outputs: Vec<String> = result.outputs.iter().map(format_chain).collect();
+        let boot = super::durable::boot_id();
+        self.db(|db| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute("DELETE FROM results WHERE key = ?1", [&key.0])?;
+            transaction.execute(
+                "INSERT INTO results (key, result_key, outputs, note, used, boot, durable)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+                params![key.0, result.result_key.0, outputs.join("\n"), result.note, now(), boot],
+            )?;
+            transaction.commit()
+        })?;
+        self.inner.durable.request(self);
+        Ok(())
+    }
+
+    /// Returns the digest of the part `selector` of the file system `chain` names.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) fn content(&self, chain: &Key, selector: &str) -> Result<Option<Key>> {
+        self.db(|db| {
+            db.prepare_cached("SELECT digest FROM contents WHERE chain = ?1 AND selector = ?2")?
+                .query_row(params![chain.0, selector], |row| row.get(0).map(Key))
+                .optional()
+        })
+    }
+
+    /// Remembers a digest for [`Store::content`].
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(crate) fn put_content(&self, chain: &Key, selector: &str, digest: &Key) -> Result<()> {
+        self.db(|db| {
+            db.prepare_cached("INSERT OR REPLACE INTO contents VALUES (?1, ?2, ?3)")?
+                .execute(params![chain.0, selector, digest.0])
+        })?;
+        Ok(())
+    }
+
+    /// Returns what was remembered as `key` in `space`, and when (seconds since 1970).
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) fn answer(&self, space: &str, key: &str) -> Result<Option<(Vec<u8>, i64)>> {
+        self.db(|db| {
+            db.prepare_cached("SELECT value, at FROM answers WHERE space = ?1 AND key = ?2")?
+                .query_row([space, key], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        })
+    }
+
+    /// Remembers `value` as `key` in `space`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(crate) fn put_answer(&self, space: &str, key: &str, value: &[u8]) -> Result<()> {
+        self.db(|db| {
+            db.prepare_cached("INSERT OR REPLACE INTO answers VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+                space,
+                key,
+                value,
+                now()
+            ])
+        })?;
+        Ok(())
+    }
+}
+
+/// Returns seconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+fn parse_chain(line: &str) -> Snapshot {
+    line.split(' ').filter(|id| !id.is_empty()).map(LayerId::from_stored).collect()
+}
+
+fn format_chain(snapshot: &Snapshot) -> String {
+    let ids: Vec<&str> = snapshot.layers().iter().map(LayerId::as_str).collect();
+    ids.join(" ")
+}
