@@ -51,6 +51,7 @@ codes! {
     // Warnings.
     DECIMAL_MODE "decimal-mode" "permissions are written in decimal and mean something else in octal"
     DUPLICATE_ENTRY "duplicate-entry" "a list names the same thing twice"
+    LOST_BACKSLASH "lost-backslash" "expansion removes a backslash that was probably meant to stay"
     MISSING_DIGEST "missing-digest" "an http source has no digest, so its content may change"
     NO_CHECKS "no-checks" "a test has neither steps nor files, so it checks nothing"
     NUMBER_LIKE_TEXT "number-like-text" "upstream reads this text as a number and changes it"

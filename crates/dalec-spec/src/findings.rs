@@ -29,6 +29,11 @@ impl Findings {
         self.list.push(diagnostic);
     }
 
+    /// Returns whether further findings would be left out anyway.
+    pub fn is_full(&self) -> bool {
+        self.cut
+    }
+
     /// Returns whether an error was found inside `span`.
     ///
     /// Checks for something missing ask this first: a key that could not be read is not a missing key.

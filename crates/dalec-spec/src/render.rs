@@ -33,7 +33,18 @@ pub fn render(source: &SourceText, diagnostics: &[Diagnostic], options: RenderOp
         out.push_str("\n\n");
     }
     out.pop();
-    out
+    without_controls(out, options.color)
+}
+
+/// Returns `text` without the control characters that the renderer lets through.
+///
+/// It replaces escape characters of the spec itself, so that those left are its own colours.
+fn without_controls(text: String, color: bool) -> String {
+    let is_harmful = |char: char| {
+        let is_own = char == '\n' || color && char == '\u{1b}';
+        char.is_control() && !is_own || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(is_harmful) { text.replace(is_harmful, "\u{fffd}") } else { text }
 }
 
 /// Returns `diagnostics` as a JSON array, sorted by position, repetitions left out.
@@ -87,7 +98,10 @@ fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'
                 .label(normalize_untrusted_str(&label.text))
         });
         group = group.element(
-            Snippet::source(source.text()).path(source.name()).annotation(primary).annotations(labels),
+            Snippet::source(source.text())
+                .path(normalize_untrusted_str(source.name()))
+                .annotation(primary)
+                .annotations(labels),
         );
     }
     let Some(help) = diagnostic.help.as_deref().map(normalize_untrusted_str) else { return vec![group] };

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use super::{AnyText, Decode, Decoder, Field, Rule};
+use super::{AnyText, Decode, Decoder, Field, Rule, locate};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
@@ -83,6 +83,16 @@ impl<R: Rule> Decode for Template<R> {
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let Some(Spanned { value, span }) = text(node, decoder) else { return Self::default() };
+        if let Some(at) = lost_backslash(&value) {
+            let place = locate(decoder.source, span, &value, at..at + 2).unwrap_or(span);
+            let pair = &value[at..at + 2];
+            let message = format!("this value is expanded, which removes the backslash of `{pair}`");
+            let diagnostic = Diagnostic::warning(codes::LOST_BACKSLASH, place, message);
+            decoder.doubts.push(
+                diagnostic
+                    .help(format!("write `\\{pair}` to keep it; inside YAML's double quotes twice that")),
+            );
+        }
         Self { value, span, rule: PhantomData }
     }
 }
@@ -124,6 +134,20 @@ fn text(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
         decoder.doubts.push(Diagnostic::warning(codes::NUMBER_LIKE_TEXT, node.span(), message).help(help));
     }
     Some(Spanned::new(scalar.text.clone(), node.span()))
+}
+
+/// Returns the place of a backslash before a letter or digit, where nobody needs one, outside of quotes.
+fn lost_backslash(text: &str) -> Option<usize> {
+    if text.contains(['\'', '"']) {
+        return None;
+    }
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'\\' && bytes.next().is_some_and(|(_, next)| next.is_ascii_alphanumeric()) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Returns a short list of words as one line.

@@ -57,7 +57,7 @@ fn value(tree: &Tree, indent: usize, out: &mut String) {
         Tree::Null => out.push_str("null"),
         Tree::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Tree::Number(number) => out.push_str(&number.to_string()),
-        Tree::Mode(bits) => out.push_str(&format!("0{bits:o}")),
+        Tree::Mode(bits) => out.push_str(&format!("0{bits:03o}")),
         Tree::Map(_) => out.push_str("{}"),
         Tree::List(items) => {
             let items: Vec<String> = items.iter().map(flow).collect();

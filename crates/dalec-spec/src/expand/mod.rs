@@ -368,3 +368,116 @@ fn unclosed_quote(quote: char, at: usize) -> Broken {
 fn broken(message: String, part: Range<usize>, help: impl Into<String>) -> Broken {
     Broken { message, part, help: Some(help.into()), too_large: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value(name: &str) -> Option<&'static str> {
+        match name {
+            "A" => Some("value"),
+            "E" => Some(""),
+            "V" => Some("1.10.3"),
+            "P" => Some("/usr/lib/x.so.1"),
+            "Ü" => Some("über"),
+            _ => None,
+        }
+    }
+
+    fn run(text: &str) -> Result<Expansion, Broken> {
+        expand(text, &value, 1000)
+    }
+
+    // SPEC-019, SPEC-020, SPEC-021: figures taken from BuildKit's lexer.
+    #[test]
+    fn expands_like_buildkit() {
+        for (text, expected) in [
+            ("", ""),
+            ("plain text", "plain text"),
+            ("$A ${A} $A$A", "value value valuevalue"),
+            ("${Ü}s", "übers"),
+            (r"a\d'b'", "adb"),
+            (r"\n\\\$A", r"n\$A"),
+            ("'$A \\x'", "$A \\x"),
+            (r#""$A 'x' \" \$ \\ \n""#, r#"value 'x' " $ \ \n"#),
+            ("$ $( a$", "$ $( a$"),
+            ("<<EOF $A", "<<EOF value"),
+            ("trailing\\", "trailing"),
+            ("${A:-w} ${E:-w} ${E-w} ${A-w}", "value w  value"),
+            ("${A:+w} ${E:+w} ${E+w}", "w  w"),
+            ("${A:?no} ${E?no}", "value "),
+            ("${E:-$A} ${E:-${A}} ${E:-'a b'}", "value value a b"),
+            ("${V#1.} ${V#*.} ${V##*.}", "10.3 10.3 3"),
+            ("${V%.*} ${V%%.*} ${V%3}", "1.10 1 1.10."),
+            ("${P##*/} ${P%/*} ${P%%.*}", "x.so.1 /usr/lib /usr/lib/x"),
+            ("${V/1/x} ${V//1/x} ${V//./-} ${V//?/y}", "x.10.3 x.x0.3 1-10-3 yyyyyy"),
+            (r"${P//\//-} ${V/\./}", "-usr-lib-x.so.1 110.3"),
+            (r"${A#\*} ${A%\?}", "value value"),
+        ] {
+            let text_only = run(text).map(|expansion| expansion.text);
+            // A dot needs no escape in a pattern, and BuildKit refuses one.
+            if text.contains(r"\./") {
+                assert!(text_only.is_err(), "{text}");
+            } else {
+                assert_eq!(text_only.as_deref(), Ok(expected), "{text}");
+            }
+        }
+    }
+
+    // SPEC-017, SPEC-018: references to names without a value stay, and are reported with their place.
+    #[test]
+    fn unset_names_stay() {
+        for (text, unset) in [
+            ("$X", &["X"][..]),
+            ("${X} $Y", &["X", "Y"]),
+            ("${X:-w}", &["X"]),
+            ("${X:+w}", &["X"]),
+            ("${X/a/b}", &["X"]),
+            ("${X##a}", &["X"]),
+            ("$1 $12 ${1}", &["1", "12", "1"]),
+            ("$? $$ $@ $# $! $- $*", &["?", "$", "@", "#", "!", "-", "*"]),
+        ] {
+            let expansion = run(text).expect("a valid text");
+            assert_eq!(expansion.text, text);
+            let names: Vec<&str> = expansion.unset.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, unset, "{text}");
+            assert!(expansion.unset.iter().all(|(name, part)| &text[part.clone()] == name));
+        }
+        assert_eq!(run("${A:-${X}}").map(|expansion| expansion.unset.len()), Ok(1));
+    }
+
+    #[test]
+    fn hostile_texts_end() {
+        let nested = "${A:-".repeat(50_000);
+        assert!(run(&nested).is_err());
+        let long = "$A".repeat(1000);
+        assert!(run(&long).is_err_and(|broken| broken.too_large));
+        let replaced =
+            expand("${A//?/$B$B}", &|name| Some(if name == "A" { "aaaaaaaaaa" } else { "0123456789" }), 100);
+        assert!(replaced.is_err_and(|broken| broken.too_large));
+    }
+
+    proptest! {
+        /// Any text gives the same answer twice, and blames only parts that are there.
+        #[test]
+        fn never_panics(text in r#"([$ {}A-EVPX:+?#%/*\\'"-]|\PC){0,40}"#) {
+            let first = run(&text);
+            prop_assert_eq!(&first, &run(&text));
+            match first {
+                Ok(expansion) => for (name, part) in expansion.unset {
+                    prop_assert_eq!(&text[part], name);
+                },
+                Err(broken) => prop_assert!(text.get(broken.part).is_some()),
+            }
+        }
+
+        /// What is written back means the same text.
+        #[test]
+        fn escaped_text_expands_to_itself(text in r#"([$ {}A\\'"]|\PC|\n){0,40}"#) {
+            let expansion = expand(&escape(&text), &value, 1000);
+            prop_assert_eq!(expansion.map(|expansion| expansion.text), Ok(text));
+        }
+    }
+}

@@ -31,17 +31,16 @@ pub(crate) struct Packages {
 
 impl Packages {
     fn from_list(nodes: &[Node], decoder: &mut Decoder<'_>) -> Self {
-        let mut entries: Vec<MapEntry<RawConstraint>> = Vec::new();
+        let mut entries = Vec::new();
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for node in nodes {
             let name: Text<Dependency> = decoder.read_list_item(node);
-            let first = entries.iter().find(|entry| entry.key.value == name.value);
-            if let Some(first) = first {
+            if let Some(first) = seen.get(&name.value) {
                 let message = format!("the package `{}` is listed twice", name.value);
                 let diagnostic = Diagnostic::warning(codes::DUPLICATE_ENTRY, name.span, message);
-                decoder
-                    .doubts
-                    .push(diagnostic.label(first.key.span, "first listed here").help("keep one of them"));
+                decoder.doubts.push(diagnostic.label(*first, "first listed here").help("keep one of them"));
             } else if !name.value.is_empty() {
+                seen.insert(name.value.clone(), name.span);
                 let value = RawConstraint { span: name.span, ..RawConstraint::default() };
                 entries.push(MapEntry { key: Spanned::new(name.value, name.span), value });
             }

@@ -88,6 +88,9 @@ impl<'a> Resolver<'a> {
         self.budget -= expansion.text.len().min(self.budget);
         self.used.extend(expansion.used);
         for (name, part) in &expansion.unset {
+            if self.findings.is_full() {
+                break;
+            }
             let place = locate(self.source, span, text, part.clone()).unwrap_or(span);
             self.unset(name, place, self.source.slice(span).starts_with('"'));
         }

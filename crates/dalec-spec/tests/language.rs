@@ -1,0 +1,463 @@
+//! Rules of the language: what a spec resolves to, and what is said about it.
+
+use std::fmt::Write as _;
+
+use dalec_spec::{
+    Platform, RenderOptions, ResolveOptions, SourceText, UnknownArgs, load, render, render_json, to_yaml,
+};
+use expect_test::{Expect, expect};
+
+/// Checks what `spec` resolves to, or what is wrong with it.
+#[track_caller]
+fn check_with(spec: &str, options: &ResolveOptions, expected: Expect) {
+    let source = SourceText::new("spec.yml", spec);
+    let loaded = load(&source);
+    let mut diagnostics = loaded.diagnostics;
+    let mut out = String::new();
+    if let Some(raw) = loaded.raw {
+        let (spec, found) = raw.resolve(options);
+        diagnostics.extend(found);
+        out.push_str(&spec.map(|spec| to_yaml(&spec)).unwrap_or_default());
+    }
+    out.push_str(&render(&source, &diagnostics, RenderOptions::default()));
+    expected.assert_eq(&out);
+}
+
+#[track_caller]
+fn check(spec: &str, expected: Expect) {
+    check_with(spec, &ResolveOptions::default(), expected);
+}
+
+fn target(key: &str) -> ResolveOptions {
+    ResolveOptions { target: key.to_owned(), ..ResolveOptions::default() }
+}
+
+// SPEC-009: upstream lets the later of two entries win, or refuses; here the explicit one always wins.
+#[test]
+fn explicit_keys_beat_merged_ones() {
+    check(
+        "\
+x-a: &a {A: merged, B: merged}
+x-b: &b {B: second, C: second}
+args:
+  A: explicit before
+  <<: [*a, *b]
+  C: explicit after
+",
+        expect![[r#"
+            args:
+              A: explicit before
+              B: merged
+              C: explicit after
+        "#]],
+    );
+    check(
+        "\
+x-base: &base {subpath: merged, name: merged}
+artifacts:
+  binaries:
+    a: {name: explicit, <<: *base}
+    b: {<<: *base, name: explicit}
+    c: *base
+",
+        expect![[r#"
+            artifacts:
+              binaries:
+                a:
+                  subpath: merged
+                  name: explicit
+                b:
+                  subpath: merged
+                  name: explicit
+                c:
+                  subpath: merged
+                  name: merged
+        "#]],
+    );
+}
+
+// SPEC-008
+#[test]
+fn permissions_are_octal_where_they_look_like_it() {
+    check(
+        "\
+artifacts:
+  binaries:
+    a: {permissions: 0644}
+    b: {permissions: 0o644}
+    c: {permissions: \"0644\"}
+    d: {permissions: 0x1a4}
+    e: {permissions: 644}
+    f: {permissions: 0}
+    g: {permissions: }
+",
+        expect![[r#"
+            artifacts:
+              binaries:
+                a:
+                  permissions: 0644
+                b:
+                  permissions: 0644
+                c:
+                  permissions: 0644
+                d:
+                  permissions: 0644
+                e:
+                  permissions: 01204
+                f:
+                  permissions: 0000
+                g: {}
+        "#]],
+    );
+}
+
+// SPEC-007: text stays as written.
+#[test]
+fn text_stays_as_written() {
+    check(
+        "\
+version: 1.10
+revision: 010
+args: {A: 1e3, B: True, C: ~, D: !!str 1.10, E: .inf, F: 0x10, G: 1_000, H: null, I: '', J: yes, 1: x, true: y}
+",
+        expect![[r#"
+            version: "1.10"
+            revision: "010"
+            args:
+              "1": x
+              A: "1e3"
+              B: "True"
+              C: ""
+              D: "1.10"
+              E: ".inf"
+              F: "0x10"
+              G: "1_000"
+              H: ""
+              I: ""
+              J: "yes"
+              "true": "y"
+        "#]],
+    );
+}
+
+// SPEC-018: routing happens before the arguments are known.
+#[test]
+fn routing_leaves_references() {
+    let options = ResolveOptions {
+        unknown_args: UnknownArgs::Allow,
+        build_args: [("OTHER".to_owned(), "x".to_owned())].into(),
+        ..ResolveOptions::default()
+    };
+    check_with(
+        "version: 1.${X}\nbuild: {steps: [{command: a}], env: {A: '${Y:-z}'}}\n",
+        &options,
+        expect![[r#"
+            version: "1.\\${X}"
+            build:
+              env:
+                A: "\\${Y:-z}"
+              steps:
+                - command: a
+        "#]],
+    );
+    let source = SourceText::new("spec.yml", "targets: {trixie: , bookworm: {}, other: {x-y: 1}}\n");
+    assert_eq!(load(&source).raw.expect("a spec").target_keys(), ["trixie", "bookworm", "other"]);
+}
+
+// SPEC-015, SPEC-016
+#[test]
+fn platforms_come_from_the_options() {
+    let options = ResolveOptions {
+        target: "trixie".to_owned(),
+        platform: "linux/arm/v7".parse().expect("a platform"),
+        build_platform: Platform::new("linux", "arm64"),
+        build_args: [
+            ("TARGETARCH".to_owned(), "mine".to_owned()),
+            ("DALEC_TARGET".to_owned(), "mine".to_owned()),
+        ]
+        .into(),
+        ..ResolveOptions::default()
+    };
+    check_with(
+        "\
+args: {TARGETOS: , TARGETARCH: , TARGETVARIANT: , TARGETPLATFORM: , BUILDARCH: , BUILDVARIANT: , BUILDPLATFORM: , DALEC_TARGET: }
+",
+        &options,
+        expect![[r#"
+            args:
+              BUILDARCH: arm64
+              BUILDPLATFORM: linux/arm64
+              BUILDVARIANT: ""
+              DALEC_TARGET: trixie
+              TARGETARCH: arm
+              TARGETOS: linux
+              TARGETPLATFORM: linux/arm/v7
+              TARGETVARIANT: v7
+        "#]],
+    );
+}
+
+// SPEC-043, SPEC-045: what a target writes counts, also when it is nothing.
+#[test]
+fn targets_override_lists() {
+    let spec = "\
+dependencies: {build: [a], runtime: [b], test: [c]}
+provides: [p]
+conflicts: [q]
+targets:
+  t:
+    dependencies: {build: [x], runtime: [], test: }
+    provides: []
+    conflicts:
+";
+    check_with(
+        spec,
+        &target("t"),
+        expect![[r#"
+        conflicts:
+          q: {}
+        dependencies:
+          build:
+            x: {}
+          test:
+            c: {}
+    "#]],
+    );
+    check_with(
+        spec,
+        &target("other"),
+        expect![[r#"
+        conflicts:
+          q: {}
+        provides:
+          p: {}
+        dependencies:
+          build:
+            a: {}
+          runtime:
+            b: {}
+          test:
+            c: {}
+    "#]],
+    );
+}
+
+// SPEC-023
+#[test]
+fn source_date_epoch_reaches_the_steps() {
+    let epoch = || ResolveOptions {
+        build_args: [("SOURCE_DATE_EPOCH".to_owned(), "17".to_owned())].into(),
+        ..ResolveOptions::default()
+    };
+    check_with(
+        "build: {steps: [{command: a}]}\n",
+        &epoch(),
+        expect![[r#"
+        build:
+          env:
+            SOURCE_DATE_EPOCH: "17"
+          steps:
+            - command: a
+    "#]],
+    );
+    check_with(
+        "build: {steps: [{command: a}], env: {SOURCE_DATE_EPOCH: 5}}\n",
+        &epoch(),
+        expect![[r#"
+        build:
+          env:
+            SOURCE_DATE_EPOCH: "5"
+          steps:
+            - command: a
+    "#]],
+    );
+    check_with(
+        "args: {SOURCE_DATE_EPOCH: 3}\n",
+        &ResolveOptions::default(),
+        expect![[r#"
+        args:
+          SOURCE_DATE_EPOCH: "3"
+        build:
+          env:
+            SOURCE_DATE_EPOCH: "3"
+    "#]],
+    );
+}
+
+#[test]
+fn spans_point_at_what_was_written() {
+    let text = "\
+sources: {a: {inline: {file: {contents: x}}}}
+build:
+  steps:
+    - command: |
+        make
+        make install
+tests:
+  - steps:
+      - command: a b
+        stdout: {contains: [first, second], empty: true}
+    files:
+      /a: {permissions: 0644}
+      /b:
+targets:
+  t:
+    dependencies:
+      build: {gcc: {version: [\">= 1\"]}}
+      runtime: [x]
+";
+    let source = SourceText::new("spec.yml", text);
+    let spec = load(&source).raw.expect("a spec").resolve(&target("t")).0.expect("no errors");
+    let mut out = String::new();
+    let mut show = |what: &str, span| writeln!(out, "{what}: {:?}", source.slice(span)).expect("memory");
+    show("source", spec.sources["a"].span);
+    show("build step", spec.build.steps[0].span);
+    show("test step", spec.tests[0].steps[0].span);
+    show("second text", spec.tests[0].steps[0].stdout.contains[1].span);
+    show("empty", spec.tests[0].steps[0].stdout.empty.expect("a check"));
+    show("file", spec.tests[0].files["/a"].span);
+    show("is_dir", spec.tests[0].files["/b"].is_dir.span);
+    show("gcc", spec.dependencies.build["gcc"].span);
+    show("x", spec.dependencies.runtime["x"].span);
+    expect![[r#"
+        source: "inline: {file: {contents: x}}"
+        build step: "make\n        make install"
+        test step: "a b"
+        second text: "second"
+        empty: "true"
+        file: "/a: {permissions: 0644}"
+        is_dir: "/b"
+        gcc: "gcc: {version: [\">= 1\"]}"
+        x: "x"
+    "#]]
+    .assert_eq(&out);
+}
+
+#[test]
+fn findings_are_available_as_json() {
+    let source = SourceText::new("spec.yml", "name: hello\nnmae: x\nname: twice\n");
+    let json = render_json(&source, &load(&source).diagnostics);
+    expect![[r#"
+        [
+          {
+            "code": "unknown-key",
+            "severity": "error",
+            "message": "unknown key `nmae` in a spec",
+            "help": "did you mean `name`?",
+            "file": "spec.yml",
+            "range": {
+              "start": {
+                "line": 2,
+                "column": 1,
+                "byte": 12
+              },
+              "end": {
+                "line": 2,
+                "column": 5,
+                "byte": 16
+              }
+            },
+            "labels": []
+          },
+          {
+            "code": "duplicate-key",
+            "severity": "error",
+            "message": "`name` is written twice in one mapping",
+            "help": "keep one of them",
+            "file": "spec.yml",
+            "range": {
+              "start": {
+                "line": 3,
+                "column": 1,
+                "byte": 20
+              },
+              "end": {
+                "line": 3,
+                "column": 5,
+                "byte": 24
+              }
+            },
+            "labels": [
+              {
+                "range": {
+                  "start": {
+                    "line": 1,
+                    "column": 1,
+                    "byte": 0
+                  },
+                  "end": {
+                    "line": 1,
+                    "column": 5,
+                    "byte": 4
+                  }
+                },
+                "text": "first written here"
+              }
+            ]
+          }
+        ]"#]]
+    .assert_eq(&serde_json::to_string_pretty(&json).expect("JSON"));
+}
+
+#[test]
+fn control_characters_never_reach_the_terminal() {
+    let source = SourceText::new("spec.yml", "name: \"\\e[31m\u{9b}x\"\nb\u{202e}ad: 1\n");
+    let text = render(&source, &load(&source).diagnostics, RenderOptions { color: false, width: Some(80) });
+    assert!(text.chars().all(|char| char == '\n' || !char.is_control() && char != '\u{202e}'), "{text:?}");
+    let colored = render(&source, &load(&source).diagnostics, RenderOptions { color: true, width: None });
+    assert!(colored.contains("\u{1b}[1m"));
+}
+
+#[test]
+fn deep_nesting_is_an_error() {
+    for text in [
+        "[".repeat(100_000),
+        "{a: ".repeat(100_000),
+        "- ".repeat(100_000),
+        format!("a: {}", "[{b: ".repeat(60)),
+    ] {
+        let source = SourceText::new("spec.yml", text);
+        let loaded = load(&source);
+        assert!(loaded.raw.is_none() && loaded.has_errors());
+    }
+    let mut text = String::from("x-0: &a0 [x]\n");
+    for level in 1..200 {
+        writeln!(text, "x-{level}: &a{level} [*a{}]", level - 1).expect("memory");
+    }
+    let loaded = load(&SourceText::new("spec.yml", text));
+    assert_eq!(loaded.diagnostics[0].code, dalec_spec::codes::NESTED_TOO_DEEP);
+}
+
+#[test]
+fn many_mistakes_are_cut_off() {
+    let text: String = (0..5000).map(|number| format!("key{number}: 1\n")).collect();
+    let diagnostics = load(&SourceText::new("spec.yml", text)).diagnostics;
+    assert_eq!(diagnostics.len(), 201);
+    assert_eq!(diagnostics[200].code, dalec_spec::codes::TOO_MANY_FINDINGS);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let error = SourceText::from_bytes("spec.yml", b"a: 1\nb: \xff\n".to_vec()).expect_err("no UTF-8");
+    assert_eq!(error.to_string(), "spec.yml is not UTF-8 text: line 2, byte 8 of the file");
+}
+
+/// Resolving looks at no order but the author's lists: shuffled mappings give the same spec.
+#[test]
+fn order_of_keys_does_not_matter() {
+    let parts = [
+        "args: {A: 1, B: 2}",
+        "sources: {a: {context: {}}, b: {context: {name: x}}}",
+        "version: ${A}.${B}",
+        "name: n",
+    ];
+    let yaml = |parts: &[&str]| {
+        let source = SourceText::new("spec.yml", parts.join("\n"));
+        to_yaml(&load(&source).raw.expect("a spec").resolve(&ResolveOptions::default()).0.expect("no errors"))
+    };
+    let expected = yaml(&parts);
+    let mut reversed = parts;
+    reversed.reverse();
+    assert_eq!(yaml(&reversed), expected);
+    assert_eq!(yaml(&[parts[2], parts[0], parts[3], parts[1]]), expected);
+}
