@@ -9,14 +9,17 @@ mod cancel;
 pub mod engine;
 mod error;
 pub mod export;
+pub mod mount;
 pub mod oci;
 mod patterns;
 mod root_source;
+pub mod sandbox;
 mod secrets;
 mod snapshot;
 pub mod sources;
 pub mod store;
 pub mod tarball;
+pub mod userns;
 
 pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions, Session, Stats};

@@ -1,0 +1,209 @@
+//! Pid 1 of a sandbox: puts it together, starts the command, reaps orphans, and takes everything along when it ends.
+//!
+//! It keeps full rights in the namespaces of the sandbox, so the command cannot trace it or look into its memory.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{Gid, Mode, Uid};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags};
+use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
+use rustix::thread::UnshareFlags;
+
+use super::files::{self, MemoryFiles, Owner};
+use super::places::{self, Kind, Parents, Places};
+use super::process::Command;
+use super::root::Root;
+use super::stubs::Stub;
+use super::user::User;
+use super::wire::{self, At, ExitStatus, Failure, Report};
+use super::{Network, SandboxMount, SandboxSpec, kernel_mounts, network};
+use crate::mount::detached::{self, Depth};
+
+/// Runs the sandbox and ends the process. `alive` hangs up when the shim dies.
+pub(super) fn main(spec: &SandboxSpec, control: &UnixStream, alive: &OwnedFd) -> ! {
+    // Dies with the shim, also if that happened before this line.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let mut descriptors = [PollFd::new(alive, PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let orphaned = rustix::event::poll(&mut descriptors, Some(&now)).is_ok_and(|events| events > 0);
+    if !orphaned {
+        run(spec, control);
+    }
+    // SAFETY: ends this process without running the exit handlers of the shim it was copied from.
+    unsafe { libc::_exit(0) }
+}
+
+/// Failing to report means that the engine is gone, and the shim will notice.
+fn run(spec: &SandboxSpec, control: &UnixStream) {
+    let mut stubs = Vec::new();
+    match start(spec, &mut stubs) {
+        Err(failure) => drop(wire::send(control, &Report::Failed { failure, stubs })),
+        Ok(command) => {
+            let _ = wire::send(control, &Report::Started { stubs });
+            if let Some(status) = reap_until(command) {
+                let _ = wire::send(control, &Report::Exited { status });
+            }
+        }
+    }
+}
+
+fn start(spec: &SandboxSpec, stubs: &mut Vec<Stub>) -> Result<Pid, Failure> {
+    enter_namespaces(spec)?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+
+    // Everything of the host is opened before the root hides where it is attached.
+    let root = Root::copy(&spec.root)?;
+    let user = User::resolve(root.as_fd(), &spec.user)?;
+    let mounts = spec.mounts.iter().map(PreparedMount::open).collect::<Result<Vec<_>, _>>()?;
+    let mut memory = MemoryFiles::attach(&spec.root)?;
+    root.attach(&spec.root)?;
+
+    let mut places = Places::new(root.as_fd()).at("look at the root")?;
+    let filled = fill(spec, &mut places, &mut memory, mounts);
+    let cwd = filled.and_then(|()| working_directory(spec, &user, &mut places));
+    *stubs = places.into_stubs();
+    let cwd = cwd?;
+
+    if spec.readonly_root {
+        root.make_readonly()?;
+    }
+    root.enter()?;
+    drop(memory);
+    // Nobody may look into this process, which has seen secrets, even with the same user id.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("hide the first process")?;
+    Command::new(spec, &user, cwd)?.start()
+}
+
+fn enter_namespaces(spec: &SandboxSpec) -> Result<(), Failure> {
+    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    if spec.network == Network::None {
+        namespaces |= UnshareFlags::NEWNET;
+    }
+    // SAFETY: only namespaces are unshared; the descriptor table stays as it is.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }.at("create namespaces")?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).at("separate the mounts from the host's")?;
+    rustix::system::sethostname(spec.hostname.as_bytes()).at("set the host name")?;
+    match spec.network {
+        Network::None => network::bring_loopback_up().at("bring the loopback interface up"),
+        Network::Host => Ok(()),
+    }
+}
+
+fn fill(
+    spec: &SandboxSpec,
+    places: &mut Places<'_>,
+    memory: &mut MemoryFiles,
+    mounts: Vec<PreparedMount<'_>>,
+) -> Result<(), Failure> {
+    kernel_mounts::mount(places, spec.mode)?;
+    let world_readable = Owner { mode: 0o644, ids: None };
+    let name_service = [
+        ("/etc/resolv.conf", files::resolv_conf(spec.network)),
+        ("/etc/hosts", files::hosts(spec).into_bytes()),
+    ];
+    for (path, data) in name_service {
+        let tree = memory.add(&data, &world_readable).at(format!("write {path}"))?;
+        let place = places.mount_point(path, Kind::File, Parents::Remove)?;
+        detached::attach(&tree, &place).at(format!("mount {path}"))?;
+    }
+    let parents = if spec.remove_stub_parents { Parents::Remove } else { Parents::Keep };
+    for mount in mounts {
+        mount.attach(spec, places, memory, parents)?;
+    }
+    kernel_mounts::mask(places)
+}
+
+fn working_directory(spec: &SandboxSpec, user: &User, places: &mut Places<'_>) -> Result<OwnedFd, Failure> {
+    let owner = (!spec.mode.has_single_id()).then_some((user.uid, user.gid));
+    places.directory(&spec.cwd, owner)
+}
+
+/// A mount whose source in the host is open already.
+struct PreparedMount<'a> {
+    mount: &'a SandboxMount,
+    tree: Option<(OwnedFd, Kind)>,
+}
+
+impl<'a> PreparedMount<'a> {
+    fn open(mount: &'a SandboxMount) -> Result<Self, Failure> {
+        let tree = match mount {
+            SandboxMount::Bind { source, selector, readonly, .. } => {
+                Some(copy_source(source, selector, *readonly)?)
+            }
+            SandboxMount::Tmpfs { .. } | SandboxMount::File { .. } => None,
+        };
+        Ok(PreparedMount { mount, tree })
+    }
+
+    fn attach(
+        self,
+        spec: &SandboxSpec,
+        places: &mut Places<'_>,
+        memory: &mut MemoryFiles,
+        parents: Parents,
+    ) -> Result<(), Failure> {
+        let (dest, tree, kind) = match (self.mount, self.tree) {
+            (SandboxMount::Bind { dest, .. }, Some((tree, kind))) => (dest, tree, kind),
+            (SandboxMount::File { dest, data, mode, uid, gid }, _) => {
+                let ids = (Uid::from_raw(*uid), Gid::from_raw(*gid));
+                let owner = Owner { mode: *mode, ids: (!spec.mode.has_single_id()).then_some(ids) };
+                (dest, memory.add(data, &owner).at(format!("write {dest}"))?, Kind::File)
+            }
+            (SandboxMount::Tmpfs { dest, size }, _) => {
+                (dest, tmpfs(*size).at(mounting(dest))?, Kind::Directory)
+            }
+            (SandboxMount::Bind { .. }, None) => unreachable!("bind mounts are opened in `open`"),
+        };
+        let place = places.mount_point(dest, kind, parents)?;
+        detached::attach(&tree, &place).at(mounting(dest))
+    }
+}
+
+fn mounting(dest: &str) -> String {
+    format!("mount {dest}")
+}
+
+fn copy_source(source: &Path, selector: &str, readonly: bool) -> Result<(OwnedFd, Kind), Failure> {
+    let step = || format!("open {} {selector}", source.display()).trim_end().to_owned();
+    let mut tree = detached::clone_path(source, Depth::One).at(step())?;
+    if !matches!(selector.trim_matches('/'), "" | ".") {
+        let whole =
+            rustix::fs::open(source, rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC, Mode::empty());
+        let selected = places::open_below(whole.at(step())?, selector).at(step())?;
+        tree = detached::clone_descriptor(&selected, Depth::One).at(step())?;
+    }
+    let mut attributes = MountAttrFlags::MOUNT_ATTR_NODEV;
+    if readonly {
+        attributes |= MountAttrFlags::MOUNT_ATTR_RDONLY;
+    }
+    detached::add_attributes(&tree, attributes, Depth::One).at(step())?;
+    let mode = rustix::fs::fstat(&tree).at(step())?.st_mode;
+    let is_directory = rustix::fs::FileType::from_raw_mode(mode) == rustix::fs::FileType::Directory;
+    Ok((tree, if is_directory { Kind::Directory } else { Kind::File }))
+}
+
+fn tmpfs(size: Option<u64>) -> Result<OwnedFd, rustix::io::Errno> {
+    let size = size.map(|bytes| bytes.to_string());
+    let mut options = vec![("mode", "1777")];
+    options.extend(size.as_deref().map(|bytes| ("size", bytes)));
+    let attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    detached::filesystem("tmpfs", &options, attributes)
+}
+
+/// Reaps every child until `command` has ended. Whatever it left running dies with this process.
+fn reap_until(command: Pid) -> Option<ExitStatus> {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == command => {
+                let code = status.exit_status().map(ExitStatus::Code);
+                return code.or_else(|| status.terminating_signal().map(ExitStatus::Signal));
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}

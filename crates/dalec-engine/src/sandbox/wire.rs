@@ -1,0 +1,156 @@
+//! What the engine and the shim say to each other: length-prefixed JSON over a socket.
+//!
+//! The engine sends one [`SandboxSpec`](super::SandboxSpec); init answers with [`Report`]s. Both ends are the same executable,
+//! so there is no version to negotiate.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use rustix::io::Errno;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::stubs::Stub;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitStatus {
+    /// It ended by itself with this status, 0 to 255.
+    Code(i32),
+    /// This signal killed it: 9 also stands for a sandbox that was killed as a whole or ran out of memory.
+    Signal(i32),
+}
+
+impl ExitStatus {
+    /// Tells whether the command ended with status 0.
+    pub fn success(self) -> bool {
+        self == ExitStatus::Code(0)
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitStatus::Code(code) => write!(out, "exit status {code}"),
+            ExitStatus::Signal(signal) => write!(out, "killed by signal {signal}"),
+        }
+    }
+}
+
+/// What init tells the engine: first [`Report::Started`] or [`Report::Failed`], after the former [`Report::Exited`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Report {
+    /// The command runs.
+    Started {
+        /// What was created as mount points, in order of creation.
+        stubs: Vec<Stub>,
+    },
+    /// The command was not started.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What was created as mount points before.
+        stubs: Vec<Stub>,
+    },
+    /// The command ended.
+    Exited {
+        /// How.
+        status: ExitStatus,
+    },
+}
+
+/// A failure before the command ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    pub(super) kind: FailureKind,
+    /// The step, the command or the user, by `kind`.
+    pub(super) subject: String,
+    /// The kernel's error code, if the kernel refused.
+    pub(super) errno: Option<i32>,
+    /// Why, in words, if the kernel was not asked.
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum FailureKind {
+    Setup,
+    Command,
+    User,
+}
+
+impl Failure {
+    /// A step of the setup that is wrong by itself.
+    pub(super) fn invalid(step: impl Into<String>, reason: impl Into<String>) -> Self {
+        Failure { kind: FailureKind::Setup, subject: step.into(), errno: None, reason: reason.into() }
+    }
+
+    fn from_errno(kind: FailureKind, subject: String, errno: Errno) -> Self {
+        Failure { kind, subject, errno: Some(errno.raw_os_error()), reason: String::new() }
+    }
+}
+
+/// Says which step failed.
+pub(super) trait At<T> {
+    /// Turns the kernel's refusal into a [`Failure`] of `step`.
+    fn at(self, step: impl Into<String>) -> Result<T, Failure>;
+
+    /// Turns the kernel's refusal into a [`Failure`] to execute `command`.
+    fn running(self, command: &str) -> Result<T, Failure>;
+}
+
+impl<T> At<T> for Result<T, Errno> {
+    fn at(self, step: impl Into<String>) -> Result<T, Failure> {
+        self.map_err(|errno| Failure::from_errno(FailureKind::Setup, step.into(), errno))
+    }
+
+    fn running(self, command: &str) -> Result<T, Failure> {
+        self.map_err(|errno| Failure::from_errno(FailureKind::Command, command.to_owned(), errno))
+    }
+}
+
+/// Sends one value.
+pub(super) fn send(mut stream: impl Write, value: &impl Serialize) -> io::Result<()> {
+    let body = serde_json::to_vec(value)?;
+    let length =
+        u32::try_from(body.len()).map_err(|_| io::Error::other("the sandbox description exceeds 4 GiB"))?;
+    stream.write_all(&length.to_le_bytes())?;
+    stream.write_all(&body)
+}
+
+/// Receives one value, or `None` if the other side has closed.
+pub(super) fn receive<T: DeserializeOwned>(mut stream: impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match stream.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if closed(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut body = Vec::new();
+    let length = u64::from(u32::from_le_bytes(length));
+    if (&mut stream).take(length).read_to_end(&mut body)? as u64 != length {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(&body)?))
+}
+
+fn closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+}
+
+/// Bytes as hexadecimal text, half the size of a JSON list of numbers.
+pub(super) mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(in super::super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
