@@ -1,1 +1,40 @@
 //! dalec-bootstrap
+#![allow(missing_docs, dead_code)]
+
+mod apt_config;
+mod assemble;
+mod cache;
+mod claims;
+mod compression;
+mod configure;
+mod deb;
+mod dpkg_database;
+mod error;
+mod fetch;
+mod http;
+mod index;
+mod keyring;
+mod mirror;
+mod progress;
+mod recipe;
+mod relation;
+mod release;
+mod resolve;
+mod resolver;
+mod settings;
+mod tidy;
+mod tree;
+mod universe;
+mod unpack;
+pub use assemble::{Unpacked, fetch_and_unpack, unpack};
+pub use cache::Cache;
+pub use configure::{RootCommand, configure};
+pub use error::{BootstrapError, Cause};
+pub use fetch::fetch;
+pub use http::{Http, HttpOptions};
+pub use keyring::Keyring;
+pub use mirror::AptSources;
+pub use progress::{Event, Progress, Silent};
+pub use recipe::{Package, Recipe, Repository};
+pub use resolve::{Origin, Request, Resolved, Trust, resolve};
+pub use unpack::UnpackOptions;
