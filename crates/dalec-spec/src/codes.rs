@@ -59,3 +59,19 @@ codes! {
     UNRESOLVED_ARG "unresolved-arg" "a well-known argument is not declared, so its reference stays as text"
     UNUSED_ARG "unused-arg" "an argument is declared and never used"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_readable() {
+        for (index, code) in ALL.iter().enumerate() {
+            assert!(code.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", code.name);
+            assert!(!code.summary.is_empty() && !code.summary.ends_with('.'), "{}", code.name);
+            assert!(ALL[..index].iter().all(|other| other.name != code.name), "{} twice", code.name);
+        }
+        assert_eq!(find(UNKNOWN_KEY).map(|code| code.name), Some("unknown-key"));
+        assert_eq!(find("no-such-code"), None);
+    }
+}

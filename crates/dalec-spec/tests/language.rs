@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::{Build, BuildStep, Image, TargetSpec};
 use dalec_spec::{
-    Platform, RenderOptions, ResolveOptions, SourceText, UnknownArgs, load, render, render_json, to_yaml,
+    Platform, RenderOptions, ResolveOptions, SourceText, UnknownArgs, load, render, render_json, to_json,
+    to_yaml,
 };
 use expect_test::{Expect, expect};
 
@@ -460,4 +463,71 @@ fn order_of_keys_does_not_matter() {
     reversed.reverse();
     assert_eq!(yaml(&reversed), expected);
     assert_eq!(yaml(&[parts[2], parts[0], parts[3], parts[1]]), expected);
+}
+
+#[test]
+fn expansion_is_bounded() {
+    let mut text =
+        format!("args: {{A: {}}}\nbuild:\n  steps: [{{command: a}}]\n  env:\n", "x".repeat(1 << 20));
+    for number in 0..100 {
+        writeln!(text, "    V{number}: $A").expect("memory");
+    }
+    let (spec, diagnostics) =
+        load(&SourceText::new("spec.yml", text)).raw.expect("a spec").resolve(&ResolveOptions::default());
+    assert!(spec.is_none());
+    let codes: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(codes, [dalec_spec::codes::EXPANSION_BUDGET]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// Any text survives being written and read again, in literal and in expanded fields.
+    #[test]
+    fn written_text_is_read_back(text in "(yes|~|0|1\\.10|- |: |[-:{}&*<>'\"|#$ \n\\\\]|\\PC|[\t\r\u{1}\u{85}\u{2028}\u{feff}]){0,12}", key in "[A-Z_]{1,8}") {
+        let spec = TargetSpec {
+            args: [(key.clone(), text.clone())].into(),
+            build: Build {
+                steps: vec![BuildStep {
+                    command: format!("x{text}"),
+                    env: [(key, text.clone())].into(),
+                    span: Span::default(),
+                }],
+                ..Build::default()
+            },
+            image: Image { labels: [(format!("k{text}"), text.clone())].into(), ..Image::default() },
+            ..TargetSpec::default()
+        };
+        for written in [to_yaml(&spec), to_json(&spec).to_string()] {
+            let source = SourceText::new("spec.yml", written);
+            let loaded = load(&source);
+            let mut diagnostics = loaded.diagnostics;
+            let (again, found) = loaded.raw.expect("a spec").resolve(&ResolveOptions::default());
+            diagnostics.extend(found);
+            let mut again = again.unwrap_or_else(|| panic!("{}{}", source.text(), render(&source, &diagnostics, RenderOptions::default())));
+            again.build.steps[0].span = Span::default();
+            proptest::prop_assert_eq!(again, spec.clone());
+        }
+    }
+
+    /// Whatever happens to the text of a spec, loading and linting it ends in findings, not in a panic.
+    #[test]
+    fn broken_texts_never_panic(cuts in proptest::collection::vec((0.0..1.0, 0_usize..12, "[-:{}&*<>'\"|#$ \n\\\\a0\u{e9}]{0,3}"), 1..6)) {
+        let mut text = include_str!("ok/everything.yml").to_owned();
+        for (place, length, insert) in cuts {
+            let mut start = (text.len() as f64 * place) as usize;
+            let mut end = (start + length).min(text.len());
+            while !text.is_char_boundary(start) { start -= 1; }
+            while !text.is_char_boundary(end) { end += 1; }
+            text.replace_range(start..end, &insert);
+        }
+        let source = SourceText::new("spec.yml", text);
+        let loaded = load(&source);
+        let mut diagnostics = loaded.diagnostics;
+        if let Some(raw) = loaded.raw {
+            diagnostics.extend(raw.lint(&ResolveOptions::default()));
+        }
+        render(&source, &diagnostics, RenderOptions::default());
+        render_json(&source, &diagnostics);
+    }
 }

@@ -9,6 +9,9 @@ use crate::yaml::Node;
 
 /// Reports `node`, which is no key of the object `T`.
 pub(super) fn report_unknown<T: Object>(node: &Node, decoder: &mut Decoder<'_>) {
+    if decoder.findings.is_full() {
+        return;
+    }
     let Some(key) = node.scalar().map(|scalar| scalar.text.as_str()) else {
         let message = format!("a key of {} must be text, not {}", T::NAME, node.describe());
         decoder.report(Diagnostic::error(codes::WRONG_TYPE, node.span(), message));

@@ -4,7 +4,7 @@ use crate::codes;
 use crate::decode::{Decode, Decoder, Field, List, Object, Text, object};
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
-use crate::raw::rules::Line;
+use crate::raw::rules::{Line, Prose};
 use crate::resolve::Resolver;
 use crate::target_spec::Date;
 use crate::yaml::Node;
@@ -17,7 +17,7 @@ object! {
         /// Who made the changes.
         "author" author: Text<Line>,
         /// What changed.
-        "changes" changes: List<Text>,
+        "changes" changes: List<Text<Prose>>,
     }
 }
 

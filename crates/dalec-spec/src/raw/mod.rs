@@ -21,7 +21,7 @@ pub(crate) use self::package::{Packages, RawDependencies};
 pub(crate) use self::source::{RawPatch, RawSource};
 pub(crate) use self::test::RawTest;
 
-use self::rules::{FileName, Line, PackageName, Revision, SourceName, Version};
+use self::rules::{FileName, Line, PackageName, Prose, Revision, SourceName, Version};
 use crate::codes;
 use crate::decode::{Decoder, Flag, List, Map, Template, Text, object, suggest};
 use crate::diagnostic::Diagnostic;
@@ -36,7 +36,7 @@ object! {
         /// Package name.
         "name" name: Text<PackageName>,
         /// Description; its first line is the summary.
-        "description" description: Text,
+        "description" description: Text<Prose>,
         /// Project home page.
         "website" website: Text<Line>,
         /// Upstream version.

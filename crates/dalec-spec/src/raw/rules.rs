@@ -36,6 +36,8 @@ rules! {
     Version = |text| version(text, "a version", "letters, digits, `.`, `+`, `~`, `^`, `_` and `-`", ".+~^_-");
     /// Packaging revision.
     Revision = |text| version(text, "a revision", "letters, digits, `.`, `+`, `~`, `^` and `_`", ".+~^_");
+    /// Text of several lines for people.
+    Prose = prose;
     /// Name of a package in a dependency list.
     Dependency = dependency;
     /// Version constraint of a dependency.
@@ -84,7 +86,8 @@ fn characters(text: &str, ok: impl Fn(char) -> bool, complain: impl Fn(String) -
 
 fn show(char: char) -> String {
     match char {
-        '\n' | '\r' => "a line break".to_owned(),
+        '\n' => "a line break".to_owned(),
+        '\r' => "a carriage return".to_owned(),
         '\t' => "a tab".to_owned(),
         ' ' => "a blank".to_owned(),
         '`' => "a backtick".to_owned(),
@@ -137,6 +140,14 @@ fn line(text: &str) -> Checked {
             Complaint::new(format!("this text must fit on one line, but holds {what}"))
                 .help("long texts belong in `description`")
         },
+    )
+}
+
+fn prose(text: &str) -> Checked {
+    characters(
+        text,
+        |char| matches!(char, '\n' | '\t') || !char.is_control(),
+        |what| Complaint::new(format!("this text cannot hold {what}")),
     )
 }
 

@@ -6,7 +6,7 @@ use crate::codes;
 use crate::decode::{At, Decoder, Field, Flag, List, Map, Mark, Mode, Object, Template, Text, object};
 use crate::diagnostic::Diagnostic;
 use crate::emit::{Tree, entry};
-use crate::raw::rules::{CommandLine, EnvName, Path, Pattern};
+use crate::raw::rules::{CommandLine, EnvName, Line, Path, Pattern};
 use crate::raw::source::RawMount;
 use crate::resolve::Resolver;
 use crate::shlex;
@@ -17,7 +17,7 @@ object! {
     /// One test.
     RawTest: "a test", open, check check_test {
         /// Name shown while it runs.
-        "name" name: Text,
+        "name" name: Text<Line>,
         /// Sources mounted for every step and check.
         "mounts" mounts: List<RawMount>,
         /// Environment of every step.

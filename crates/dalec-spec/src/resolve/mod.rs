@@ -56,6 +56,7 @@ pub(crate) struct Resolver<'a> {
     args: Args,
     unknown_args: UnknownArgs,
     budget: usize,
+    is_exhausted: bool,
     /// What is wrong.
     pub findings: Findings,
     /// Arguments that were referred to.
@@ -66,7 +67,15 @@ impl<'a> Resolver<'a> {
     fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs) -> Self {
         let mut findings = Findings::default();
         args.diagnostics.iter().cloned().for_each(|diagnostic| findings.push(diagnostic));
-        Self { source, args, unknown_args, budget: EXPANSION_BUDGET, findings, used: BTreeSet::new() }
+        Self {
+            source,
+            args,
+            unknown_args,
+            budget: EXPANSION_BUDGET,
+            is_exhausted: false,
+            findings,
+            used: BTreeSet::new(),
+        }
     }
 
     /// Expands `text`, which is written at `span`, and checks the result against the rule `R`.
@@ -75,7 +84,9 @@ impl<'a> Resolver<'a> {
         let lookup = |name: &str| values.get(name).map(String::as_str);
         let expansion = match expand::expand(text, &lookup, self.budget) {
             Ok(expansion) => expansion,
+            Err(broken) if broken.too_large && self.is_exhausted => return String::new(),
             Err(broken) => {
+                self.is_exhausted |= broken.too_large;
                 let code =
                     if broken.too_large { codes::EXPANSION_BUDGET } else { codes::SUBSTITUTION_SYNTAX };
                 let place = locate(self.source, span, text, broken.part).unwrap_or(span);

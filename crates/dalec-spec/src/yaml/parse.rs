@@ -9,6 +9,7 @@ use super::node::{Entry, Kind, Node, Scalar, Style, Tag, Value};
 use super::syntax_error;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::findings::Findings;
 use crate::source_text::SourceText;
 use crate::span::Span;
 
@@ -32,20 +33,20 @@ pub(crate) fn parse(source: &SourceText) -> (Option<Node>, Vec<Diagnostic>) {
         let (event, span) = match event {
             Ok((event, span)) => (event, span),
             Err(error) => {
-                builder.diagnostics.push(syntax_error::describe(source, &error));
-                return (None, builder.diagnostics);
+                builder.findings.push(syntax_error::describe(source, &error));
+                return (None, builder.findings.into_sorted());
             }
         };
         let tag_span =
             span.tag_span().and_then(|span| span.byte_range()).map(|range| Span::new(range.start, range.end));
         let span = span.byte_range().map_or(Span::default(), |range| Span::new(range.start, range.end));
         if let Err(diagnostic) = builder.event(event, span, tag_span) {
-            builder.diagnostics.push(*diagnostic);
-            return (None, builder.diagnostics);
+            builder.findings.push(*diagnostic);
+            return (None, builder.findings.into_sorted());
         }
     }
     let root = builder.first.take().unwrap_or_else(|| null(Span::new(0, 0)));
-    (Some(root), builder.diagnostics)
+    (Some(root), builder.findings.into_sorted())
 }
 
 fn null(span: Span) -> Node {
@@ -82,7 +83,7 @@ struct Builder<'a> {
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchor>,
     first: Option<Node>,
-    diagnostics: Vec<Diagnostic>,
+    findings: Findings,
 }
 
 type Step = Result<(), Box<Diagnostic>>;
@@ -96,7 +97,7 @@ impl<'a> Builder<'a> {
             frames: Vec::new(),
             anchors: HashMap::new(),
             first: None,
-            diagnostics: Vec::new(),
+            findings: Findings::default(),
         }
     }
 
@@ -120,7 +121,7 @@ impl<'a> Builder<'a> {
             Event::UnresolvedAlias(name) => {
                 let message = format!("the alias `*{name}` has no anchor `&{name}` before it");
                 let help = format!("put `&{name}` before the value that is meant, above this line");
-                self.diagnostics.push(Diagnostic::error(codes::UNKNOWN_ANCHOR, span, message).help(help));
+                self.findings.push(Diagnostic::error(codes::UNKNOWN_ANCHOR, span, message).help(help));
                 self.add(null(span))
             }
             _ => Ok(()),
@@ -229,7 +230,9 @@ impl<'a> Builder<'a> {
             Open::Sequence(items) => items.push(node),
             Open::Mapping { entries, key, seen } => match key.take() {
                 None => {
-                    self.diagnostics.extend(duplicate(&node, seen));
+                    if let Some(diagnostic) = duplicate(&node, seen) {
+                        self.findings.push(diagnostic);
+                    }
                     *key = Some(node);
                 }
                 Some(key) => {
