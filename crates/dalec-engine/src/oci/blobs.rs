@@ -110,13 +110,22 @@ impl BlobDir {
     /// When the directory cannot be written.
     pub fn add(&self, data: &[u8]) -> Result<Digest, BlobError> {
         let digest = Digest::sha256_of(data);
-        if !self.contains(&digest) {
-            let mut writer = self.writer(Hasher::sha256())?;
-            let written = writer.write_all(data);
-            written.map_err(|source| BlobError::Write { path: self.path(&digest), source })?;
-            writer.finish(Some(&digest))?;
-        }
+        self.add_as(&digest, data)?;
         Ok(digest)
+    }
+
+    /// Adds a small blob whose digest is known.
+    ///
+    /// # Errors
+    /// When it has another digest, or the directory cannot be written.
+    pub fn add_as(&self, digest: &Digest, data: &[u8]) -> Result<(), BlobError> {
+        if !self.contains(digest) {
+            let mut writer = self.writer(digest.hasher())?;
+            let written = writer.write_all(data);
+            written.map_err(|source| BlobError::Write { path: self.path(digest), source })?;
+            writer.finish(Some(digest))?;
+        }
+        Ok(())
     }
 }
 

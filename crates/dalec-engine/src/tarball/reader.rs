@@ -1,6 +1,6 @@
 //! Reads members of a tar archive: ustar, PAX and GNU long names. Every extension is read into bounded memory.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use thiserror::Error;
 
@@ -95,13 +95,18 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// Returns where in the input the content of the current member starts, as long as none of it was read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Returns the input, positioned behind the last member that was asked for.
     pub fn into_inner(self) -> R {
         self.input
     }
 
     fn skip_content(&mut self) -> Result<(), ReadError> {
-        let rest = self.left + self.padding;
+        let rest = self.left.saturating_add(self.padding);
         let skipped = io::copy(&mut (&mut self.input).take(rest), &mut io::sink())?;
         self.offset += skipped;
         // Some writers leave out the padding behind the very last member.
@@ -145,6 +150,22 @@ impl<R: Read> Reader<R> {
         self.offset += data.len() as u64;
         data.truncate(size as usize);
         Ok(data)
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Jumps over what is left of the current member's content instead of reading it.
+    ///
+    /// # Errors
+    /// When the input cannot seek. That it ends early is noticed by whoever reads the content.
+    pub fn seek_past_content(&mut self) -> Result<(), ReadError> {
+        let rest = self.left.saturating_add(self.padding);
+        let end = self.offset.checked_add(rest).filter(|end| i64::try_from(*end).is_ok());
+        let end = end.ok_or(ReadError::Damaged { offset: self.offset, what: "its size is impossible" })?;
+        self.input.seek(SeekFrom::Start(end))?;
+        self.offset = end;
+        (self.left, self.padding) = (0, 0);
+        Ok(())
     }
 }
 

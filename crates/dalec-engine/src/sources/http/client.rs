@@ -77,6 +77,7 @@ pub struct Ask {
     url: Url,
     headers: HeaderMap,
     body: Option<String>,
+    basic: Option<(String, String)>,
     impatient: bool,
 }
 
@@ -92,7 +93,14 @@ impl Ask {
             let scheme = parsed.scheme();
             return Err(bad(format!("{scheme:?} is not supported, only http and https are")));
         }
-        Ok(Self { method: Method::GET, url: parsed, headers: HeaderMap::new(), body: None, impatient: false })
+        Ok(Self {
+            method: Method::GET,
+            url: parsed,
+            headers: HeaderMap::new(),
+            body: None,
+            basic: None,
+            impatient: false,
+        })
     }
 
     /// Returns a request that sends a form; `body` is the encoded form.
@@ -105,6 +113,18 @@ impl Ask {
         ask.body = Some(body);
         ask.header("content-type", "application/x-www-form-urlencoded")?;
         Ok(ask)
+    }
+
+    /// Asks for the headers alone.
+    pub fn head(mut self) -> Self {
+        self.method = Method::HEAD;
+        self
+    }
+
+    /// Adds a user name and a password.
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        self.basic = Some((user.to_owned(), password.to_owned()));
+        self
     }
 
     /// Makes it fail at once when the server cannot be reached.
@@ -149,6 +169,7 @@ impl Ask {
                 .into_iter()
                 .filter_map(|name| self.headers.get(&name).cloned().map(|value| (name, value)))
                 .collect();
+            self.basic = None;
         }
         self.url = location;
     }
@@ -267,6 +288,9 @@ impl Machinery {
     fn send_once(&self, ask: &Ask, cancel: &Cancel) -> Result<reqwest::Response, HttpError> {
         let client = if is_loopback(&ask.url) { &self.direct } else { &self.outward };
         let mut request = client.request(ask.method.clone(), ask.url.clone()).headers(ask.headers.clone());
+        if let Some((user, password)) = &ask.basic {
+            request = request.basic_auth(user, Some(password));
+        }
         if let Some(body) = &ask.body {
             request = request.body(body.clone());
         }
@@ -367,7 +391,7 @@ impl Reply<'_> {
 
     fn redirect_target(&self, ask: &Ask) -> Result<Option<Url>, HttpError> {
         let redirects = matches!(self.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-        if !redirects || ask.method != Method::GET {
+        if !redirects || ask.method == Method::POST {
             return Ok(None);
         }
         let bad = |reason: String| HttpError::Redirect { url: shown_url(&ask.url), reason };

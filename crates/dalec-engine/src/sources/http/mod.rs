@@ -21,7 +21,7 @@ use reqwest::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use super::transfer::Transfer;
 use crate::oci::{BlobError, Digest, Hasher};
 
-pub use cache::HttpCache;
+pub use cache::{HttpCache, write_atomically};
 pub use client::{Ask, HttpClient, HttpSettings, Reply, is_loopback};
 pub use error::HttpError;
 
