@@ -3,6 +3,7 @@
 //! Planning is a plain function from values to a graph; nothing is run, read or asked here. This room
 //! knows no terminal, no transport and not how an engine stores things.
 
+pub mod containers;
 pub mod deb;
 pub mod error;
 pub mod image_config;
@@ -10,3 +11,4 @@ pub mod locate;
 pub mod marker;
 pub mod request;
 pub mod sources;
+pub mod spec_tests;
