@@ -102,6 +102,10 @@ object! {
 
 /// Patches name sources; which must be there, and hold a patch file at the path.
 fn check_root(root: &RawRoot, decoder: &mut Decoder<'_>) {
+    if root.sources.entries.is_empty() && decoder.findings.has_errors() {
+        // The sources themselves may be what could not be read.
+        return;
+    }
     let names = || root.sources.entries.iter().map(|entry| entry.key.value.as_str());
     let unknown = |name: &str, span, message: String| {
         let diagnostic = Diagnostic::error(codes::UNKNOWN_SOURCE, span, message);

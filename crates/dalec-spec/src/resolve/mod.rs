@@ -105,7 +105,10 @@ impl<'a> Resolver<'a> {
             let place = locate(self.source, span, text, part.clone()).unwrap_or(span);
             self.unset(name, place, self.source.slice(span).starts_with('"'));
         }
-        if expansion.unset.is_empty()
+        // A text with references left in it is only looked at by routing, or was reported.
+        let is_complete = self.unknown_args == UnknownArgs::Reject
+            && expansion.unset.iter().all(|(name, _)| is_known(name) && !is_platform(name));
+        if is_complete
             && !expansion.text.is_empty()
             && let Err(complaint) = R::check(&expansion.text)
         {
