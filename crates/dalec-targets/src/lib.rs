@@ -10,5 +10,6 @@ pub mod image_config;
 pub mod locate;
 pub mod marker;
 pub mod request;
+pub mod routes;
 pub mod sources;
 pub mod spec_tests;

@@ -18,6 +18,8 @@ pub struct Questions {
     pub images: Vec<ImageQuestion>,
     /// Named contexts to look up; a missing one is no error here.
     pub contexts: Vec<String>,
+    /// Images that nobody needs if the client gives the named context beside them.
+    pub unless: BTreeMap<ImageQuestion, String>,
 }
 
 /// An image that a plan starts from.

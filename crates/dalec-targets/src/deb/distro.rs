@@ -15,6 +15,8 @@ pub struct DebDistro {
     pub image: &'static str,
     /// Part of every package version that tells releases apart, for example `debian12`.
     pub version_id: &'static str,
+    /// Directory of systemd units: below `/usr` where a release forbids files in aliased directories.
+    pub unit_dir: &'static str,
     /// Packages of the worker, without what they merely recommend.
     pub worker_packages: &'static [&'static str],
     /// Packages that containers get besides the built ones.
@@ -34,6 +36,7 @@ pub const DISTROS: &[DebDistro] = &[
         title: "Debian 13 (trixie)",
         image: "docker.io/library/debian:trixie",
         version_id: "debian13",
+        unit_dir: "/usr/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
     },
@@ -42,6 +45,7 @@ pub const DISTROS: &[DebDistro] = &[
         title: "Debian 12 (bookworm)",
         image: "docker.io/library/debian:bookworm",
         version_id: "debian12",
+        unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
     },

@@ -2,11 +2,13 @@
 //!
 //! Nothing here decides what to install. Package lists and downloads stay in caches, not in the result.
 
-use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
-use dalec_spec::target_spec::PackageConstraint;
 use std::collections::BTreeMap;
 
+use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
+use dalec_spec::target_spec::PackageConstraint;
+
 use crate::deb::distro::DebDistro;
+use crate::deb::names::Names;
 use crate::deb::relation;
 use crate::marker::Marks;
 
@@ -60,31 +62,42 @@ pub fn wanted(
     relations.map(|(relation, span)| Wanted { relation, mark: marks.mark(span) }).collect()
 }
 
-/// Returns `root` after the installation of every `.deb` file at the top of `debs`.
-pub fn install_packages(root: &State, debs: &State, options: &InstallOptions) -> State {
+/// Returns `root` after the installation of every `.deb` file at the top of `debs`, but for debug symbols.
+pub fn install_packages(root: &State, debs: &State, options: &InstallOptions<'_>) -> State {
     let mount = Mount::bind(PACKAGES, debs).readonly();
-    // The shell expands the pattern: file names are only known when the packages are built.
-    let script = format!("set -- \"$@\" {PACKAGES}/*.deb\n{SCRIPT}");
-    run(root, script, &[], options, vec![mount])
+    run(root, &["--directory", PACKAGES], &[], options, vec![mount])
 }
 
 /// Returns `root` after the installation of packages by name; no names change nothing.
-pub fn install_names(root: &State, names: &[String], options: &InstallOptions) -> State {
+pub fn install_names(root: &State, names: &[String], options: &InstallOptions<'_>) -> State {
     if names.is_empty() {
         return root.clone();
     }
-    run(root, SCRIPT.to_owned(), names, options, Vec::new())
+    run(root, &[], names, options, Vec::new())
+}
+
+/// Returns `root` after the installation of a package `NAME-build-deps` that depends on all that is wanted.
+pub(super) fn install_build_dependencies(
+    root: &State,
+    names: &Names,
+    architecture: &str,
+    options: &InstallOptions<'_>,
+) -> State {
+    let relations: Vec<&str> = options.wanted.iter().map(|wanted| wanted.relation.as_str()).collect();
+    let package = format!("{}-build-deps", names.package());
+    let flags = ["--meta", &package, &names.version(), architecture, &relations.join(", ")];
+    run(root, &flags, &[], options, Vec::new())
 }
 
 fn run(
     root: &State,
-    script: String,
+    what: &[&str],
     names: &[String],
-    options: &InstallOptions,
+    options: &InstallOptions<'_>,
     mounts: Vec<Mount>,
 ) -> State {
-    let mut args = vec!["/bin/sh".to_owned(), "-c".to_owned(), script];
-    args.push("install".to_owned());
+    let mut args: Vec<String> = ["/bin/sh", "-c", SCRIPT, "install"].map(str::to_owned).into();
+    args.extend(what.iter().map(|arg| (*arg).to_owned()));
     let mut flag = |set: bool, name: &str| {
         if set {
             args.push(name.to_owned());
@@ -94,7 +107,7 @@ fn run(
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
     for wanted in &options.wanted {
-        args.extend(["--wanted".to_owned(), wanted.mark.clone(), wanted.relation.clone()]);
+        args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }
     args.push("--".to_owned());
     args.extend(names.iter().cloned());

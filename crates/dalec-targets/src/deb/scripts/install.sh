@@ -3,9 +3,12 @@
 #   --upgrade             upgrade what is installed first
 #   --recommends          install recommended packages too
 #   --keep-docs           unpack documentation even where the image leaves it out
+#   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
+#   --meta NAME VERSION ARCHITECTURE DEPENDS
+#                         install a package made on the spot that depends on DEPENDS
 #   --wanted MARK TEXT    a dependency, to be named when it turns out not to be installable
 #
-# A package is a name or the path of a .deb file.
+# A package is a name.
 set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
@@ -44,6 +47,7 @@ if [ -s "$ca" ]; then
 fi
 
 upgrade=
+directory=
 wanted="$work/wanted"
 : >"$wanted"
 while [ "$1" != -- ]; do
@@ -55,6 +59,17 @@ while [ "$1" != -- ]; do
             echo "DPkg::Options:: \"--path-include=/usr/share/$path/*\";" >>"$APT_CONFIG"
         done
         ;;
+    --directory)
+        directory=$2
+        shift
+        ;;
+    --meta)
+        mkdir -p "$work/meta/DEBIAN"
+        printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: dalec\nDepends: %s\nDescription: %s\n' \
+            "$2" "$3" "$4" "$5" 'build dependencies' >"$work/meta/DEBIAN/control"
+        directory="$work"
+        shift 4
+        ;;
     --wanted)
         printf '%s\t%s\n' "$2" "$3" >>"$wanted"
         shift 2
@@ -63,6 +78,18 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
+
+if [ -d "$work/meta" ]; then
+    dpkg-deb --build --root-owner-group -Znone "$work/meta" "$work/meta.deb" >/dev/null
+fi
+if [ -n "$directory" ]; then
+    for file in "$directory"/*.deb; do
+        case "$file" in
+        *-dbgsym_*.deb) ;;
+        *) set -- "$@" "$file" ;;
+        esac
+    done
+fi
 
 # Images for containers throw away what apt downloads; here it goes into a cache, not into the image.
 rm -f /etc/apt/apt.conf.d/docker-clean

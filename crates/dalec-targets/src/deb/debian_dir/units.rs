@@ -1,0 +1,118 @@
+//! systemd units: the links that debhelper takes unit files from, and how each is enabled and started.
+//!
+//! Differences from upstream: `start: false` keeps a unit from being started at installation, and units of one base
+//! name that differ in what they ask for are handled by debhelper itself, one call per kind.
+
+use std::collections::BTreeMap;
+
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::Artifacts;
+
+use crate::deb::layout::base;
+use crate::deb::quote::shell;
+use crate::error::PlanError;
+
+/// Unit types that dh_installsystemd takes from `debian/`.
+const TYPES: [&str; 6] = ["mount", "path", "service", "socket", "target", "timer"];
+
+/// One unit as it is installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit<'a> {
+    /// Path in the build root.
+    pub key: &'a str,
+    /// Installed name, for example `hello.service`.
+    pub name: String,
+    /// Enabled at first installation.
+    pub enable: bool,
+    /// Started at first installation.
+    pub start: bool,
+    /// The entry in the spec.
+    pub span: Span,
+}
+
+impl Unit<'_> {
+    /// Returns whether the unit only exists as instances.
+    pub(super) fn is_template(&self) -> bool {
+        self.name.contains('@')
+    }
+
+    /// Name up to the first dot, by which debhelper groups units.
+    fn stem(&self) -> &str {
+        self.name.split('.').next().unwrap_or(&self.name)
+    }
+
+    fn suffix(&self) -> &str {
+        self.name.split_once('.').map_or("", |(_, suffix)| suffix)
+    }
+}
+
+/// Returns every unit in the order of keys.
+pub(super) fn all(artifacts: &Artifacts) -> Vec<Unit<'_>> {
+    let unit = |(key, unit): (&'_ String, &dalec_spec::target_spec::Unit)| Unit {
+        key: "",
+        name: if unit.name.is_empty() { base(key).to_owned() } else { unit.name.clone() },
+        enable: unit.enable,
+        start: unit.start,
+        span: unit.span,
+    };
+    artifacts.units.iter().map(|entry| Unit { key: entry.0, ..unit(entry) }).collect()
+}
+
+/// Returns the units that debhelper takes from `debian/`.
+pub(super) fn linked(artifacts: &Artifacts) -> Vec<Unit<'_>> {
+    all(artifacts)
+}
+
+/// Returns the links in `debian/`, path to target.
+///
+/// # Errors
+/// [`PlanError::Invalid`] for a name that is no unit's or that debhelper does not install.
+pub(super) fn links(artifacts: &Artifacts, package: &str) -> Result<BTreeMap<String, String>, PlanError> {
+    let mut links = BTreeMap::new();
+    for unit in linked(artifacts) {
+        let char = |char: char| char.is_ascii_alphanumeric() || ":_.@-\\".contains(char);
+        if !unit.name.chars().all(char) || !TYPES.contains(&unit.suffix()) || unit.stem().is_empty() {
+            return Err(PlanError::Invalid {
+                message: format!("{:?} cannot be the name of a systemd unit", unit.name),
+                spans: vec![unit.span],
+                hint: Some(format!("a name that ends in one of: .{}", TYPES.join(", ."))),
+            });
+        }
+        let path = if unit.stem() == package {
+            format!("debian/{}", unit.name)
+        } else {
+            format!("debian/{package}.{}", unit.name)
+        };
+        let target = if unit.key.starts_with('/') { unit.key.to_owned() } else { format!("../{}", unit.key) };
+        links.insert(path, target);
+    }
+    Ok(links)
+}
+
+/// Returns the calls of dh_installsystemd, one per base name and way to enable and start.
+pub(super) fn calls(artifacts: &Artifacts) -> Vec<String> {
+    let mut stems: BTreeMap<String, BTreeMap<(bool, bool), Vec<String>>> = BTreeMap::new();
+    for unit in all(artifacts) {
+        let ways = stems.entry(unit.stem().to_owned()).or_default();
+        ways.entry((unit.enable, unit.start)).or_default().push(unit.name.clone());
+    }
+    let mut calls = Vec::new();
+    for (stem, ways) in &stems {
+        let mixed = ways.len() > 1;
+        for ((enable, start), names) in ways {
+            let mut call = format!("dh_installsystemd --name={}", shell(stem));
+            if !enable {
+                call.push_str(" --no-enable");
+            }
+            if !start {
+                // A service that somebody started is still restarted by an upgrade.
+                call.push_str(" --no-start --restart-after-upgrade");
+            }
+            if mixed {
+                names.iter().for_each(|name| call.push_str(&format!(" {}", shell(name))));
+            }
+            calls.push(call);
+        }
+    }
+    calls
+}

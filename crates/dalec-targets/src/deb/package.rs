@@ -1,0 +1,187 @@
+//! The ops that build a package: source package, its description, binary packages, their description.
+//!
+//! Descriptions (`.buildinfo`, `.changes`) are ops of their own, so that nobody waits for them: the binary build
+//! starts from the source package, and tests start from the binary packages.
+
+use std::collections::BTreeMap;
+
+use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
+use dalec_spec::target_spec::NetworkMode;
+
+use crate::deb::architecture::architecture;
+use crate::deb::date::epoch;
+use crate::deb::debian_dir::{self, DebianDir, patches};
+use crate::deb::distro::DebDistro;
+use crate::deb::names::Names;
+use crate::deb::worker::Worker;
+use crate::error::PlanError;
+use crate::request::Request;
+use crate::sources::{Planner, Tree};
+
+const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
+const BINARY_PACKAGE: &str = include_str!("scripts/binary-package.sh");
+const CHANGES: &str = include_str!("scripts/changes.sh");
+
+/// Cache key that makes source packages anew.
+pub const SOURCE_CACHE_KEY: &str = "dalec.srcpkg";
+/// Cache key that makes binary packages anew.
+pub const BINARY_CACHE_KEY: &str = "dalec.pkg";
+
+/// Everything that is planned for one spec on one distribution.
+pub struct Package<'a> {
+    request: &'a Request<'a>,
+    distro: &'a DebDistro,
+    names: Names,
+    worker: Worker,
+    debian: DebianDir,
+    trees: BTreeMap<&'a str, Tree>,
+}
+
+/// What was built, each state a flat directory.
+pub struct Built {
+    /// Binary packages, those with debug symbols too.
+    pub packages: State,
+    /// Every file of the source and binary packages.
+    pub everything: State,
+}
+
+impl<'a> Package<'a> {
+    /// Checks the spec and prepares the build.
+    ///
+    /// # Errors
+    /// [`PlanError`] for what a Debian package needs and the request lacks, or what Debian's formats cannot hold.
+    pub fn new(request: &'a Request<'a>, distro: &'a DebDistro, worker: Worker) -> Result<Self, PlanError> {
+        let spec = request.spec;
+        let names = Names::new(spec, distro)?;
+        let debian = debian_dir::render(spec, distro, &names)?;
+        let planner = Planner {
+            answers: request.answers,
+            source_map: &request.source_map,
+            group: ProgressGroup::new(format!("{}: sources", distro.key)),
+        };
+        let mut trees = BTreeMap::new();
+        for (name, source) in &spec.sources {
+            if matches!(name.as_str(), "debian" | ".pc") || name.contains('/') {
+                return Err(PlanError::Invalid {
+                    message: format!("a source cannot be called {name:?} in a Debian package"),
+                    spans: vec![source.span],
+                    hint: Some("the packaging files have that name; choose another one".into()),
+                });
+            }
+            trees.insert(name.as_str(), planner.plan(name, source)?);
+        }
+        Ok(Self { request, distro, names, worker, debian, trees })
+    }
+
+    /// Returns the source package with its description.
+    ///
+    /// # Errors
+    /// As [`Package::new`].
+    pub fn source(&self) -> Result<State, PlanError> {
+        let source = self.source_package()?;
+        let changes = self.source_changes(&source);
+        Ok(State::merge(&[source, changes], "Collect the source package"))
+    }
+
+    /// Returns the binary packages and everything that belongs to them.
+    ///
+    /// # Errors
+    /// As [`Package::new`].
+    pub fn build(&self) -> Result<Built, PlanError> {
+        let source = self.source_package()?;
+        let root = self.worker.with_build_dependencies(self.request, self.distro, &self.names).root;
+        let built = root.run(self.binary_build(&source));
+        let packages = built.output("/work/out");
+        let stem = format!("{}_{}", self.names.file_stem(), architecture(&self.request.platform));
+        let changes = self
+            .changes("binary", &stem, &packages)
+            .mount(Mount::bind("/work/meta", &built.output("/work/meta")).readonly());
+        let changes = root.run(changes).output("/work/out");
+        let source_changes = self.source_changes(&source);
+        let all = [source, source_changes, packages.clone(), changes];
+        Ok(Built { packages, everything: State::merge(&all, "Collect the packages") })
+    }
+
+    fn source_package(&self) -> Result<State, PlanError> {
+        let names = &self.names;
+        let patches = patches::all(self.request.spec)?;
+        let mut patched: Vec<&str> = patches.iter().map(|patch| patch.target).collect();
+        patched.dedup();
+        let mut args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch()];
+        let mut marks = self.debian.patch_marks.clone();
+        for patch in &patches {
+            let from = match patch.path {
+                "" => format!("/work/patches/{}", patch.source),
+                path => format!("/work/patches/{}/{path}", patch.source),
+            };
+            args.extend([marks.mark(patch.span), from, patch.file.clone(), patch.title()]);
+        }
+        args.push("--".to_owned());
+        args.extend(patched.into_iter().map(str::to_owned));
+        let dir = format!("/work/orig/{}", names.source_dir());
+        let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
+        let patch_sources: BTreeMap<&str, &Tree> =
+            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
+        let patch_sources =
+            patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
+        let exec = self
+            .script(SOURCE_PACKAGE, "source-package", args)
+            .name(format!("Create source package {}", names.title()))
+            .at(marks.location(&self.request.source_map))
+            .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
+            .network(Network::None)
+            .mount(self.debian_mount())
+            .mounts(sources)
+            .mounts(patch_sources)
+            .mount(Mount::output("/work/out"));
+        Ok(self.worker.root.run(exec).output("/work/out"))
+    }
+
+    fn source_changes(&self, source: &State) -> State {
+        let stem = format!("{}_source", self.names.file_stem());
+        self.worker.root.run(self.changes("source", &stem, source)).output("/work/out")
+    }
+
+    fn binary_build(&self, source: &State) -> Exec {
+        let names = &self.names;
+        let args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
+        let network = match self.request.spec.build.network {
+            NetworkMode::None => Network::None,
+            NetworkMode::Sandbox => Network::Sandbox,
+        };
+        self.script(BINARY_PACKAGE, "binary-package", args)
+            .name(format!("Build package {}", names.title()))
+            .at(self.debian.build_marks.location(&self.request.source_map))
+            .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
+            .network(network)
+            .mount(Mount::bind("/work/in", source).readonly())
+            .mount(Mount::output("/work/out"))
+            .mount(Mount::output("/work/meta"))
+    }
+
+    fn changes(&self, kind: &str, stem: &str, packages: &State) -> Exec {
+        let args = vec![kind.to_owned(), self.names.source_dir(), stem.to_owned(), self.epoch()];
+        self.script(CHANGES, "changes", args)
+            .name(format!("Describe {kind} package {}", self.names.title()))
+            .network(Network::None)
+            .mount(Mount::bind("/work/in", packages).readonly())
+            .mount(self.debian_mount())
+            .mount(Mount::output("/work/out"))
+    }
+
+    fn script(&self, text: &str, name: &str, args: Vec<String>) -> Exec {
+        let head = ["/bin/sh", "-c", text, name].map(str::to_owned);
+        Exec::new(head.into_iter().chain(args))
+            .envs(self.worker.env.clone())
+            .group(&ProgressGroup::new(format!("{}: build", self.distro.key)))
+    }
+
+    fn debian_mount(&self) -> Mount {
+        let group = ProgressGroup::new(format!("{}: sources", self.distro.key));
+        Mount::bind("/work/debian", &self.debian.state(&group)).selector("/debian").readonly()
+    }
+
+    fn epoch(&self) -> String {
+        epoch(self.request.spec).to_string()
+    }
+}

@@ -1,0 +1,20 @@
+# Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+#
+#   KIND  source or binary
+#   STEM  start of the file names
+#
+# The packages are at /work/in, the packaging files at /work/debian, debian/files at /work/meta for KIND binary.
+set -eu
+umask 022
+export LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$4"
+kind=$1 dir=$2 stem=$3
+mkdir -p "/work/upload/$dir"
+cd "/work/upload/$dir"
+cp -a /work/debian debian
+if [ "$kind" = binary ]; then
+    cp /work/meta/files debian/files
+fi
+ln -s /work/in/* ..
+dpkg-genbuildinfo "--build=$kind" "-O../$stem.buildinfo"
+dpkg-genchanges "--build=$kind" -q "-O../$stem.changes"
+mv "../$stem.buildinfo" "../$stem.changes" /work/out/
