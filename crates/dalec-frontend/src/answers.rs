@@ -1,0 +1,72 @@
+//! Answers to what a plan must know first; everything is asked at once.
+
+use std::thread;
+
+use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
+
+use crate::contexts::Contexts;
+use crate::error::FrontendError;
+use crate::images::{self, Wanted};
+
+/// Answers `questions` for one platform.
+///
+/// A named context called like an image's reference, in its full or its familiar form, replaces the image.
+///
+/// # Errors
+/// The first error in the order of the questions.
+pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers, FrontendError> {
+    let mut answers = Answers::default();
+    for name in &questions.contexts {
+        if let Some(context) = contexts.find(name)? {
+            answers.contexts.insert(name.clone(), context.state);
+        }
+    }
+    let images = match questions.images.as_slice() {
+        [only] => vec![image(contexts, only)],
+        several => thread::scope(|scope| {
+            let asked: Vec<_> = several.iter().map(|one| scope.spawn(|| image(contexts, one))).collect();
+            let joined = asked.into_iter().map(|thread| thread.join());
+            joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        }),
+    };
+    for (question, answer) in questions.images.iter().zip(images) {
+        answers.images.insert(question.clone(), answer?);
+    }
+    Ok(answers)
+}
+
+fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
+    for name in names(&question.reference) {
+        if let Some(context) = contexts.find(&name)? {
+            return Ok(context);
+        }
+    }
+    let wanted =
+        Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
+    images::resolve(contexts.gateway, contexts.options, &wanted)
+}
+
+/// Returns the names that a context replacing `reference` may have, the full one first.
+fn names(reference: &str) -> Vec<String> {
+    let mut names = vec![reference.to_owned()];
+    if let Some(path) = reference.strip_prefix("docker.io/") {
+        names.push(path.to_owned());
+        names.extend(path.strip_prefix("library/").map(str::to_owned));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    /// TGT-009: a context named by the base image replaces it, however the name is written.
+    #[test]
+    fn an_image_has_familiar_names() {
+        assert_eq!(
+            names("docker.io/library/debian:bookworm"),
+            ["docker.io/library/debian:bookworm", "library/debian:bookworm", "debian:bookworm"]
+        );
+        assert_eq!(names("example.org/base:1"), ["example.org/base:1"]);
+    }
+}

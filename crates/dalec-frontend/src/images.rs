@@ -1,0 +1,54 @@
+//! Images that a plan starts from: resolved by the gateway, unless a named context replaces them.
+
+use dalec_gateway::{Gateway, ResolveImage};
+use dalec_llb::{ImageRef, Platform, ResolveMode, State};
+use dalec_targets::request::ImageAnswer;
+
+use crate::error::FrontendError;
+use crate::options::Options;
+
+/// An image that is wanted.
+pub struct Wanted<'a> {
+    /// Full reference with domain.
+    pub reference: &'a str,
+    /// Packages that will be installed right away.
+    pub packages: &'a [String],
+    /// Platform of the image.
+    pub platform: &'a Platform,
+}
+
+/// Asks the gateway for `wanted`.
+///
+/// # Errors
+/// What the gateway says; [`FrontendError::Option`] when the image's configuration is not readable.
+pub fn resolve(
+    gateway: &dyn Gateway,
+    options: &Options,
+    wanted: &Wanted<'_>,
+) -> Result<ImageAnswer, FrontendError> {
+    let found = gateway.resolve_image(&ResolveImage {
+        reference: wanted.reference.to_owned(),
+        platform: wanted.platform.to_string(),
+        mode: options.resolve_mode.clone(),
+        packages: wanted.packages.to_vec(),
+    })?;
+    let config = match found.config.is_empty() {
+        true => dalec_targets::image_config::ImageConfig::default(),
+        false => serde_json::from_slice(&found.config).map_err(|error| FrontendError::Option {
+            option: format!("image {}", wanted.reference),
+            message: format!("its configuration cannot be read: {error}"),
+        })?,
+    };
+    let state = State::image(ImageRef {
+        name: format!("load {}", wanted.reference),
+        reference: found.reference,
+        resolve_mode: match options.resolve_mode.as_str() {
+            "pull" => ResolveMode::Pull,
+            "local" => ResolveMode::Local,
+            _ => ResolveMode::Default,
+        },
+        platform: Some(wanted.platform.clone()),
+        locations: Vec::new(),
+    });
+    Ok(ImageAnswer { state, config, has_packages: found.has_packages })
+}

@@ -1,0 +1,127 @@
+//! The options of one request, in the words that BuildKit's `frontend/dockerui` uses on the wire.
+
+use std::collections::BTreeMap;
+
+use dalec_gateway::BuildOptions;
+use dalec_spec::Platform;
+
+use crate::error::FrontendError;
+
+/// One request, read from the gateway's options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Requested route, for example `bookworm/deb`; empty when none was given.
+    pub target: String,
+    /// Platforms to build for; empty for the default one.
+    pub platforms: Vec<Platform>,
+    /// Platform that runs the build.
+    pub build_platform: Platform,
+    /// `build-arg:NAME` options by name.
+    pub build_args: BTreeMap<String, String>,
+    /// `context:NAME` options by name.
+    pub contexts: BTreeMap<String, String>,
+    /// Name of the spec file in the context called `dockerfile`.
+    pub filename: String,
+    /// Cache keys to ignore; an empty list ignores all.
+    pub no_cache: Option<Vec<String>>,
+    /// How images are resolved: `default`, `pull` or `local`.
+    pub resolve_mode: String,
+}
+
+impl Options {
+    /// Reads the options of a request.
+    ///
+    /// # Errors
+    /// [`FrontendError::Option`] for a platform that is none.
+    pub fn read(request: &BuildOptions) -> Result<Self, FrontendError> {
+        let option = |name: &str| request.options.get(name).cloned().unwrap_or_default();
+        let prefixed = |prefix: &str| {
+            let entries = request.options.iter();
+            entries
+                .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value.clone())))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let platform = |text: &str| {
+            text.trim().parse::<Platform>().map_err(|error| FrontendError::Option {
+                option: "platform".into(),
+                message: error.to_string(),
+            })
+        };
+        let platforms = option("platform");
+        let platforms = platforms.split(',').filter(|text| !text.trim().is_empty());
+        Ok(Self {
+            target: option("target"),
+            platforms: platforms.map(platform).collect::<Result<_, _>>()?,
+            build_platform: request
+                .platforms
+                .first()
+                .map_or(Ok(Platform::default()), |text| platform(text))?,
+            build_args: prefixed("build-arg:"),
+            contexts: prefixed("context:"),
+            filename: request.options.get("filename").cloned().unwrap_or_else(|| "Dockerfile".into()),
+            no_cache: request.options.get("no-cache").map(|keys| {
+                keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+            }),
+            resolve_mode: option("image-resolve-mode"),
+        })
+    }
+
+    /// Reads the boolean build argument `name`.
+    ///
+    /// # Errors
+    /// [`FrontendError::Option`] for text that is no boolean.
+    pub fn flag(&self, name: &str) -> Result<bool, FrontendError> {
+        match self.build_args.get(name).map_or("", String::as_str) {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+            "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+            other => Err(FrontendError::Option {
+                option: format!("build-arg {name}"),
+                message: format!("`{other}` is not a boolean; write 1 or 0"),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(options: &[(&str, &str)]) -> Result<Options, FrontendError> {
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Options::read(&BuildOptions { options, ..BuildOptions::default() })
+    }
+
+    #[test]
+    fn reads_what_the_client_sends() {
+        let options = read(&[
+            ("target", "bookworm/deb"),
+            ("platform", "linux/amd64, linux/arm64"),
+            ("build-arg:VERSION", "1.2"),
+            ("context:patches", "local:patches"),
+            ("no-cache", "dalec.pkg,dalec.tests"),
+        ])
+        .unwrap();
+        assert_eq!(options.target, "bookworm/deb");
+        assert_eq!(options.platforms.len(), 2);
+        assert_eq!(options.build_args["VERSION"], "1.2");
+        assert_eq!(options.contexts["patches"], "local:patches");
+        assert_eq!(options.filename, "Dockerfile");
+        assert_eq!(options.no_cache, Some(vec!["dalec.pkg".to_owned(), "dalec.tests".to_owned()]));
+        assert_eq!(read(&[("no-cache", "")]).unwrap().no_cache, Some(Vec::new()));
+        assert!(read(&[("platform", "linux")]).is_err());
+    }
+
+    /// The set of texts that upstream reads as booleans (reference 12.1).
+    #[test]
+    fn skip_tests_takes_booleans_only() {
+        let flag =
+            |value: &str| read(&[("build-arg:DALEC_SKIP_TESTS", value)]).unwrap().flag("DALEC_SKIP_TESTS");
+        for value in ["1", "t", "T", "TRUE", "true", "True"] {
+            assert!(flag(value).unwrap(), "{value}");
+        }
+        for value in ["", "0", "f", "F", "FALSE", "false", "False"] {
+            assert!(!flag(value).unwrap(), "{value}");
+        }
+        assert!(flag("yes").is_err());
+    }
+}
