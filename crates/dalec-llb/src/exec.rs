@@ -270,7 +270,8 @@ impl State {
             .into(),
             ..pb::ExecOp::default()
         });
-        let vertex = Vertex { op: Body::Op(op), inputs, platform: exec.platform, metadata: exec.metadata };
+        let vertex =
+            Vertex { op: Body::Op(Box::new(op)), inputs, platform: exec.platform, metadata: exec.metadata };
         Executed { vertex: Arc::new(vertex), outputs }
     }
 }

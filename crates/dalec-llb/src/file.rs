@@ -158,7 +158,7 @@ impl State {
             })
             .collect();
         State::first_output(Vertex {
-            op: Body::Op(pb::op::Op::File(pb::FileOp { actions })),
+            op: Body::Op(Box::new(pb::op::Op::File(pb::FileOp { actions }))),
             inputs,
             platform: None,
             metadata: file.metadata,

@@ -136,7 +136,7 @@ fn source(
     group: Option<ProgressGroup>,
 ) -> State {
     State::first_output(Vertex {
-        op: Body::Op(pb::op::Op::Source(pb::SourceOp { identifier, attrs })),
+        op: Body::Op(Box::new(pb::op::Op::Source(pb::SourceOp { identifier, attrs }))),
         inputs: Vec::new(),
         platform,
         metadata: Metadata { locations, group, ..Metadata::named(name) },

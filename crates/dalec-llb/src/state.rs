@@ -35,7 +35,7 @@ pub(crate) struct Vertex {
 #[derive(Debug)]
 pub(crate) enum Body {
     /// Built here; encoded when the graph is marshalled.
-    Op(pb::op::Op),
+    Op(Box<pb::op::Op>),
     /// Taken over from another definition, byte for byte, with its metadata.
     Encoded { bytes: Vec<u8>, metadata: pb::OpMetadata },
 }
@@ -113,7 +113,7 @@ impl State {
 
 impl Vertex {
     pub(crate) fn named(op: pb::op::Op, inputs: Vec<Output>, name: &str) -> Vertex {
-        Vertex { op: Body::Op(op), inputs, platform: None, metadata: Metadata::named(name) }
+        Vertex { op: Body::Op(Box::new(op)), inputs, platform: None, metadata: Metadata::named(name) }
     }
 }
 
