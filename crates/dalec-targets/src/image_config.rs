@@ -177,7 +177,10 @@ mod tests {
     // TGT-020
     #[test]
     fn a_fresh_image_has_a_path_and_a_place_to_be() {
-        check(None, &Image::default(), expect![[r#"
+        check(
+            None,
+            &Image::default(),
+            expect![[r#"
             {
               "architecture": "amd64",
               "os": "linux",
@@ -191,7 +194,8 @@ mod tests {
                 "type": "layers",
                 "diff_ids": []
               }
-            }"#]]);
+            }"#]],
+        );
     }
 
     // TGT-020
@@ -262,6 +266,6 @@ mod tests {
     fn a_command_line_must_be_one() {
         let image = Image { cmd: "echo it's".into(), ..Image::default() };
         let error = for_container(None, &Platform::linux("amd64"), &image).unwrap_err();
-        assert_eq!(error.to_string(), "`image.cmd` is no command line: the ' quote is never closed");
+        assert_eq!(error.to_string(), "`image.cmd` is no command line: the quote `'` is never closed");
     }
 }

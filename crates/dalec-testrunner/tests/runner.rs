@@ -426,7 +426,7 @@ fn a_command_that_cannot_run_is_explained() {
         (
             "echo it's",
             expect![[r#"
-            2 cannot run "echo it's": the ' quote is never closed
+            2 cannot run "echo it's": the quote `'` is never closed
         "#]],
         ),
         (

@@ -59,3 +59,6 @@ fn keeps_docs(spec: &TargetSpec) -> bool {
     let artifacts = &spec.artifacts;
     !(artifacts.docs.is_empty() && artifacts.manpages.is_empty() && artifacts.licenses.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

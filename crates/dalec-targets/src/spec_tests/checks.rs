@@ -1,6 +1,6 @@
 //! The checks of a test as single questions to the runner, each with its place in the spec.
 
-use dalec_spec::span::Span;
+use dalec_spec::span::{Span, Spanned};
 use dalec_spec::target_spec::{FileCheck, OutputCheck};
 use dalec_testrunner::protocol::{self, Command, Content, OUTPUT_DIR, Subject, Value};
 
@@ -15,12 +15,14 @@ pub(super) struct Check {
     pub whole: Span,
 }
 
+type Compare = fn(Value) -> Content;
+
 #[derive(Debug)]
 enum Question {
     Metadata(protocol::Check),
     Empty,
     /// Compares content with a text.
-    Text(fn(Value) -> Content, String),
+    Text(Compare, String),
 }
 
 impl Check {
@@ -77,7 +79,7 @@ pub(super) fn of_file(path: &str, check: &FileCheck) -> Vec<Check> {
 fn content(path: &str, check: &OutputCheck, whole: Span) -> Vec<Check> {
     let new = |question: Question, span: Span| Check { path: path.to_owned(), question, span, whole };
     let empty = check.empty.map(|span| new(Question::Empty, span));
-    let texts: [(fn(Value) -> Content, &[_]); 5] = [
+    let texts: [(Compare, &[Spanned<String>]); 5] = [
         (Content::Equals, check.equals.as_slice()),
         (Content::Contains, &check.contains),
         (Content::Matches, &check.matches),
