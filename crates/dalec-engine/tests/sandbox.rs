@@ -5,6 +5,8 @@
 
 #[path = "sandbox/cases.rs"]
 mod cases;
+#[path = "sandbox/mounts.rs"]
+mod mounts;
 #[path = "sandbox/people.rs"]
 mod people;
 #[path = "sandbox/probe.rs"]
@@ -24,8 +26,13 @@ fn main() -> ExitCode {
         ["probe", ref commands @ ..] => probe::main(commands),
         ["inside", person, ref filters @ ..] => inside(person, filters),
         ["hold", directory] => cases::hold_until_killed(directory.as_ref()),
+        ["refused"] => people::explain_refusal(),
         _ => outside(&arguments),
     }
+}
+
+fn all_cases() -> impl Iterator<Item = &'static (&'static str, world::Case)> {
+    cases::ALL.iter().chain(mounts::ALL)
 }
 
 /// Runs the cases as each person; arguments are those of the usual test runner.
@@ -33,12 +40,12 @@ fn outside(arguments: &[String]) -> ExitCode {
     let filters: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
     if arguments.iter().any(|argument| argument == "--list") {
-        for (name, _) in cases::ALL {
+        for (name, _) in all_cases() {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    let mut success = true;
+    let mut success = people::refusal_is_explained();
     for person in people::all() {
         success &= person.run(&filters);
     }
@@ -58,7 +65,7 @@ fn inside(person: &str, filters: &[&str]) -> ExitCode {
     people::check_mode(person, &entered);
     let world = world::World::new(entered.mode);
     let mut failed = 0;
-    for (name, case) in cases::ALL {
+    for (name, case) in all_cases() {
         if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter)) {
             continue;
         }

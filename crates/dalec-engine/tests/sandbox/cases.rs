@@ -2,21 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use dalec_engine::mount::{self, Access, MountError, Overlay, Writable};
-use dalec_engine::sandbox::{ExitStatus, HostEntry, Network, SandboxError, SandboxMount, Ulimit};
+use dalec_engine::sandbox::{ExitStatus, HostEntry, Launcher, Network, SandboxError, SandboxMount, Ulimit};
 use dalec_engine::userns::{self, Mode};
 
-use crate::world::{Root, World, bind};
-
-type Case = fn(&World);
-
-/// A list whose names are those of the functions.
-macro_rules! cases {
-    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as Case)),*] };
-}
+use crate::world::{Case, Root, World, bind, cases};
 
 pub const ALL: &[(&str, Case)] = cases![
     command_is_alone_in_its_pid_namespace,
@@ -57,12 +50,7 @@ pub const ALL: &[(&str, Case)] = cases![
     drop_ends_everything,
     death_of_the_engine_ends_everything,
     many_sandboxes_at_once,
-    overlay_shows_layers_in_order,
-    overlay_of_many_layers_with_odd_names,
-    readonly_views_refuse_writes,
-    mounts_go_when_dropped,
-    mount_of_nothing_is_an_error,
-    lost_upper_directory_is_named,
+    an_executable_that_was_removed_still_starts_sandboxes,
 ];
 
 fn single(world: &World) -> bool {
@@ -404,22 +392,17 @@ fn parents_of_mount_points_stay_unless_asked(world: &World) {
 
 fn mount_points_behind_links_stay_in_the_root(world: &World) {
     let root = world.root();
-    let outside = tempfile::tempdir().unwrap();
+    let [outside, source] = [tempfile::tempdir().unwrap(), source_directory()];
     std::os::unix::fs::symlink(outside.path(), root.path().join("absolute")).unwrap();
     std::os::unix::fs::symlink("../../../../run/resolv.conf", root.path().join("etc/resolv.conf")).unwrap();
     let before = root.written();
     let answers = world.probe_in(&root, &["cat=/absolute/new/inner/file", "cat=/run/resolv.conf"], |spec| {
-        spec.mounts = vec![bind(source_directory_leaked().as_ref(), "/absolute/new", false)];
+        spec.mounts = vec![bind(source.path(), "/absolute/new", false)];
         spec.remove_stub_parents = true;
     });
     assert_eq!(answers, "content\n\n");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
     assert_eq!(root.written(), before);
-}
-
-/// A source that outlives the spec it is named in; the temporary directory of the test run is removed as a whole.
-fn source_directory_leaked() -> std::path::PathBuf {
-    source_directory().keep()
 }
 
 fn working_directory_is_made_for_the_user(world: &World) {
@@ -547,7 +530,7 @@ fn processes_in(name: &str) -> usize {
     std::fs::read_dir("/proc").unwrap().flatten().filter(is_inside).count()
 }
 
-fn mounts_of_this_process() -> String {
+pub fn mounts_of_this_process() -> String {
     std::fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
@@ -630,96 +613,14 @@ fn many_sandboxes_at_once(world: &World) {
     });
 }
 
-// Mounts of the engine.
-
-fn layers(count: usize, name: impl Fn(usize) -> String) -> (tempfile::TempDir, Vec<std::path::PathBuf>) {
-    let base = tempfile::tempdir().unwrap();
-    let paths: Vec<_> = (0..count).map(|number| base.path().join(name(number))).collect();
-    for (number, path) in paths.iter().enumerate() {
-        std::fs::create_dir(path).unwrap();
-        std::fs::write(path.join("top"), number.to_string()).unwrap();
-        std::fs::write(path.join(format!("file{number}")), "").unwrap();
-    }
-    (base, paths)
-}
-
-fn view<'a>(world: &World, lowers: &'a [std::path::PathBuf], writable: Option<Writable<'a>>) -> Overlay<'a> {
-    Overlay { lowers, writable, user_namespace: world.mode.in_user_namespace() }
-}
-
-fn overlay_shows_layers_in_order(world: &World) {
-    let (_base, paths) = layers(3, |number| number.to_string());
-    let target = tempfile::tempdir().unwrap();
-    let mounted = mount::overlay(&view(world, &paths, None), target.path()).unwrap();
-    assert_eq!(std::fs::read_to_string(mounted.path().join("top")).unwrap(), "2");
-    assert_eq!(std::fs::read_dir(mounted.path()).unwrap().count(), 4);
-    mounted.unmount().unwrap();
-    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0);
-}
-
-fn overlay_of_many_layers_with_odd_names(world: &World) {
-    let (_base, paths) = layers(150, |number| format!("sha256:{number:0>200},a\\b=\"c d\""));
-    let [target, scratch] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let [upper, work] = ["up,per:1", "wo\\rk"].map(|name| scratch.path().join(name));
-    std::fs::create_dir(&upper).unwrap();
-    std::fs::create_dir(&work).unwrap();
-    let overlay = view(world, &paths, Some(Writable { upper: &upper, work: &work }));
-    let mounted = mount::overlay(&overlay, target.path()).unwrap();
-    assert_eq!(std::fs::read_to_string(mounted.path().join("top")).unwrap(), "149");
-    std::fs::remove_file(mounted.path().join("file0")).unwrap();
-    std::fs::rename(mounted.path().join("file1"), mounted.path().join("renamed")).unwrap();
-    drop(mounted);
-    let mut written: Vec<_> = std::fs::read_dir(&upper)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    written.sort();
-    assert_eq!(written, ["file0", "file1", "renamed"]);
-}
-
-fn readonly_views_refuse_writes(world: &World) {
-    let (_base, paths) = layers(2, |number| number.to_string());
-    let target = tempfile::tempdir().unwrap();
-    for lowers in [&paths[..1], &paths[..]] {
-        let mounted = mount::overlay(&view(world, lowers, None), target.path()).unwrap();
-        let error = std::fs::write(mounted.path().join("new"), "").unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem);
-    }
-    let mounted = mount::bind(&paths[0], target.path(), Access::ReadOnly).unwrap();
-    assert!(std::fs::write(mounted.path().join("new"), "").is_err());
-}
-
-fn mounts_go_when_dropped(_: &World) {
-    let target = tempfile::tempdir().unwrap();
-    let before = mounts_of_this_process();
-    let mounted = mount::tmpfs(target.path(), Some(1 << 20)).unwrap();
-    std::fs::write(mounted.path().join("file"), "").unwrap();
-    // A mount in use goes, too: out of sight, and for good when the last user is gone.
-    let user = std::fs::File::open(mounted.path().join("file")).unwrap();
-    drop(mounted);
-    assert_eq!(mounts_of_this_process(), before);
-    drop(user);
-}
-
-fn mount_of_nothing_is_an_error(world: &World) {
-    let target = tempfile::tempdir().unwrap();
-    let error = mount::overlay(&view(world, &[], None), target.path()).unwrap_err();
-    assert!(matches!(error, MountError::NoLayer { .. }), "{error}");
-    let (_base, mut paths) = layers(2, |number| number.to_string());
-    paths.push("/no/such/layer".into());
-    let error = mount::overlay(&view(world, &paths, None), target.path()).unwrap_err();
-    assert_eq!(error.to_string(), "cannot open /no/such/layer");
-}
-
-/// An upper directory on a file system that cannot carry it: `/proc` takes no overlays anywhere.
-fn lost_upper_directory_is_named(world: &World) {
-    let (_base, paths) = layers(2, |number| number.to_string());
-    let target = tempfile::tempdir().unwrap();
-    let writable = Writable { upper: Path::new("/proc/self/fd"), work: Path::new("/proc/self/fdinfo") };
-    let error = mount::overlay(&view(world, &paths, Some(writable)), target.path()).unwrap_err();
-    assert!(
-        error.to_string().starts_with("the file system of /proc/self/fd cannot carry overlay mounts"),
-        "{error}"
-    );
-    assert!(error.hint().unwrap().contains("--state-dir"));
+fn an_executable_that_was_removed_still_starts_sandboxes(world: &World) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("program");
+    std::fs::copy("/proc/self/exe", &path).unwrap();
+    let program = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let descriptor = format!("/proc/self/fd/{}", program.as_raw_fd());
+    let launcher = Launcher::from_executable(descriptor.as_ref()).unwrap();
+    let root = world.root();
+    assert!(launcher.spawn(&world.spec(&root, &["pid"])).unwrap().wait().unwrap().success());
 }

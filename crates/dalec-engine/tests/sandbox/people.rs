@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-use dalec_engine::userns::{Entered, Mode};
+use dalec_engine::userns::{self, Entered, Mode};
 use rustix::thread::UnshareFlags;
 
 /// A number that no real user has.
@@ -28,7 +28,7 @@ enum Kind {
 
 pub fn all() -> Vec<Person> {
     let mut people = vec![Person { name: "caller", kind: Kind::Caller }];
-    if rustix::process::geteuid().is_root() {
+    if is_root_of_the_machine() {
         people.push(Person { name: "ordinary", kind: Kind::Ordinary { subordinate: "" } });
         if Path::new("/usr/bin/newuidmap").exists() {
             let subordinate = "prober:700000:65536\n";
@@ -38,6 +38,52 @@ pub fn all() -> Vec<Person> {
         }
     }
     people
+}
+
+/// Root of a container or user namespace cannot become anybody else.
+fn is_root_of_the_machine() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    rustix::process::geteuid().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// Starts a process for which user namespaces are closed, and checks what it is told.
+///
+/// The number of user namespaces is limited per user namespace, so the machine's own setting is left alone.
+pub fn refusal_is_explained() -> bool {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("refused");
+    // SAFETY: only system calls between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            let (uid, gid) = (rustix::fs::Uid::from_raw(ORDINARY_ID), rustix::fs::Gid::from_raw(ORDINARY_ID));
+            if is_root_of_the_machine() {
+                rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+                rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+            }
+            rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER)?;
+            // No id is mapped, so the program that follows has no rights in the namespace.
+            std::fs::write("/proc/sys/user/max_user_namespaces", "0")
+        });
+    }
+    let output = command.output().expect("run this test without user namespaces");
+    let passed = String::from_utf8_lossy(&output.stdout) == REFUSAL;
+    println!(
+        "test refusal_is_explained ... {}",
+        if passed { "ok".into() } else { format!("FAILED: {output:?}") }
+    );
+    passed
+}
+
+const REFUSAL: &str = "this machine does not let ordinary users create user namespaces: \
+                       No space left on device (os error 28)\n\
+                       allow them with `sysctl user.max_user_namespaces=10000`, or run as root\n";
+
+/// Tries to enter a user namespace where that is refused, and prints what it is told.
+pub fn explain_refusal() -> ExitCode {
+    let error = userns::enter(userns::Options::default()).expect_err("user namespaces are closed");
+    let source = std::error::Error::source(&error).expect("a cause");
+    println!("{error}: {source}\n{}", error.hint().expect("a hint"));
+    ExitCode::SUCCESS
 }
 
 /// Every person must get the mode that is meant to be tested.

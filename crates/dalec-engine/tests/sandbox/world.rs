@@ -9,6 +9,14 @@ use dalec_engine::sandbox::{
 };
 use dalec_engine::userns::Mode;
 
+pub type Case = fn(&World);
+
+/// A list of cases whose names are those of the functions.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as Case)),*] };
+}
+pub(crate) use cases;
+
 pub struct World {
     pub mode: Mode,
     pub launcher: Launcher,
