@@ -19,6 +19,7 @@ mod snapshot;
 pub mod sources;
 pub mod store;
 pub mod tarball;
+pub mod unpack;
 pub mod userns;
 
 pub use cancel::Cancel;

@@ -13,7 +13,7 @@ mod writer;
 use std::collections::BTreeMap;
 
 pub use reader::{ReadError, Reader};
-pub use tree::{Times, TreeError, TreeOptions, write_tree};
+pub use tree::{Times, TreeError, TreeOptions, is_content, write_tree};
 pub use writer::Writer;
 
 /// One member of an archive.

@@ -41,7 +41,7 @@ pub struct TreeOptions<'a> {
     pub times: Times,
     /// Owner and group to write instead of those in the tree.
     pub owner: Option<(u64, u64)>,
-    /// Whether the tree is a layer of an overlay: its whiteouts become `.wh.` files.
+    /// Whether this is a layer of an image: whiteouts of overlayfs become `.wh.` files.
     pub whiteouts: bool,
     /// Whether extended attributes are written. Those of the overlay itself and of the host's security modules never are.
     pub xattrs: bool,
@@ -67,6 +67,12 @@ pub enum TreeError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A name that means something else in a layer.
+    #[error("{} cannot be in an image: names that start with .wh. hide files of lower layers", path.display())]
+    Name {
+        /// Where it is.
+        path: PathBuf,
     },
     /// The build was cancelled.
     #[error("the build was cancelled")]
@@ -123,6 +129,9 @@ impl<W: Write> Walk<'_, W> {
     fn member(&mut self, parent: BorrowedFd<'_>, name: &[u8], path: &mut Vec<u8>) -> Result<(), TreeError> {
         let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| self.read_error(path, error))?;
+        if self.options.whiteouts && name.starts_with(WHITEOUT) {
+            return Err(TreeError::Name { path: self.host_path(path) });
+        }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => self.subdirectory(parent, name, path, &stat),
             FileType::RegularFile => self.file(parent, name, path, &stat),
@@ -316,6 +325,18 @@ mod tests {
             xattrs: true,
             cancel,
         }
+    }
+
+    #[test]
+    fn a_file_cannot_pass_for_a_whiteout() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(".wh.etc"), "").unwrap();
+        let cancel = Cancel::new();
+        let mut writer = Writer::new(Vec::new());
+        let error = write_tree(&mut writer, dir.path(), &options(&cancel)).unwrap_err();
+        assert!(matches!(error, TreeError::Name { .. }));
+        let plain = TreeOptions { whiteouts: false, ..options(&cancel) };
+        assert_eq!(list(dir.path(), &plain), ".wh.etc 644 @9 file 0 bytes\n");
     }
 
     fn set_mode(path: &Path, mode: u32) {
