@@ -11,11 +11,24 @@ use crate::assemble::Unpacked;
 use crate::error::{BootstrapError, Cause};
 use crate::recipe::{Package, Recipe};
 use crate::tidy;
-use crate::tree::Tree;
+use crate::tree::{Attributes, Tree};
 use crate::unpack::UnpackOptions;
 
 /// Days in `/etc/shadow` and the like are taken from here: the same date as for build sources.
 const EPOCH: &str = "315619200";
+
+/// What packages ask, where the default is not for builds.
+///
+/// An index of all manual pages takes seconds to make, now and after each later installation,
+/// and nobody searches them in a build.
+const ANSWERS: &[(&str, &str)] = &[("man-db", "man-db man-db/auto-update boolean false")];
+
+/// Programs that scripts find before the real ones while packages are configured.
+///
+/// `ischroot` looks for another root above this one, and in a sandbox there is none to be seen;
+/// without its yes, `libc6` asks an init that is not there to start anew, and waits for it.
+const STAND_INS: &[(&str, &str)] = &[("ischroot", "#!/bin/sh\nexit 0\n")];
+const STAND_IN_DIRECTORY: &str = "run/bootstrap";
 
 /// A command to be run with the root as its `/`, as the superuser, in `/`, without input.
 ///
@@ -43,12 +56,22 @@ pub fn configure(
     run: &mut dyn FnMut(&RootCommand) -> Result<(), Cause>,
 ) -> Result<(), BootstrapError> {
     let tree = Tree::open(root, options.map_ids).map_err(BootstrapError::io("open", root))?;
-    tidy::before(&tree)?;
+    put_stand_ins(&tree)?;
     for command in commands(recipe, &tree) {
         run(&command)
             .map_err(|source| BootstrapError::Command { what: command.purpose.to_owned(), source })?;
     }
-    tidy::after(&tree, unpacked.newest)
+    tidy::tidy(&tree, STAND_IN_DIRECTORY, unpacked.newest)
+}
+
+fn put_stand_ins(tree: &Tree) -> Result<(), BootstrapError> {
+    for (name, content) in STAND_INS {
+        let path = format!("{STAND_IN_DIRECTORY}/{name}").into_bytes();
+        let attributes = Attributes { mode: 0o755, ..Attributes::file() };
+        tree.put(&path, attributes, content.as_bytes())
+            .map_err(BootstrapError::io("write", tree.host_path(&path)))?;
+    }
+    Ok(())
 }
 
 fn commands(recipe: &Recipe, tree: &Tree) -> Vec<RootCommand> {
@@ -69,7 +92,7 @@ fn commands(recipe: &Recipe, tree: &Tree) -> Vec<RootCommand> {
 
 fn command<'a>(purpose: &'static str, args: impl IntoIterator<Item = &'a str>) -> RootCommand {
     let env = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("PATH", "/run/bootstrap:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         ("HOME", "/root"),
         ("LC_ALL", "C.UTF-8"),
         ("DEBIAN_FRONTEND", "noninteractive"),
@@ -89,6 +112,7 @@ fn command<'a>(purpose: &'static str, args: impl IntoIterator<Item = &'a str>) -
 ///
 /// They see the files of their package already, which none of them minds on a first installation:
 /// what they do then is make `/etc/passwd`, register diversions and remember that they were here.
+/// After them come answers to questions that packages would ask.
 fn preparation_script(recipe: &Recipe, tree: &Tree) -> String {
     let Ok(info) = tree.directory(b"var/lib/dpkg/info") else { return String::new() };
     let dpkg = recipe.packages.iter().find(|package| package.name == "dpkg");
@@ -107,6 +131,11 @@ fn preparation_script(recipe: &Recipe, tree: &Tree) -> String {
              /var/lib/dpkg/info/{stem}.preinst install \
              || {{ echo \"preinst of {name} failed\" >&2; exit 1; }}\n"
         ));
+    }
+    for (package, answer) in ANSWERS {
+        if recipe.packages.iter().any(|present| present.name == *package) {
+            script.push_str(&format!("echo '{answer}' | debconf-set-selections\n"));
+        }
     }
     script
 }

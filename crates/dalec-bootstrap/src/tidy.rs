@@ -5,12 +5,6 @@ use std::io;
 use crate::error::BootstrapError;
 use crate::tree::Tree;
 
-/// Files that scripts must find for the sake of speed or quiet, and that are gone before they run.
-///
-/// `man-db` indexes all manual pages if it finds its switch; that takes seconds, and nobody reads
-/// them in a build.
-const SWITCHES: &[&str] = &["var/lib/man-db/auto-update"];
-
 /// Files that hold times, or the order of events, or are backups made on the way.
 const TRACES: &[&str] = &[
     "etc/.pwd.lock",
@@ -28,7 +22,6 @@ const TRACES: &[&str] = &[
     "var/cache/debconf/passwords.dat-old",
     "var/cache/debconf/templates.dat-old",
     "var/cache/ldconfig/aux-cache",
-    "var/cache/man/index.db",
     "var/lib/dbus/machine-id",
     "var/lib/dpkg/available-old",
     "var/lib/dpkg/diversions-old",
@@ -46,27 +39,27 @@ const SCRATCH: &[&str] = &["var/log", "var/log/apt", "tmp", "var/tmp", "run"];
 /// Files that stay but must be empty.
 const EMPTIED: &[&str] = &["etc/machine-id"];
 
-/// Prepares a root for its scripts.
-pub(crate) fn before(tree: &Tree) -> Result<(), BootstrapError> {
-    for path in SWITCHES {
-        remove(tree, path)?;
-    }
-    Ok(())
-}
-
 /// Cleans a root after its scripts, and gives what they made the time of the newest package file.
-pub(crate) fn after(tree: &Tree, newest: u64) -> Result<(), BootstrapError> {
+///
+/// The directory `scratch` goes as well.
+pub(crate) fn tidy(tree: &Tree, scratch: &str, newest: u64) -> Result<(), BootstrapError> {
+    clear(tree, scratch)?;
+    tree.remove_directory(scratch.as_bytes())
+        .map_err(BootstrapError::io("remove", tree.host_path(scratch.as_bytes())))?;
     for path in TRACES {
         remove(tree, path)?;
     }
     for path in SCRATCH {
-        tree.remove_files(path.as_bytes())
-            .map_err(BootstrapError::io("clean", tree.host_path(path.as_bytes())))?;
+        clear(tree, path)?;
     }
     for path in EMPTIED {
         tree.empty(path.as_bytes()).map_err(BootstrapError::io("empty", tree.host_path(path.as_bytes())))?;
     }
     tree.clamp_times(newest).map_err(BootstrapError::io("change times in", tree.host_path(b"")))
+}
+
+fn clear(tree: &Tree, path: &str) -> Result<(), BootstrapError> {
+    tree.remove_files(path.as_bytes()).map_err(BootstrapError::io("clean", tree.host_path(path.as_bytes())))
 }
 
 fn remove(tree: &Tree, path: &str) -> Result<(), BootstrapError> {

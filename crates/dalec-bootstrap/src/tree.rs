@@ -15,6 +15,9 @@ use rustix::io::Errno;
 
 use crate::deb::split;
 
+/// The time of files that come from nowhere else: 1980-01-02, which every format can hold.
+const MTIME: u64 = 315_619_200;
+
 /// Who owns a file and when it was last changed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attributes {
@@ -28,12 +31,12 @@ pub(crate) struct Attributes {
 impl Attributes {
     /// A directory that everybody may read, of the superuser.
     pub(crate) fn directory() -> Self {
-        Self { mode: 0o755, uid: 0, gid: 0, mtime: 0 }
+        Self { mode: 0o755, uid: 0, gid: 0, mtime: MTIME }
     }
 
     /// A file that everybody may read, of the superuser.
     pub(crate) fn file() -> Self {
-        Self { mode: 0o644, uid: 0, gid: 0, mtime: 0 }
+        Self { mode: 0o644, uid: 0, gid: 0, mtime: MTIME }
     }
 }
 
@@ -163,6 +166,13 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// Removes an empty directory.
+    pub(crate) fn remove_directory(&self, path: &[u8]) -> io::Result<()> {
+        let (parent, name) = split(path).ok_or(io::ErrorKind::InvalidInput)?;
+        let parent = self.directory(parent)?;
+        Ok(rustix::fs::unlinkat(&parent.0, name, AtFlags::REMOVEDIR)?)
     }
 
     /// Empties a plain file, if it is there.
