@@ -230,7 +230,8 @@ fn enter_with_ranges(
     entered?;
 
     if answer == MAPPED {
-        become_mapped_root();
+        // The user's other groups stay: they may be what opens the directories of a build context. A sandbox
+        // sets the groups of its own.
         return Ok((Mode::Subordinate { ids: ranges.users.size() }, None));
     }
     write_single_map(outer)?;
@@ -253,12 +254,6 @@ fn map_from_outside(target: Pid, ranges: &SubordinateRanges, target_side: &mut i
         Ok(()) => MAPPED.to_owned(),
         Err(reason) => reason,
     }
-}
-
-/// Leaves supplementary groups of the host behind; they show as `nogroup` in the namespace and give access outside of it.
-fn become_mapped_root() {
-    // Without effect on what follows if it fails: the groups only widen what this user may read anyway.
-    let _ = rustix::thread::set_thread_groups(&[]);
 }
 
 /// Maps nothing but the own user and group, each to 0. Must be called inside the namespace.

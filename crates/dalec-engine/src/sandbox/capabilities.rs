@@ -36,8 +36,9 @@ pub(super) fn limit_bounding_set() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Gives up all but the kept capabilities in this process.
+/// Gives up all but the kept capabilities in this process. An engine in a container may have fewer to begin with.
 pub(super) fn drop_to_kept() -> Result<(), Errno> {
-    let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    let kept = rustix::thread::capabilities(None)?.permitted & KEPT;
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets)
 }

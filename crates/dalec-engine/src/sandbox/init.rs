@@ -78,7 +78,9 @@ fn start(spec: &SandboxSpec, stubs: &mut Vec<Stub>) -> Result<Pid, Failure> {
 }
 
 fn enter_namespaces(spec: &SandboxSpec) -> Result<(), Failure> {
-    let mut namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
+    // No control group is made, but the host's names of them are not the command's business.
+    let mut namespaces =
+        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     if spec.network == Network::None {
         namespaces |= UnshareFlags::NEWNET;
     }

@@ -58,7 +58,9 @@ pub const DEFAULT_HOSTNAME: &str = "buildkitsandbox";
 ///
 /// Paths inside the sandbox are strings, taken from its root whether or not they start with `/`; symbolic links in
 /// them are followed inside the root only. Paths of the host are [`PathBuf`]s.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+///
+/// Holds secrets, and so cannot be printed for debugging.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct SandboxSpec {
     /// The mounted root directory, in the mount namespace of the engine. It must be writable where mount points are
     /// missing, even for a `readonly_root`; what was only made as a mount point is removed afterwards.
@@ -91,7 +93,7 @@ pub struct SandboxSpec {
 }
 
 /// Something mounted into the sandbox.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SandboxMount {
     /// A directory or file of the host, without mounts below it.

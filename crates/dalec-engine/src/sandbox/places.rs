@@ -56,6 +56,9 @@ impl<'a> Places<'a> {
     ) -> Result<OwnedFd, Failure> {
         let step = || format!("create the mount point {path}");
         let located = locate(self.root, path).at(step())?;
+        if located.components.is_empty() {
+            return Err(Failure::invalid(step(), "a mount cannot replace the root"));
+        }
         for depth in located.existing..located.components.len() {
             let (parent, name) = (located.prefix(depth), &located.components[depth]);
             let leaf = depth + 1 == located.components.len();

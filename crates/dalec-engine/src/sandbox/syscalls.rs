@@ -25,13 +25,7 @@ pub(super) struct Table {
 /// The instruction set of this executable.
 pub(super) const NATIVE: Table = Table {
     architecture: NATIVE_ARCHITECTURE,
-    flush: &[
-        libc::SYS_fsync,
-        libc::SYS_fdatasync,
-        libc::SYS_sync,
-        libc::SYS_syncfs,
-        libc::SYS_sync_file_range,
-    ],
+    flush: &[libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync, libc::SYS_syncfs, SYNC_FILE_RANGE],
     ownership: NATIVE_OWNERSHIP,
     refused: NATIVE_REFUSED,
     // The arguments of clone3 are in memory, out of sight; without it, programs use clone.
@@ -63,6 +57,12 @@ pub(super) const FOREIGN_FROM: Option<u32> = None;
 const NATIVE_ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const NATIVE_ARCHITECTURE: u32 = 0xc000_00b7;
+
+#[cfg(target_arch = "x86_64")]
+const SYNC_FILE_RANGE: c_long = libc::SYS_sync_file_range;
+/// From `asm-generic/unistd.h`; the C library's bindings lack it.
+#[cfg(target_arch = "aarch64")]
+const SYNC_FILE_RANGE: c_long = 84;
 
 #[cfg(target_arch = "x86_64")]
 const NATIVE_OWNERSHIP: &[c_long] = &[

@@ -27,6 +27,7 @@ pub const ALL: &[(&str, Case)] = cases![
     devices_of_the_sandbox_work,
     kernel_settings_are_hidden_or_read_only,
     no_file_of_the_host_is_visible,
+    control_groups_of_the_host_have_no_names,
     network_none_has_only_loopback,
     network_host_has_the_hosts_names,
     extra_hosts_and_hostname_are_seen,
@@ -221,6 +222,11 @@ fn no_file_of_the_host_is_visible(world: &World) {
     };
     let outside: Vec<_> = points.iter().filter(|point| !inside(point)).collect();
     assert_eq!(outside, Vec::<&&str>::new());
+}
+
+fn control_groups_of_the_host_have_no_names(world: &World) {
+    let groups = world.probe(&["cat=/proc/self/cgroup"]);
+    assert!(groups.trim().split('|').all(|line| line.ends_with(":/")), "{groups}");
 }
 
 fn network_none_has_only_loopback(world: &World) {
@@ -498,6 +504,11 @@ fn failed_setup_names_the_step(world: &World) {
     spec.mounts = vec![SandboxMount::Tmpfs { dest: "/lib/empty/below".into(), size: None }];
     let expected =
         "cannot prepare the sandbox: create the mount point /lib/empty/below: Not a directory (os error 20)";
+    assert_eq!(describe(&world.spawn(&spec).unwrap_err()), expected);
+
+    spec.mounts = vec![SandboxMount::Tmpfs { dest: "/lib/..".into(), size: None }];
+    let expected =
+        "cannot prepare the sandbox: create the mount point /lib/..: a mount cannot replace the root";
     assert_eq!(describe(&world.spawn(&spec).unwrap_err()), expected);
 
     spec.mounts.clear();
