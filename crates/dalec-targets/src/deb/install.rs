@@ -12,7 +12,7 @@ use crate::deb::names::Names;
 use crate::deb::relation;
 use crate::marker::Marks;
 
-const SCRIPT: &str = include_str!("scripts/install.sh");
+const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
@@ -127,4 +127,89 @@ fn run(
 fn ca_bundle() -> Mount {
     let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
     Mount::secret("/run/secrets/dalec.ca-bundle", secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::{Command, Stdio};
+
+    const DIRECT: &str = include_str!("scripts/direct.sh");
+
+    /// Stands in for dpkg, which the host need not have: it compares versions as texts.
+    const DPKG: &str = r#"#!/bin/sh
+exec awk -v a="$2" -v o="$3" -v b="$4" 'BEGIN { exit !(o == "=" ? a == b : o == ">=" ? a >= b : o == "<<" ? a < b : 0) }'
+"#;
+
+    const INSTALLED: &str = "\
+has\tlibc6\t2.36\t\tbreaks-it (<< 1)
+has\tdebhelper\t13.1\tdebhelper-compat (= 13), dh-sequence\t
+has\tperl\t5.36\t\t
+";
+
+    /// Returns whether new packages go in without apt.
+    fn goes_in(new: &str) -> bool {
+        let directory = tempfile::tempdir().expect("a directory");
+        let dpkg = directory.path().join("dpkg");
+        std::fs::write(&dpkg, DPKG).expect("a stand-in");
+        std::fs::set_permissions(&dpkg, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap_or_default());
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{DIRECT}\ncan_go_in")])
+            .env("PATH", path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(format!("{INSTALLED}{new}").as_bytes())
+            .expect("it reads");
+        child.wait().expect("the shell ends").success()
+    }
+
+    #[test]
+    fn only_what_needs_nothing_goes_in_without_apt() {
+        for (depends, expected) in [
+            ("", true),
+            ("libc6", true),
+            ("libc6 (>= 2.30), perl:any", true),
+            ("libc6 (>= 2.40)", false),
+            ("missing | perl", true),
+            ("missing", false),
+            ("dh-sequence", true),
+            ("dh-sequence (= 1)", false),
+            ("debhelper-compat (= 13)", true),
+            ("debhelper-compat (= 14)", false),
+            ("debhelper (= 13.1)", true),
+            ("perl [amd64]", false),
+            ("libc6:amd64", false),
+        ] {
+            let new = format!("new\thello\t1.0\t\t, \t\t{depends}\n");
+            assert_eq!(goes_in(&new), expected, "{depends}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_left_to_apt() {
+        for (new, expected) in [
+            ("", false),
+            ("new\tperl\t6\t\t, \t\t\n", false),
+            ("new\tbreaks-it\t2\t\t, \t\t\n", false),
+            ("new\thello\t1\t\t, perl (<< 5)\t\t\n", false),
+            ("new\thello\t1\t\tother, \tmissing\t\n", false),
+            ("new\thello\t1\t\t, \tlibc6 (>= 2.36)\t\tmissing\n", false),
+            ("new\thello\t1\t\t, \t\tlibhello (= 1)\nnew\tlibhello\t1\t\t, \t\tlibc6\n", true),
+            ("new\thello\t1\t\t, \tlibhello\t\nnew\tlibhello\t1\t\t, \t\t\n", false),
+        ] {
+            assert_eq!(goes_in(new), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn the_script_is_one() {
+        assert!(Command::new("sh").args(["-n", "-c", super::SCRIPT]).status().expect("a shell").success());
+    }
 }

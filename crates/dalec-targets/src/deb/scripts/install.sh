@@ -13,7 +13,6 @@ set -eu
 umask 022
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
-lists=/var/lib/apt/lists
 stamp=/var/lib/apt/dalec-lists
 ca=/run/secrets/dalec.ca-bundle
 policy=/usr/sbin/policy-rc.d
@@ -47,15 +46,21 @@ if [ -s "$ca" ]; then
 fi
 
 upgrade=
+recommends=
+docs=
 directory=
 wanted="$work/wanted"
 : >"$wanted"
 while [ "$1" != -- ]; do
     case "$1" in
     --upgrade) upgrade=1 ;;
-    --recommends) echo 'APT::Install-Recommends "true";' >>"$APT_CONFIG" ;;
+    --recommends)
+        recommends=1
+        echo 'APT::Install-Recommends "true";' >>"$APT_CONFIG"
+        ;;
     --keep-docs)
         for path in doc man info; do
+            docs="$docs --path-include=/usr/share/$path/*"
             echo "DPkg::Options:: \"--path-include=/usr/share/$path/*\";" >>"$APT_CONFIG"
         done
         ;;
@@ -133,6 +138,19 @@ explain() {
     done <"$wanted"
 }
 
+only_files() {
+    for argument; do
+        case "$argument" in
+        /*) ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
+if [ -z "$upgrade" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
+    dpkg --force-confdef --force-confold $docs --install "$@"
+    exit
+fi
 if fresh; then
     install_all "$@" && exit
     echo "dalec: trying again with new package lists" >&2
