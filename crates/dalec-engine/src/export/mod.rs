@@ -1,5 +1,7 @@
 //! Results out of the engine: into a directory, or as one tar archive.
 
+pub mod oci;
+
 use std::io::Write;
 use std::path::PathBuf;
 
