@@ -26,7 +26,7 @@ pub(super) fn render(spec: &TargetSpec, package: &str, fix_perms: bool) -> Strin
     }
     target("dh_fixperms", &fixing);
     if spec.artifacts.links.is_empty() {
-        let ask = format!("if find debian/{package} -type l -print -quit | grep -q .; then dh_link; fi");
+        let ask = format!("@if find debian/{package} -type l -print -quit | grep -q .; then dh_link; fi");
         target("dh_link", &[ask]);
     }
     if !spec.artifacts.units.is_empty() {
@@ -50,7 +50,7 @@ fn is_plain(value: &str) -> bool {
 
 const COMMON: &str = r#"
 %:
-	dh $@ -v
+	dh $@
 
 # The sources are built by the spec's steps alone, so nothing is to be cleaned, configured or tested here.
 override_dh_auto_clean override_dh_auto_configure override_dh_auto_test override_dh_auto_install:
@@ -59,13 +59,13 @@ override_dh_auto_build:
 	debian/dalec/build.sh
 
 override_dh_update_autotools_config:
-	if find . \( -name config.guess -o -name config.sub \) -print -quit | grep -q .; then dh_update_autotools_config; fi
+	@if find . \( -name config.guess -o -name config.sub \) -print -quit | grep -q .; then dh_update_autotools_config; fi
 
 override_dh_autoreconf:
-	if [ -e configure.ac ] || [ -e configure.in ]; then dh_autoreconf; fi
+	@if [ -e configure.ac ] || [ -e configure.in ]; then dh_autoreconf; fi
 
 override_dh_prep:
-	if [ -e debian/@PACKAGE@ ] || [ -e debian/@PACKAGE@.substvars ]; then dh_prep; fi
+	@if [ -e debian/@PACKAGE@ ] || [ -e debian/@PACKAGE@.substvars ]; then dh_prep; fi
 
 # NAME.install is a script, and it copies documentation too.
 override_dh_install:
@@ -78,10 +78,10 @@ override_dh_installchangelogs:
 	gzip -9nc debian/changelog >debian/@PACKAGE@/usr/share/doc/@PACKAGE@/changelog.Debian.gz
 
 override_dh_compress:
-	if find debian/@PACKAGE@/usr -path '*/share/*' -type f ! -name changelog.Debian.gz -print -quit | grep -q .; then dh_compress; fi
+	@if find debian/@PACKAGE@/usr -path '*/share/*' -type f ! -name changelog.Debian.gz -print -quit | grep -q .; then dh_compress; fi
 
 override_dh_makeshlibs:
-	if find debian/@PACKAGE@ -name '*.so*' -print -quit | grep -q .; then dh_makeshlibs; fi
+	@if find debian/@PACKAGE@ -name '*.so*' -print -quit | grep -q .; then dh_makeshlibs; fi
 
 # Nothing uses perl:Depends, and there is no debian/tmp to forget files in.
 override_dh_perl override_dh_missing override_dh_testroot override_dh_dwz:
