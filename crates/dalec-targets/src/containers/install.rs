@@ -1,10 +1,12 @@
 //! What both kinds of container install, and how they ask for it.
 
-use dalec_llb::{Copy, File, Platform, ProgressGroup, State};
-use dalec_spec::target_spec::PackageConstraint;
 use std::collections::BTreeMap;
 
+use dalec_llb::{Copy, File, ProgressGroup, State};
+use dalec_spec::target_spec::PackageConstraint;
+
 use super::{CACHE_KEY, keeps_docs};
+use crate::deb::architecture::architecture;
 use crate::deb::distro::DebDistro;
 use crate::deb::install::{InstallOptions, install_names, install_packages, wanted};
 use crate::marker::Marks;
@@ -71,7 +73,7 @@ impl Installer<'_> {
         options: InstallOptions<'b>,
     ) -> InstallOptions<'b> {
         let mut marks = Marks::default();
-        let wanted = wanted(list, debian_architecture(&self.request.platform), &mut marks);
+        let wanted = wanted(list, architecture(&self.request.platform), &mut marks);
         let locations = marks.location(&self.request.source_map).into_iter().collect();
         InstallOptions { wanted, locations, ..options }
     }
@@ -89,15 +91,4 @@ pub(super) fn installable(packages: &State) -> State {
     let group = ProgressGroup::new("Install packages");
     State::scratch()
         .file(File::new("Choose the packages to install").copy(packages, "/", "/", copy).group(&group))
-}
-
-/// Returns Debian's name of the architecture of `platform`.
-fn debian_architecture(platform: &Platform) -> &str {
-    match (platform.architecture.as_str(), platform.variant.as_str()) {
-        ("386", _) => "i386",
-        ("arm", "v6" | "v5") => "armel",
-        ("arm", _) => "armhf",
-        ("ppc64le", _) => "ppc64el",
-        (architecture, _) => architecture,
-    }
 }

@@ -1,7 +1,7 @@
 //! What is mounted into the processes of a test.
 
 use dalec_llb::{File, Mount, ProgressGroup, State};
-use dalec_spec::target_spec::Test;
+use dalec_spec::target_spec::{SourceMount, Test};
 
 use crate::error::PlanError;
 use crate::request::Request;
@@ -23,7 +23,7 @@ pub(super) fn plan(
     group: &ProgressGroup,
 ) -> Result<TestMounts, PlanError> {
     let planner = Planner { answers: request.answers, source_map: &request.source_map, group: group.clone() };
-    let plan = |(index, mount): (usize, &dalec_spec::target_spec::SourceMount)| {
+    let plan = |(index, mount): (usize, &SourceMount)| {
         let tree = planner.plan(&format!("mount{index}"), &mount.source)?;
         Ok((mount.dest.clone(), tree))
     };
