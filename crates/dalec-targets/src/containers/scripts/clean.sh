@@ -105,7 +105,9 @@ if ! has dpkg; then
 fi
 if ! has apt; then
     remove usr/sbin/policy-rc.d
-    in_base etc/apt || sed -i '/^_apt:/d' "$root/etc/passwd" "$root/etc/shadow"
+    for file in "$root/etc/passwd" "$root/etc/shadow"; do
+        in_base etc/apt || [ ! -f "$file" ] || sed -i '/^_apt:/d' "$file"
+    done
 fi
 
 if [ -e "$root/.ld.so.conf" ]; then

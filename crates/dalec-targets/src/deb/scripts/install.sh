@@ -50,6 +50,7 @@ recommends=
 docs=
 directory=
 wanted="$work/wanted"
+tab=$(printf '\t')
 : >"$wanted"
 while [ "$1" != -- ]; do
     case "$1" in
@@ -91,9 +92,13 @@ if [ -n "$directory" ]; then
     for file in "$directory"/*.deb; do
         case "$file" in
         *-dbgsym_*.deb) ;;
-        *) set -- "$@" "$file" ;;
+        *) [ ! -e "$file" ] || set -- "$@" "$file" ;;
         esac
     done
+    if [ $# = 0 ]; then
+        echo "dalec: error: there is no .deb file to install" >&2
+        exit 1
+    fi
 fi
 
 # Images for containers throw away what apt downloads; here it goes into a cache, not into the image.
@@ -128,9 +133,35 @@ install_all() {
     apt-get install -- "$@"
 }
 
+# Prints NAME=VERSION for every wanted package with version constraints: the newest known version that meets them.
+# Left alone, apt considers the newest version and no other.
+pins() {
+    sed -n 's/^.*\t\(.*\) (.*$/\1/p' "$wanted" | sort -u | while read -r name; do
+        apt-cache madison "$name" | cut -d '|' -f 2 | tr -d ' ' | while read -r version; do
+            if fits "$name" "$version"; then
+                echo "$name=$version"
+                break
+            fi
+        done
+    done
+}
+
+# fits NAME VERSION: whether all constraints on NAME hold for VERSION.
+fits() {
+    while IFS="$tab" read -r mark relation; do
+        case "$relation" in
+        "$1 ("*)
+            constraint=${relation#*\(}
+            constraint=${constraint%)}
+            dpkg --compare-versions "$2" "${constraint%% *}" "${constraint#* }" || return
+            ;;
+        esac
+    done <"$wanted"
+}
+
 # Says which of the wanted dependencies cannot be had, in apt's own words.
 explain() {
-    while IFS="$(printf '\t')" read -r mark relation; do
+    while IFS="$tab" read -r mark relation; do
         if ! apt-get --simulate satisfy "$relation" >"$work/why" 2>&1; then
             why=$(sed -n 's/^.* but /but /p' "$work/why" | head -n 1)
             echo "${mark}dependency \"$relation\" cannot be installed${why:+, $why}" >&2
@@ -156,8 +187,13 @@ if fresh; then
     echo "dalec: trying again with new package lists" >&2
 fi
 update
-install_all "$@" || {
-    status=$?
-    explain
-    exit "$status"
-}
+install_all "$@" && exit
+status=$?
+pins=$(pins)
+if [ -n "$pins" ]; then
+    echo "dalec: trying again with $(echo $pins)" >&2
+    # Names and versions of packages hold no white space.
+    apt-get install --allow-downgrades -- "$@" $pins && exit
+fi
+explain
+exit "$status"
