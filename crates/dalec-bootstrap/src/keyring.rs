@@ -192,7 +192,9 @@ fn has_passed(start: Option<SystemTime>, period: Option<Duration>, now: SystemTi
     }
 }
 
-/// Checks that the primary key is in force; its newest own signature says how long it is.
+/// Checks that the primary key is in force: the newest of its own signatures to name an end counts.
+///
+/// Others among them are about something else, such as who may revoke the key.
 fn check_primary(key: &SignedPublicKey, now: SystemTime) -> Result<(), &'static str> {
     if !key.details.revocation_signatures.is_empty() {
         return Err("is revoked");
@@ -204,13 +206,20 @@ fn check_primary(key: &SignedPublicKey, now: SystemTime) -> Result<(), &'static 
                 && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
         })
     });
-    let over_key =
-        key.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
-    let newest = over_users
-        .chain(over_key)
-        .max_by_key(|signature| signature.created().map(|created| created.as_secs()))
-        .ok_or("does not vouch for itself")?;
-    let lasts = newest.key_expiration_time().map(Duration::from);
+    let over_key = key
+        .details
+        .direct_signatures
+        .iter()
+        .filter(|signature| signature.verify_key(primary).is_ok());
+    let own: Vec<&Signature> = over_users.chain(over_key).collect();
+    if own.is_empty() {
+        return Err("does not vouch for itself");
+    }
+    let lasts = own
+        .into_iter()
+        .filter_map(|signature| Some((signature.created()?, signature.key_expiration_time()?)))
+        .max_by_key(|(created, _)| created.as_secs())
+        .map(|(_, lasts)| Duration::from(lasts));
     if has_passed(Some(primary.created_at().into()), lasts, now) {
         return Err("expired");
     }
@@ -244,4 +253,46 @@ fn check_subkey(
         return Err("expired");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(year: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_556_952)
+    }
+
+    #[test]
+    fn the_carried_keys_are_in_force_now_and_end_some_day() {
+        let keyring = Keyring::debian();
+        assert_eq!(keyring.keys.len(), DEBIAN_KEYS.len());
+        for key in &keyring.keys {
+            let id = key.primary_key.legacy_key_id();
+            assert_eq!(check_primary(key, at(2026)), Ok(()), "{id}");
+            for subkey in &key.public_subkeys {
+                assert_eq!(check_subkey(key, subkey, at(2026)), Ok(()), "{id}");
+            }
+            assert_eq!(check_primary(key, at(2060)), Err("expired"), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_keyring_without_keys_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.asc");
+        fs::write(&path, "no keys here").unwrap();
+        let error = Keyring::default().add_file(&path).unwrap_err();
+        assert!(matches!(error, BootstrapError::Keyring { .. }), "{error}");
+        let error = Keyring::default().add_file(&directory.path().join("none")).unwrap_err();
+        assert!(matches!(error, BootstrapError::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_host_that_is_not_debian_adds_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut keyring = Keyring::default();
+        keyring.add_host(directory.path()).unwrap();
+        assert!(keyring.keys.is_empty());
+    }
 }

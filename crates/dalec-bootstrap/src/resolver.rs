@@ -159,8 +159,7 @@ impl<'a> Provider<'a> {
         for relation in group {
             let found = self.universe.satisfying(relation);
             if found.is_empty() {
-                let words = constraint_words(relation);
-                sets.push(self.set(self.name(relation.name), false, words));
+                sets.push(self.set(self.name(relation.name), false, self.absence(relation)));
             }
             for id in found {
                 let is_real = self.universe.stanza(id).name() == relation.name;
@@ -175,6 +174,15 @@ impl<'a> Provider<'a> {
                 unions.push(sets);
                 VersionSetUnionId(unions.len() as u32 - 1).into()
             }
+        }
+    }
+
+    /// Says what would have done and what is there instead.
+    fn absence(&self, relation: &Relation<'_>) -> String {
+        let words = constraint_words(relation);
+        match self.universe.find(relation.name) {
+            Some(id) => format!("{words} (there is {})", self.universe.stanza(id).version()),
+            None => words,
         }
     }
 
@@ -292,5 +300,223 @@ impl DependencyProvider for Provider<'_> {
                 Dependencies::Unknown(StringId(strings.len() as u32 - 1))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Index;
+    use expect_test::{Expect, expect};
+
+    /// Resolves `wanted` beside the base of made-up lists, one per repository.
+    fn check(lists: &[&str], wanted: &str, expected: Expect) {
+        let indexes: Vec<Index> =
+            lists.iter().map(|list| Index::parse(list.as_bytes()).unwrap()).collect();
+        let universe = Universe::new("amd64", &indexes);
+        let wanted = relation::parse(wanted).unwrap();
+        let rendered = match resolve(&universe, &universe.base(), &wanted) {
+            Ok(chosen) => {
+                let shown = |id: &PackageId| {
+                    let stanza = universe.stanza(*id);
+                    format!("{} {}", stanza.name(), stanza.version())
+                };
+                chosen.iter().map(shown).collect::<Vec<_>>().join("\n")
+            }
+            Err(tree) => tree,
+        };
+        expected.assert_eq(&format!("{rendered}\n"));
+    }
+
+    const BASE: &str = "Package: libc6\nVersion: 2\nPriority: optional\n\n\
+        Package: dash\nVersion: 1\nEssential: yes\nPre-Depends: libc6 (>= 2)\n\n\
+        Package: tzdata\nVersion: 1\nPriority: required\nDepends: debconf (>= 0.5) | debconf-2.0\n\n\
+        Package: debconf\nVersion: 1\nProvides: debconf-2.0\n\n\
+        Package: cdebconf\nVersion: 1\nProvides: debconf-2.0\n\n\
+        Package: extra\nVersion: 1\n\n";
+
+    #[test]
+    fn the_base_is_essential_and_required_with_dependencies_first() {
+        check(
+            &[BASE],
+            "",
+            expect![[r#"
+                libc6 2
+                dash 1
+                debconf 1
+                tzdata 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_first_alternative_wins_unless_another_is_in() {
+        let list = "Package: app\nVersion: 1\nDepends: one | two\n\n\
+            Package: needs-two\nVersion: 1\nDepends: two\n\n\
+            Package: one\nVersion: 1\n\nPackage: two\nVersion: 1\n\n";
+        check(
+            &[list],
+            "app",
+            expect![[r#"
+                one 1
+                app 1
+            "#]],
+        );
+        check(
+            &[list],
+            "app, needs-two",
+            expect![[r#"
+                two 1
+                app 1
+                needs-two 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_virtual_package_is_provided_by_the_most_important_one() {
+        let list = "Package: app\nVersion: 1\nDepends: awk\n\n\
+            Package: gawk\nVersion: 1\nPriority: optional\nProvides: awk\n\n\
+            Package: mawk\nVersion: 1\nPriority: important\nProvides: awk\n\n";
+        check(
+            &[list],
+            "app",
+            expect![[r#"
+                mawk 1
+                app 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn only_versioned_provisions_satisfy_versioned_dependencies() {
+        let list = "Package: app\nVersion: 1\nDepends: api (>= 2)\n\n\
+            Package: aa-old\nVersion: 9\nProvides: api\n\n\
+            Package: bb-older\nVersion: 9\nProvides: api (= 1)\n\n\
+            Package: cc-new\nVersion: 1\nProvides: api (= 2)\n\n";
+        check(
+            &[list],
+            "app",
+            expect![[r#"
+                cc-new 1
+                app 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_highest_version_of_any_repository_is_the_candidate() {
+        let security = "Package: libc6\nVersion: 2+deb12u1\n\n";
+        let older = "Package: libc6\nVersion: 2~rc1\n\n";
+        check(
+            &[BASE, security, older],
+            "libc6",
+            expect![[r#"
+                libc6 2+deb12u1
+                dash 1
+                debconf 1
+                tzdata 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn conflicts_lead_to_the_other_alternative() {
+        let list = "Package: app\nVersion: 1\nDepends: one | two, three\n\n\
+            Package: one\nVersion: 1\n\nPackage: two\nVersion: 1\n\n\
+            Package: three\nVersion: 1\nBreaks: one (<< 2)\n\n";
+        check(
+            &[list],
+            "app",
+            expect![[r#"
+                two 1
+                three 1
+                app 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_package_may_conflict_with_what_it_provides() {
+        let list = "Package: exim\nVersion: 1\nProvides: mta\nConflicts: mta\n\n\
+            Package: postfix\nVersion: 1\nProvides: mta\nConflicts: mta\n\n";
+        check(
+            &[list],
+            "exim",
+            expect![[r#"
+                exim 1
+            "#]],
+        );
+        check(&[list], "exim, postfix", expect![[r#"
+            The following packages are incompatible
+            ├─ postfix can be installed with any of the following options:
+            │  └─ postfix 1
+            └─ exim cannot be installed because there are no viable options:
+               └─ exim 1 would constrain
+                  └─ postfix not mta, which conflicts with any installable versions previously reported
+        "#]]);
+    }
+
+    #[test]
+    fn cycles_are_no_obstacle() {
+        let list = "Package: aa\nVersion: 1\nDepends: bb\n\nPackage: bb\nVersion: 1\nDepends: aa\n\n";
+        check(
+            &[list],
+            "aa",
+            expect![[r#"
+                bb 1
+                aa 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_named_with_the_reason() {
+        check(&[BASE], "nowhere", expect![[r#"
+            No candidates were found for nowhere.
+        "#]]);
+        check(&[BASE], "libc6 (>= 3)", expect![[r#"
+            No candidates were found for libc6 >= 3 (there is 2).
+        "#]]);
+        let list = "Package: app\nVersion: 1\nDepends: lib (>= 2)\n\nPackage: lib\nVersion: 1.5\n\n";
+        check(&[list], "app", expect![[r#"
+            app cannot be installed because there are no viable options:
+            └─ app 1 would require
+               └─ lib >= 2 (there is 1.5), for which no candidates were found.
+        "#]]);
+        let list = "Package: app\nVersion: 1\nDepends: gone | away\n\n";
+        check(&[list], "app", expect![[r#"
+            app cannot be installed because there are no viable options:
+            └─ app 1 would require
+               └─ gone | away, for which no candidates were found.
+        "#]]);
+    }
+
+    #[test]
+    fn usrmerge_never_gets_in() {
+        let list = "Package: app\nVersion: 1\nDepends: usrmerge | usr-is-merged\n\n\
+            Package: usrmerge\nVersion: 1\n\nPackage: usr-is-merged\nVersion: 1\n\n";
+        check(
+            &[list],
+            "app",
+            expect![[r#"
+                usr-is-merged 1
+                app 1
+            "#]],
+        );
+    }
+
+    #[test]
+    fn other_architectures_do_not_count() {
+        let list = "Package: app\nVersion: 1\nDepends: lib:i386 | tool:any\n\n\
+            Package: lib\nVersion: 1\n\nPackage: tool\nVersion: 1\n\n";
+        check(
+            &[list],
+            "app",
+            expect![[r#"
+                tool 1
+                app 1
+            "#]],
+        );
     }
 }
