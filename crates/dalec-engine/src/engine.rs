@@ -5,13 +5,17 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bollard_buildkit_proto::pb;
-use dalec_gateway::{
-    BuildOptions, FileStat, Gateway, GatewayError, Progress, Reference, ResolveImage, ResolvedImage,
-    SolveRequest, Warning,
-};
+use dalec_gateway::{BuildOptions, GatewayError, Progress, Reference};
 
-use crate::{Cancel, Export, ExportSummary, NoSecrets, RootSource, Secrets, store::Store};
+use crate::error::Error;
+use crate::export::{Export, ExportSummary};
+use crate::session::{FRONTEND_DIR, Session};
+use crate::shared::Core;
+use crate::snapshot::Snapshot;
+use crate::solver::{Solve, locked};
+use crate::store::Store;
+use crate::userns::Mode;
+use crate::{Cancel, NoSecrets, RootSource, Secrets};
 
 /// What an engine works with.
 pub struct EngineOptions {
@@ -32,10 +36,12 @@ pub struct EngineOptions {
     pub oci_layouts: BTreeMap<String, PathBuf>,
     /// Assembles root file systems that no registry has to give.
     pub root_source: Option<Arc<dyn RootSource>>,
-    /// The executable that [`Gateway::frontend_image`] holds as `/frontend`.
+    /// The executable that [`dalec_gateway::Gateway::frontend_image`] holds as `/frontend`.
     pub frontend: Option<PathBuf>,
     /// Extra CA certificates (PEM) that downloads trust.
     pub ca_bundle: Option<PathBuf>,
+    /// Whose root this process is, as [`crate::userns::enter`] said.
+    pub mode: Mode,
 }
 
 impl EngineOptions {
@@ -52,6 +58,7 @@ impl EngineOptions {
             root_source: None,
             frontend: None,
             ca_bundle: None,
+            mode: current_mode(),
         }
     }
 }
@@ -74,7 +81,7 @@ pub struct Stats {
 /// An engine serves one build: it looks at each local directory once.
 #[derive(Clone)]
 pub struct Engine {
-    options: Arc<EngineOptions>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl Engine {
@@ -82,13 +89,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`GatewayError::Environment`] when this machine cannot run builds.
-    pub fn new(options: EngineOptions) -> Result<Self, GatewayError> {
-        Ok(Self { options: Arc::new(options) })
+    pub fn new(mut options: EngineOptions) -> Result<Self, GatewayError> {
+        if let Some(dir) = options.frontend.as_ref().and_then(|path| path.parent()) {
+            options.local_dirs.insert(FRONTEND_DIR.to_owned(), dir.to_owned());
+        }
+        Ok(Self { core: Arc::new(Core::new(options)) })
     }
 
     /// Returns the engine's face towards one frontend call.
     pub fn session(&self, options: BuildOptions) -> Session {
-        Session { engine: self.clone(), options }
+        Session::new(self.clone(), options)
     }
 
     /// Writes results out: one as it is, several (by platform) into directories called `linux_amd64` and so on.
@@ -100,66 +110,51 @@ impl Engine {
         results: &[(String, Option<Reference>)],
         export: Export,
     ) -> Result<ExportSummary, GatewayError> {
-        let _ = (results, export);
-        Err(unfinished())
+        let mut trees = Vec::with_capacity(results.len());
+        for (platform, reference) in results {
+            let snapshot = match reference {
+                Some(reference) => self.snapshot(reference)?,
+                None => Snapshot::default(),
+            };
+            let folder = match results.len() {
+                1 => Vec::new(),
+                _ => platform.replace('/', "_").into_bytes(),
+            };
+            trees.push((folder, snapshot.tree(self.core.store())));
+        }
+        crate::export::export(&trees, export, &self.core.options.cancel)
+            .map_err(|error| error.into_gateway(self.core.store().root()))
     }
 
     /// Stops everything that runs; what is asked afterwards fails with [`GatewayError::Cancelled`].
     pub fn cancel(&self) {
-        self.options.cancel.cancel();
+        self.core.options.cancel.cancel();
     }
 
     /// Returns how much was done so far.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        self.core.counters.stats()
+    }
+
+    /// Returns the file system that a session's solve yielded, building it if need be.
+    pub(crate) fn snapshot(&self, reference: &Reference) -> Result<Snapshot, GatewayError> {
+        let known = locked(&self.core.references).get(reference).cloned();
+        let Some((graph, edge)) = known else {
+            let error = Error::Request(format!("no solve yielded the reference {:?}", reference.0));
+            return Err(error.into_gateway(self.core.store().root()));
+        };
+        let solve = Solve::new(&self.core, &graph, &self.core.options.cancel);
+        solve.snapshot(edge).map_err(|failure| failure.to_gateway(&self.core))
     }
 }
 
-/// One frontend call's view of an [`Engine`].
-pub struct Session {
-    engine: Engine,
-    options: BuildOptions,
-}
-
-fn unfinished() -> GatewayError {
-    GatewayError::Request { message: "the engine cannot do this".into() }
-}
-
-impl Gateway for Session {
-    fn build_options(&self) -> &BuildOptions {
-        &self.options
-    }
-
-    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
-        Ok(BTreeMap::new())
-    }
-
-    fn solve(&self, _request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        Err(unfinished())
-    }
-
-    fn read_file(&self, _reference: &Reference, _path: &str) -> Result<Vec<u8>, GatewayError> {
-        Err(unfinished())
-    }
-
-    fn read_dir(&self, _reference: &Reference, _path: &str) -> Result<Vec<FileStat>, GatewayError> {
-        Err(unfinished())
-    }
-
-    fn stat_file(&self, _reference: &Reference, _path: &str) -> Result<FileStat, GatewayError> {
-        Err(unfinished())
-    }
-
-    fn resolve_image(&self, _image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
-        Err(unfinished())
-    }
-
-    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
-        Err(unfinished())
-    }
-
-    fn warn(&self, warning: Warning) {
-        let event = dalec_gateway::Event::Warning(warning);
-        self.engine.options.progress.event(event);
+/// Returns whose root this process is now.
+fn current_mode() -> Mode {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u64>().ok();
+    match map.lines().filter_map(count).sum::<u64>() {
+        1 => Mode::SingleId,
+        ids if ids >= u64::from(u32::MAX) => Mode::Privileged,
+        ids => Mode::Inherited { ids },
     }
 }

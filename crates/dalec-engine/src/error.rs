@@ -130,6 +130,18 @@ impl Error {
     }
 }
 
+/// Returns the code of the first failed call to the operating system among the causes of `error`.
+pub fn os_code(error: &(dyn StdError + 'static)) -> Option<i32> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.raw_os_error();
+        }
+        cause = error.source();
+    }
+    None
+}
+
 enum Reason {
     DiskFull,
     ReadOnly,
@@ -188,6 +200,32 @@ impl<T, E: Into<io::Error>> IoContext<T> for std::result::Result<T, E> {
 /// An error that several waiters get.
 #[derive(Debug, Clone)]
 pub struct Shared(pub Arc<Error>);
+
+impl Shared {
+    /// Returns the cause of the error, when it has one.
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.source().map(|_| Box::new(SharedCause(self.clone())) as Cause)
+    }
+}
+
+/// The cause of a shared error, and through it the error.
+#[derive(Debug)]
+struct SharedCause(Shared);
+
+impl std::fmt::Display for SharedCause {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.0.source() {
+            Some(cause) => std::fmt::Display::fmt(cause, formatter),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for SharedCause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.0.source()?.source()
+    }
+}
 
 impl std::fmt::Display for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

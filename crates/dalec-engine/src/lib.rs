@@ -6,16 +6,21 @@
 
 mod cachekey;
 mod cancel;
+
 pub mod engine;
 mod error;
 pub mod export;
 pub mod mount;
 pub mod oci;
+mod ops;
 mod patterns;
 mod root_source;
 pub mod sandbox;
 mod secrets;
+mod session;
+mod shared;
 mod snapshot;
+mod solver;
 pub mod sources;
 pub mod store;
 pub mod tarball;
@@ -23,10 +28,11 @@ pub mod unpack;
 pub mod userns;
 
 pub use cancel::Cancel;
-pub use engine::{Engine, EngineOptions, Session, Stats};
+pub use engine::{Engine, EngineOptions, Stats};
 pub use export::{Export, ExportSummary};
 pub use root_source::{ResolvedRoot, RootCommand, RootError, RootRequest, RootSource};
 pub use secrets::{NoSecrets, SecretError, Secrets};
+pub use session::Session;
 
 /// The time of last change of everything that has none of its own: 1980-01-02 00:00:00 UTC, the first day that
 /// archive formats with local time can hold everywhere. Seconds since 1970.

@@ -9,6 +9,12 @@ use thiserror::Error;
 
 /// Assembles root file systems.
 pub trait RootSource: Send + Sync {
+    /// Returns what names the way this source is set up, for example its mirror. Answers that were given under
+    /// another name are not used again.
+    fn identity(&self) -> String {
+        String::new()
+    }
+
     /// Returns what would be assembled for an image, without making it; none when the image is not one that
     /// this source can assemble.
     ///

@@ -1,18 +1,26 @@
-//! Results out of the engine: into a directory, or as one tar archive.
+//! Results out of the engine: into a directory, or as one tar archive. Reads layers without mounting them.
 
-pub mod oci;
+mod local;
+mod tar;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::Cancel;
+use crate::error::{Error, Result};
+use crate::snapshot::MergedTree;
 
 /// Where a result goes.
 pub enum Export {
     /// Its files, merged into this directory of the host.
+    ///
+    /// Each file appears complete, under a rename; what is there already and the same is left alone. Files belong
+    /// to the calling user. A symbolic link below the directory is never followed.
     Local {
         /// The directory; made when it is missing.
         dest: PathBuf,
     },
-    /// One tar archive with sorted entries.
+    /// One tar archive: entries sorted, every time the same constant.
     Tar {
         /// Takes the bytes.
         writer: Box<dyn Write + Send>,
@@ -28,4 +36,35 @@ pub struct ExportSummary {
     pub written: usize,
     /// Bytes of file content in the result.
     pub bytes: u64,
+}
+
+/// Writes out `trees`, each below a folder; an empty folder name is the destination itself.
+///
+/// # Errors
+/// When something cannot be read or written, or someone says stop.
+pub fn export(trees: &[(Vec<u8>, MergedTree)], export: Export, cancel: &Cancel) -> Result<ExportSummary> {
+    let mut summary = match export {
+        Export::Local { dest } => local::export(trees, &dest, cancel)?,
+        Export::Tar { writer } => tar::export(trees, writer, cancel)?,
+    };
+    summary.files.sort_unstable();
+    Ok(summary)
+}
+
+fn check(cancel: &Cancel) -> Result<()> {
+    if cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+}
+
+/// Returns the error for a destination that cannot be written, which is not the store's fault.
+fn unwritable(path: &Path, source: io::Error) -> Error {
+    let hint = match source.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT) => "free some space there, or choose another destination",
+        Some(libc::EACCES | libc::EPERM | libc::EROFS) => "choose a destination that you may write",
+        _ => "",
+    };
+    Error::Environment {
+        message: format!("cannot write {}", path.display()),
+        hint: hint.into(),
+        source: Some(Box::new(source)),
+    }
 }

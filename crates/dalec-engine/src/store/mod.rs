@@ -43,7 +43,7 @@ use process_dir::ProcessDir;
 pub use locks::{Lock, LockFile};
 pub use process_dir::WorkDir;
 pub use remove::remove_tree;
-pub use results::StoredResult;
+pub use results::{StoredResult, now};
 
 const VERSION: &str = "dalec store 1\n";
 
@@ -127,14 +127,26 @@ impl Store {
         Ok(id)
     }
 
-    /// Returns the directory of the cache mount called `name`, making it when it is missing.
+    /// Returns the directory of the cache mount called `name`; when there is none, `fill` makes its first
+    /// content in an empty one.
     ///
     /// # Errors
-    /// When it cannot be made.
-    pub(crate) fn cache_dir(&self, name: &str) -> Result<PathBuf> {
+    /// When it cannot be made, and what `fill` says.
+    pub(crate) fn cache_dir(&self, name: &str, fill: &mut dyn FnMut(&Path) -> Result<()>) -> Result<PathBuf> {
         let path = self.inner.root.join("caches").join(name);
-        make_dir(&path, 0o755)?;
-        Ok(path)
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let work = self.work_dir()?;
+        let unfinished = work.path().join("cache");
+        make_dir(&unfinished, 0o755)?;
+        fill(&unfinished)?;
+        match fs::rename(&unfinished, &path) {
+            // Someone else was faster.
+            Err(_) if path.is_dir() => Ok(path),
+            Err(error) => Err(error).at("make the cache", &path),
+            Ok(()) => Ok(path),
+        }
     }
 
     /// Makes an empty directory for unfinished work; it goes when the value is dropped.

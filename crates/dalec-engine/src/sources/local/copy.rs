@@ -32,7 +32,7 @@ pub fn copy(
     check: &dyn Fn() -> Result<()>,
 ) -> Result<Copied> {
     let dir = File::open(target).at("open", target)?;
-    let mut copier = Copier { tree, owners, check, buffer: vec![0; 128 * 1024] };
+    let mut copier = Copier { owners, check, buffer: vec![0; 128 * 1024] };
     Ok(match copier.entries(&tree.root, dir.as_fd())? {
         Some(path) => Copied::Changed(path),
         None => Copied::Same,
@@ -40,7 +40,6 @@ pub fn copy(
 }
 
 struct Copier<'a> {
-    tree: &'a LocalTree,
     owners: Owners,
     check: &'a dyn Fn() -> Result<()>,
     buffer: Vec<u8>,

@@ -1,0 +1,219 @@
+//! The mounts of a process: what is shown where, and what becomes of it afterwards.
+
+use std::path::PathBuf;
+
+use bollard_buildkit_proto::pb;
+use pb::MountType;
+
+use super::active::{Active, View};
+use super::{OpContext, input};
+use crate::cachekey::Key;
+use crate::error::{Error, IoContext, Result};
+use crate::sandbox::SandboxMount;
+use crate::snapshot::{Cloner, Snapshot, Tree};
+use crate::store::Lock;
+
+/// Everything that must stay while the process runs.
+#[derive(Default)]
+pub struct Mounts {
+    /// Where the root is.
+    pub root: PathBuf,
+    /// The other mounts, in order.
+    pub mounts: Vec<SandboxMount>,
+    /// What is being changed, with the number of the output.
+    active: Vec<(i64, Active)>,
+    views: Vec<View>,
+    locks: Vec<Lock>,
+}
+
+impl Mounts {
+    /// Prepares the mounts of `op`.
+    ///
+    /// # Errors
+    /// When something cannot be mounted, a secret is missing, or a kind of mount is not supported.
+    pub fn new(context: &OpContext<'_>, op: &pb::ExecOp, inputs: &[Snapshot]) -> Result<Self> {
+        let mut mounts = Self::default();
+        let Some(root) = op.mounts.iter().find(|mount| mount.dest == "/") else {
+            return Err(Error::Request("a process has no root file system".into()));
+        };
+        // Cache mounts that others use are waited for before anything is mounted.
+        mounts.root(context, root, inputs)?;
+        for mount in op.mounts.iter().filter(|mount| mount.dest != "/") {
+            mounts.add(context, mount, inputs)?;
+        }
+        Ok(mounts)
+    }
+
+    /// Returns the outputs, numbered from 0 without gaps.
+    ///
+    /// # Errors
+    /// When a layer cannot be finished or published.
+    pub fn commit(mut self, context: &OpContext<'_>, outputs: usize) -> Result<Vec<Snapshot>> {
+        self.views.clear();
+        self.locks.clear();
+        let mut snapshots = vec![Snapshot::default(); outputs];
+        for (output, active) in self.active {
+            if let Some(place) = usize::try_from(output).ok().and_then(|output| snapshots.get_mut(output)) {
+                *place = active.commit(context.core)?;
+            }
+        }
+        Ok(snapshots)
+    }
+
+    fn root(&mut self, context: &OpContext<'_>, mount: &pb::Mount, inputs: &[Snapshot]) -> Result<()> {
+        if mount.mount_type() != MountType::Bind || !matches!(mount.selector.as_str(), "" | "/") {
+            return Err(Error::Request("the root of a process is no plain file system".into()));
+        }
+        // Also a read-only root needs places for the mounts in it.
+        let active = Active::new(context.core, &input(inputs, mount.input))?;
+        self.root = active.root();
+        self.active.push((if mount.readonly { -1 } else { mount.output }, active));
+        Ok(())
+    }
+
+    fn add(&mut self, context: &OpContext<'_>, mount: &pb::Mount, inputs: &[Snapshot]) -> Result<()> {
+        let dest = mount.dest.clone();
+        let mount = match mount.mount_type() {
+            MountType::Bind => self.bind(context, mount, &input(inputs, mount.input))?,
+            MountType::Cache => self.cache(context, mount, &input(inputs, mount.input))?,
+            MountType::Tmpfs => {
+                let size = mount.tmpfs_opt.as_ref().map_or(0, |options| options.size);
+                SandboxMount::Tmpfs { dest, size: u64::try_from(size).ok().filter(|size| *size > 0) }
+            }
+            MountType::Secret => match secret(context, mount)? {
+                Some(secret) => secret,
+                None => return Ok(()),
+            },
+            MountType::Ssh => {
+                if mount.ssh_opt.as_ref().is_some_and(|options| options.optional) {
+                    return Ok(());
+                }
+                return Err(Error::op("this engine cannot forward an ssh agent to a build step"));
+            }
+        };
+        self.mounts.push(mount);
+        Ok(())
+    }
+
+    fn bind(
+        &mut self,
+        context: &OpContext<'_>,
+        mount: &pb::Mount,
+        snapshot: &Snapshot,
+    ) -> Result<SandboxMount> {
+        let source = if mount.readonly && mount.output < 0 {
+            let view = View::new(context.core, snapshot)?;
+            let root = view.root();
+            self.views.push(view);
+            root
+        } else {
+            let active = Active::new(context.core, snapshot)?;
+            let root = active.root();
+            self.active.push((mount.output, active));
+            root
+        };
+        let selector = if mount.selector == "/" { String::new() } else { mount.selector.clone() };
+        Ok(SandboxMount::Bind { source, selector, dest: mount.dest.clone(), readonly: mount.readonly })
+    }
+
+    fn cache(
+        &mut self,
+        context: &OpContext<'_>,
+        mount: &pb::Mount,
+        initial: &Snapshot,
+    ) -> Result<SandboxMount> {
+        let options = mount.cache_opt.clone().unwrap_or_default();
+        let id = if options.id.is_empty() { mount.dest.clone() } else { options.id.clone() };
+        let mut hasher = Key::hasher("cache mount");
+        hasher.field(id.as_bytes()).field(initial.chain_key().to_hex().as_bytes());
+        let mut name = hasher.finish().to_hex()[..32].to_owned();
+        match options.sharing() {
+            pb::CacheSharingOpt::Shared => {}
+            pb::CacheSharingOpt::Locked => {
+                let lock = wait_for_lock(context, &format!("cache-{name}"), &format!("cache {id}"))?;
+                self.locks.push(lock);
+            }
+            pb::CacheSharingOpt::Private => {
+                let (lock, own) = private(context, &name)?;
+                self.locks.push(lock);
+                name = own;
+            }
+        }
+        let source = context.core.store().cache_dir(&name, &mut |dir| fill(context, initial, dir))?;
+        Ok(SandboxMount::Bind {
+            source,
+            selector: mount.selector.clone(),
+            dest: mount.dest.clone(),
+            readonly: mount.readonly,
+        })
+    }
+}
+
+/// Takes the lock `name`, telling once that `what` is waited for.
+///
+/// # Errors
+/// When someone says stop, or the lock cannot be used.
+pub fn wait_for_lock(context: &OpContext<'_>, name: &str, what: &str) -> Result<Lock> {
+    let message = format!("waiting for another build that uses {what}");
+    let mut told = false;
+    let lock = context.core.store().lock_file(name).wait(&mut || {
+        if !std::mem::replace(&mut told, true) {
+            context.progress.status(&message, 0, 0, false);
+        }
+        context.check()
+    })?;
+    if told {
+        context.progress.status(&message, 0, 0, true);
+    }
+    Ok(lock)
+}
+
+/// Returns the first of the caches called `name` that nobody uses.
+fn private(context: &OpContext<'_>, name: &str) -> Result<(Lock, String)> {
+    for number in 0_u32.. {
+        let own = if number == 0 { name.to_owned() } else { format!("{name}-{number}") };
+        if let Some(lock) = context.core.store().lock_file(&format!("cache-{own}")).try_lock()? {
+            return Ok((lock, own));
+        }
+    }
+    Err(Error::op("there are no more private caches"))
+}
+
+/// Puts what a new cache begins with into `dir`.
+fn fill(context: &OpContext<'_>, initial: &Snapshot, dir: &std::path::Path) -> Result<()> {
+    let tree = initial.tree(context.core.store());
+    let handle = std::fs::File::open(dir).at("open", dir)?;
+    let mut cloner = Cloner::new(&tree, context.core.owners());
+    for (name, node) in tree.children(&tree.root()?)? {
+        cloner.all(&node, std::os::fd::AsFd::as_fd(&handle), &name)?;
+    }
+    Ok(())
+}
+
+fn secret(context: &OpContext<'_>, mount: &pb::Mount) -> Result<Option<SandboxMount>> {
+    let options = mount.secret_opt.clone().unwrap_or_default();
+    let Some(data) = secret_value(context, &options.id, options.optional)? else { return Ok(None) };
+    let mode = if options.mode == 0 { 0o400 } else { options.mode & 0o777 };
+    let (uid, gid) = (options.uid, options.gid);
+    Ok(Some(SandboxMount::File { dest: mount.dest.clone(), data, mode, uid, gid }))
+}
+
+/// Returns the value of the client's secret `id`; none when it is optional and was not given.
+///
+/// # Errors
+/// When it was not given, or cannot be read.
+pub fn secret_value(context: &OpContext<'_>, id: &str, optional: bool) -> Result<Option<Vec<u8>>> {
+    let value = context.core.options.secrets.secret(id).map_err(|error| Error::Op {
+        message: error.to_string(),
+        hint: String::new(),
+        source: Some(Box::new(error)),
+    })?;
+    if value.is_none() && !optional {
+        return Err(Error::Op {
+            message: format!("the secret {id:?} was not given"),
+            hint: format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE"),
+            source: None,
+        });
+    }
+    Ok(value)
+}

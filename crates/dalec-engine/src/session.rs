@@ -1,0 +1,172 @@
+//! [`Session`]: the engine as the gateway of one frontend call.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use bollard_buildkit_proto::pb;
+use dalec_gateway::{
+    BuildOptions, Event, FileStat, Gateway, GatewayError, Reference, ResolveImage, ResolvedImage,
+    SolveRequest, Warning,
+};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::engine::Engine;
+use crate::error::{Error, IoContext, Result};
+use crate::snapshot::resolve::{Last, Resolved, resolve};
+use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Tree};
+use crate::solver::{Graph, locked};
+use crate::sources;
+
+/// Name of the local directory that holds the frontend's executable.
+pub const FRONTEND_DIR: &str = "dalec-frontend-executable";
+
+/// The engine as the gateway of one frontend call.
+pub struct Session {
+    engine: Engine,
+    options: BuildOptions,
+}
+
+impl Session {
+    pub(crate) fn new(engine: Engine, options: BuildOptions) -> Self {
+        Self { engine, options }
+    }
+
+    fn tree(&self, reference: &Reference) -> Result<MergedTree, GatewayError> {
+        Ok(self.engine.snapshot(reference)?.tree(self.engine.core.store()))
+    }
+
+    fn gateway<T>(&self, result: Result<T>) -> Result<T, GatewayError> {
+        result.map_err(|error| error.into_gateway(self.engine.core.store().root()))
+    }
+
+    fn find(&self, tree: &MergedTree, path: &str, last: Last) -> Result<Resolved<MergedNode>, GatewayError> {
+        let found = self.gateway(resolve(tree, path.as_bytes(), last))?;
+        found.ok_or_else(|| GatewayError::NotFound { path: path.to_owned() })
+    }
+}
+
+impl Gateway for Session {
+    fn build_options(&self) -> &BuildOptions {
+        &self.options
+    }
+
+    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
+        let graph = self.gateway(Graph::new(request.definition))?;
+        let Some(target) = graph.target else { return Ok(None) };
+        let reference = {
+            let mut references = locked(&self.engine.core.references);
+            let reference = Reference(format!("result-{}", references.len()));
+            references.insert(reference.clone(), (graph.into(), target));
+            reference
+        };
+        if request.evaluate {
+            self.engine.snapshot(&reference)?;
+        }
+        Ok(Some(reference))
+    }
+
+    fn read_file(&self, reference: &Reference, path: &str) -> Result<Vec<u8>, GatewayError> {
+        let tree = self.tree(reference)?;
+        let found = self.find(&tree, path, Last::Follow)?;
+        if tree.meta(&found.node).kind != Kind::File {
+            return Err(GatewayError::Request { message: format!("{path} is not a file") });
+        }
+        let read = || -> Result<Vec<u8>> {
+            let mut content = Vec::new();
+            tree.open(&found.node)?.read_to_end(&mut content).at("read", path)?;
+            Ok(content)
+        };
+        self.gateway(read())
+    }
+
+    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
+        let tree = self.tree(reference)?;
+        let found = self.find(&tree, path, Last::Follow)?;
+        if !tree.meta(&found.node).is_dir() {
+            return Err(GatewayError::Request { message: format!("{path} is not a directory") });
+        }
+        let entries = self.gateway(tree.children(&found.node))?;
+        Ok(entries.iter().map(|(name, node)| file_stat(name, tree.meta(node))).collect())
+    }
+
+    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
+        let tree = self.tree(reference)?;
+        let found = self.find(&tree, path, Last::Keep)?;
+        let name = found.path.last().map_or(&b"/"[..], Vec::as_slice);
+        Ok(file_stat(name, tree.meta(&found.node)))
+    }
+
+    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
+        let core = &self.engine.core;
+        self.gateway(sources::resolve_image(core, image, &core.options.cancel))
+    }
+
+    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
+        let path = self.engine.core.options.frontend.as_ref();
+        let name = path.and_then(|path| path.file_name()).and_then(|name| name.to_str());
+        match name {
+            Some(name) => Ok(frontend_definition(name)),
+            None => {
+                self.gateway(Err(Error::Request("the engine does not know the frontend's executable".into())))
+            }
+        }
+    }
+
+    fn warn(&self, warning: Warning) {
+        self.engine.core.options.progress.event(Event::Warning(warning));
+    }
+}
+
+fn file_stat(name: &[u8], meta: &Meta) -> FileStat {
+    let link = match &meta.kind {
+        Kind::Symlink(target) => String::from_utf8_lossy(target).into_owned(),
+        _ => String::new(),
+    };
+    FileStat { name: String::from_utf8_lossy(name).into_owned(), mode: meta.st_mode(), size: meta.size, link }
+}
+
+/// Returns the graph of a file system that holds the file `name` of the executable's directory as `/frontend`.
+fn frontend_definition(name: &str) -> pb::Definition {
+    let include = serde_json::json!([escape(name)]).to_string();
+    let source = pb::SourceOp {
+        identifier: format!("local://{FRONTEND_DIR}"),
+        attrs: [("local.includepattern".to_owned(), include)].into(),
+    };
+    let copy = pb::FileActionCopy {
+        src: format!("/{name}"),
+        dest: "/frontend".into(),
+        mode: 0o755,
+        timestamp: -1,
+        ..pb::FileActionCopy::default()
+    };
+    let action = pb::FileAction {
+        input: -1,
+        secondary_input: 0,
+        output: 0,
+        action: Some(pb::file_action::Action::Copy(copy)),
+    };
+    let file = pb::FileOp { actions: vec![action] };
+    let mut definition = pb::Definition::default();
+    let mut input = Vec::new();
+    for op in [Some(pb::op::Op::Source(source)), Some(pb::op::Op::File(file)), None] {
+        let encoded = pb::Op { inputs: input, op, ..pb::Op::default() }.encode_to_vec();
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&encoded)));
+        let name = [("llb.customname".to_owned(), "load the frontend".to_owned())].into();
+        let metadata = pb::OpMetadata { description: name, ..pb::OpMetadata::default() };
+        definition.metadata.insert(digest.clone(), metadata);
+        definition.def.push(encoded);
+        input = vec![pb::Input { digest, index: 0 }];
+    }
+    definition
+}
+
+fn escape(name: &str) -> String {
+    name.chars()
+        .flat_map(|letter| "*?[]\\!".contains(letter).then_some('\\').into_iter().chain([letter]))
+        .collect()
+}

@@ -1,0 +1,454 @@
+//! One solve: peeking and evaluating the vertices of a graph.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::cells::{Claim, locked};
+use super::failure::Failure;
+use super::graph::{Edge, Graph, Vertex};
+use super::keys::{Inputs, Part, op_key};
+use super::progress::VertexProgress;
+use crate::Cancel;
+use crate::cachekey::Key;
+use crate::error::{Error, Result};
+use crate::ops::{self, OpContext};
+use crate::shared::{Core, Counters};
+use crate::snapshot::resolve::{Last, resolve};
+use crate::snapshot::{Snapshot, Tree, digest, random_hex};
+use crate::sources;
+use crate::store::StoredResult;
+use bollard_buildkit_proto::pb;
+
+/// Stack of threads that evaluate; the graph's depth is on it. Only what is used takes memory.
+const STACK_BYTES: usize = 64 << 20;
+/// Graphs deeper than this are evaluated on a thread with such a stack.
+const DEPTH_ON_CALLERS_STACK: usize = 64;
+
+/// What a vertex made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Names this very result.
+    pub key: Key,
+    /// One file system per output.
+    pub outputs: Vec<Snapshot>,
+    /// Where it came from, in words; empty when there is nothing to say.
+    pub note: String,
+}
+
+/// One solve.
+pub struct Solve<'a> {
+    core: &'a Core,
+    graph: &'a Graph,
+    cancel: Cancel,
+    /// What failed first; everything after it failed because of it.
+    first: Mutex<Option<Failure>>,
+}
+
+/// What is known about a vertex without running anything.
+#[derive(Debug, Clone)]
+enum Peek {
+    /// Its result is in the store.
+    Hit(Arc<Outcome>),
+    /// Its key is this, and the store has no result.
+    Miss(Key),
+    /// Something it depends on has to run first.
+    Unknown,
+}
+
+impl<'a> Solve<'a> {
+    /// Returns a solve of `graph`; it stops when `cancel` says so, or when something in it fails.
+    pub fn new(core: &'a Core, graph: &'a Graph, cancel: &Cancel) -> Self {
+        Self { core, graph, cancel: cancel.child(), first: Mutex::new(None) }
+    }
+
+    /// Returns the file system behind `edge`, running what is missing.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn snapshot(&self, edge: Edge) -> Result<Snapshot, Failure> {
+        let outcome = if self.graph.vertex(edge).depth > DEPTH_ON_CALLERS_STACK {
+            self.on_large_stack(edge.vertex)
+        } else {
+            self.evaluate(edge.vertex)
+        };
+        let outcome = outcome.map_err(|failure| locked(&self.first).clone().unwrap_or(failure))?;
+        Ok(outcome.outputs.get(edge.output).cloned().unwrap_or_default())
+    }
+
+    fn on_large_stack(&self, vertex: usize) -> Result<Arc<Outcome>, Failure> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let thread = thread.spawn_scoped(scope, || self.evaluate(vertex));
+            joined(thread)
+        })
+    }
+
+    fn evaluate(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
+        if let Peek::Hit(outcome) = self.peek(index, &mut HashMap::new())? {
+            return Ok(outcome);
+        }
+        let vertex = &self.graph.vertices[index];
+        let cell = self.core.outcomes.get(cell_name(vertex));
+        loop {
+            match cell.claim(&self.cancel)? {
+                Claim::Done(outcome) => return Ok(outcome),
+                // Another solve was stopped while it did this work; it is ours now.
+                Claim::Failed(failure) if failure.is_cancelled() && !self.cancel.is_cancelled() => {}
+                Claim::Failed(failure) => return Err(self.failed(failure)),
+                Claim::Mine(turn) => {
+                    return match self.work(vertex) {
+                        Ok(outcome) => {
+                            turn.done(outcome.clone());
+                            Ok(outcome)
+                        }
+                        Err(failure) => {
+                            turn.failed(failure.clone());
+                            Err(self.failed(failure))
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    /// Notes a failure, and stops the rest of this solve.
+    fn failed(&self, failure: Failure) -> Failure {
+        if !failure.is_cancelled() {
+            locked(&self.first).get_or_insert_with(|| failure.clone());
+        }
+        self.cancel.cancel();
+        failure
+    }
+
+    /// Makes the inputs of `vertex`, then its outcome.
+    fn work(&self, vertex: &Vertex) -> Result<Arc<Outcome>, Failure> {
+        let inputs = self.inputs(vertex)?;
+        let progress = self.progress(vertex);
+        progress_of(&progress, vertex, self.graph, || self.make(vertex, &inputs, &progress))
+    }
+
+    /// Evaluates the inputs of `vertex`, those that are not known at the same time.
+    fn inputs(&self, vertex: &Vertex) -> Result<Vec<Arc<Outcome>>, Failure> {
+        let mut missing: Vec<usize> = Vec::new();
+        let mut known: HashMap<usize, Arc<Outcome>> = HashMap::new();
+        for edge in &vertex.inputs {
+            match self.peek(edge.vertex, &mut HashMap::new())? {
+                Peek::Hit(outcome) => drop(known.insert(edge.vertex, outcome)),
+                _ if missing.contains(&edge.vertex) => {}
+                _ => missing.push(edge.vertex),
+            }
+        }
+        let outcomes = self.evaluate_all(&missing);
+        let mut failure: Option<Failure> = None;
+        for (index, outcome) in missing.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(outcome) => drop(known.insert(index, outcome)),
+                Err(error) if failure.as_ref().is_none_or(Failure::is_cancelled) => failure = Some(error),
+                Err(_) => {}
+            }
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(vertex.inputs.iter().filter_map(|edge| known.get(&edge.vertex).cloned()).collect()),
+        }
+    }
+
+    fn evaluate_all(&self, vertices: &[usize]) -> Vec<Result<Arc<Outcome>, Failure>> {
+        let Some((last, others)) = vertices.split_last() else { return Vec::new() };
+        std::thread::scope(|scope| {
+            let spawn = |index: usize| {
+                let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+                thread.spawn_scoped(scope, move || self.evaluate(index))
+            };
+            let threads: Vec<_> = others.iter().map(|index| spawn(*index)).collect();
+            let last = self.evaluate(*last);
+            threads.into_iter().map(joined).chain([last]).collect()
+        })
+    }
+
+    fn make(&self, vertex: &Vertex, inputs: &[Arc<Outcome>], progress: &VertexProgress) -> Result<Made> {
+        let context = self.context(vertex, progress);
+        if let pb::op::Op::Source(op) = &vertex.op {
+            let made = sources::run(&context, vertex, op)?;
+            let key = made.key;
+            return self.keep(&key, made);
+        }
+        let known = Known { solve: self, vertex, inputs };
+        let Some(key) = op_key(vertex, &known)? else {
+            return Err(Error::op("an input of the op was lost"));
+        };
+        // Another process may be at the same work.
+        let _lock = ops::wait_for_lock(&context, &format!("op-{}", &key.to_hex()[..40]), "this step")?;
+        if !vertex.ignore_cache
+            && let Some(stored) = self.core.store().result(&key)?
+        {
+            return Ok(Made {
+                key: stored.result_key,
+                outputs: stored.outputs,
+                note: stored.note,
+                known: true,
+            });
+        }
+        progress.start();
+        let inputs: Vec<Snapshot> = vertex
+            .inputs
+            .iter()
+            .zip(inputs)
+            .map(|(edge, outcome)| outcome.outputs.get(edge.output).cloned().unwrap_or_default())
+            .collect();
+        let outputs = run_op(&context, vertex, &inputs)?;
+        let result_key = if vertex.ignore_cache { fresh_key(&key)? } else { key };
+        self.keep(&key, Made { key: result_key, outputs, note: String::new(), known: false })
+    }
+
+    fn keep(&self, key: &Key, made: Made) -> Result<Made> {
+        if made.known {
+            return Ok(made);
+        }
+        if self.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let stored =
+            StoredResult { result_key: made.key, outputs: made.outputs.clone(), note: made.note.clone() };
+        self.core.store().put_result(key, &stored)?;
+        Ok(made)
+    }
+
+    /// Finds out what is known about a vertex; `seen` holds what this look found already.
+    fn peek(&self, index: usize, seen: &mut HashMap<usize, Peek>) -> Result<Peek, Failure> {
+        if let Some(peek) = seen.get(&index) {
+            return Ok(peek.clone());
+        }
+        let vertex = &self.graph.vertices[index];
+        let cell = self.core.outcomes.get(cell_name(vertex));
+        let peek = if let Some(outcome) = cell.done() {
+            Peek::Hit(outcome)
+        } else if vertex.ignore_cache || cell.is_busy() {
+            Peek::Unknown
+        } else {
+            self.look(index, seen).map_err(|error| match error {
+                PeekError::Own(error) => {
+                    let failure = Failure::of(error, self.graph, vertex);
+                    if !failure.is_cancelled() {
+                        self.progress(vertex).end(Some(failure.message()));
+                    }
+                    self.failed(failure)
+                }
+                PeekError::Input(failure) => failure,
+            })?
+        };
+        seen.insert(index, peek.clone());
+        Ok(peek)
+    }
+
+    fn look(&self, index: usize, seen: &mut HashMap<usize, Peek>) -> Result<Peek, PeekError> {
+        let vertex = &self.graph.vertices[index];
+        for edge in &vertex.inputs {
+            self.peek(edge.vertex, seen).map_err(PeekError::Input)?;
+        }
+        let key = match &vertex.op {
+            pb::op::Op::Source(op) => {
+                let progress = self.progress(vertex);
+                sources::key(&self.context(vertex, &progress), vertex, op)?
+            }
+            _ => op_key(vertex, &Peeked { solve: self, seen })?,
+        };
+        let Some(key) = key else { return Ok(Peek::Unknown) };
+        let Some(stored) = self.core.store().result(&key)? else { return Ok(Peek::Miss(key)) };
+        let outcome = Arc::new(Outcome::from(stored));
+        if self.core.outcomes.get(cell_name(vertex)).offer(&outcome) {
+            Counters::add(&self.core.counters.cached);
+            let progress = self.progress(vertex);
+            progress.cached();
+            if !outcome.note.is_empty() {
+                progress.status(&outcome.note, 0, 0, true);
+            }
+        }
+        Ok(Peek::Hit(outcome))
+    }
+
+    fn content(&self, edge: Edge, outcome: &Outcome, part: &Part<'_>) -> Result<Key> {
+        let snapshot = outcome.outputs.get(edge.output).cloned().unwrap_or_default();
+        content_digest(self.core, &snapshot, part, &self.cancel)
+    }
+
+    fn progress(&self, vertex: &Vertex) -> VertexProgress {
+        VertexProgress::new(self.core.options.progress.clone(), self.graph, vertex)
+    }
+
+    fn context<'c>(&'c self, vertex: &'c Vertex, progress: &'c VertexProgress) -> OpContext<'c> {
+        OpContext { core: self.core, progress, cancel: &self.cancel, platform: vertex.platform.as_ref() }
+    }
+}
+
+/// Returns the digest of a part of `snapshot`, from the database where it is known.
+///
+/// # Errors
+/// When the file system cannot be read, or someone says stop.
+pub fn content_digest(core: &Core, snapshot: &Snapshot, part: &Part<'_>, cancel: &Cancel) -> Result<Key> {
+    let (chain, selector) = (snapshot.chain_key(), part.selector());
+    if let Some(known) = core.store().content(&chain, &selector)? {
+        return Ok(known);
+    }
+    let check = || if cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) };
+    let digest = tree_digest(&snapshot.tree(core.store()), part, &check)?;
+    core.store().put_content(&chain, &selector, &digest)?;
+    Ok(digest)
+}
+
+fn tree_digest<T: Tree>(tree: &T, part: &Part<'_>, check: &dyn Fn() -> Result<()>) -> Result<Key> {
+    match part {
+        Part::Path(path) => match resolve(tree, path.as_bytes(), Last::Follow)? {
+            Some(found) => digest::digest(tree, &found.node, check),
+            None => Ok(Key::hasher("missing").finish()),
+        },
+        Part::Copy(source) => source.digest(tree, check),
+    }
+}
+
+/// What an op or a source made.
+pub struct Made {
+    /// Names this very result.
+    pub key: Key,
+    /// One file system per output.
+    pub outputs: Vec<Snapshot>,
+    /// Where it came from, in words.
+    pub note: String,
+    /// Whether the store had it already.
+    pub known: bool,
+}
+
+impl From<StoredResult> for Outcome {
+    fn from(stored: StoredResult) -> Self {
+        Self { key: stored.result_key, outputs: stored.outputs, note: stored.note }
+    }
+}
+
+/// Tells about the work on a vertex, from its begin to its end.
+fn progress_of(
+    progress: &VertexProgress,
+    vertex: &Vertex,
+    graph: &Graph,
+    work: impl FnOnce() -> Result<Made>,
+) -> Result<Arc<Outcome>, Failure> {
+    match work() {
+        Ok(made) => {
+            if made.known {
+                progress.cached();
+            } else {
+                if !made.note.is_empty() {
+                    progress.status(&made.note, 0, 0, true);
+                }
+                progress.end(None);
+            }
+            Ok(Arc::new(Outcome { key: made.key, outputs: made.outputs, note: made.note }))
+        }
+        Err(error) => {
+            let failure = Failure::of(error, graph, vertex);
+            progress.end(Some(failure.message()));
+            Err(failure)
+        }
+    }
+}
+
+fn run_op(context: &OpContext<'_>, vertex: &Vertex, inputs: &[Snapshot]) -> Result<Vec<Snapshot>> {
+    Counters::add(&context.core.counters.run);
+    match &vertex.op {
+        pb::op::Op::Exec(exec) => ops::exec::run(context, exec, inputs, super::graph::outputs(&vertex.op)),
+        pb::op::Op::File(file) => ops::file::run(context, file, inputs),
+        pb::op::Op::Merge(merge) => Ok(vec![ops::stack::merge(context, merge, inputs)?]),
+        pb::op::Op::Diff(diff) => Ok(vec![ops::stack::diff(context, diff, inputs)?]),
+        pb::op::Op::Build(_) => Err(Error::op("this engine runs no builds within builds")),
+        pb::op::Op::Source(_) => Err(Error::op("a source is no op to run")),
+    }
+}
+
+/// Returns a key that no other result has, for one that was made although an earlier one is known.
+fn fresh_key(key: &Key) -> Result<Key> {
+    let mut hasher = Key::hasher("fresh");
+    hasher.field(&key.0).field(random_hex(16)?.as_bytes());
+    Ok(hasher.finish())
+}
+
+/// Returns what names the outcome of `vertex` in an engine.
+fn cell_name(vertex: &Vertex) -> String {
+    if vertex.tainted { format!("{} again", vertex.digest) } else { vertex.digest.clone() }
+}
+
+type Evaluated = Result<Arc<Outcome>, Failure>;
+
+fn joined(thread: std::io::Result<std::thread::ScopedJoinHandle<'_, Evaluated>>) -> Evaluated {
+    match thread.map(std::thread::ScopedJoinHandle::join) {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(source) => {
+            let message = "cannot start a thread".to_owned();
+            let hint = "raise the limit of processes (ulimit -u)".to_owned();
+            Err(Error::Environment { message, hint, source: Some(Box::new(source)) }.into())
+        }
+    }
+}
+
+enum PeekError {
+    Own(Error),
+    Input(Failure),
+}
+
+impl From<Error> for PeekError {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+/// Inputs as a look found them.
+struct Peeked<'a, 'b> {
+    solve: &'a Solve<'b>,
+    seen: &'a HashMap<usize, Peek>,
+}
+
+impl Inputs for Peeked<'_, '_> {
+    fn key(&self, edge: Edge) -> Result<Option<Key>> {
+        Ok(match self.seen.get(&edge.vertex) {
+            Some(Peek::Hit(outcome)) => Some(outcome.key),
+            Some(Peek::Miss(key)) => Some(*key),
+            Some(Peek::Unknown) | None => None,
+        })
+    }
+
+    fn content(&self, edge: Edge, part: &Part<'_>) -> Result<Option<Key>> {
+        let vertex = self.solve.graph.vertex(edge);
+        if let Some(tree) = self.solve.core.sources.scanned(&vertex.digest) {
+            let cancel = &self.solve.cancel;
+            let check = || if cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) };
+            return tree_digest(&*tree, part, &check).map(Some);
+        }
+        match self.seen.get(&edge.vertex) {
+            Some(Peek::Hit(outcome)) => self.solve.content(edge, outcome, part).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Inputs that are all there.
+struct Known<'a, 'b> {
+    solve: &'a Solve<'b>,
+    vertex: &'a Vertex,
+    inputs: &'a [Arc<Outcome>],
+}
+
+impl Known<'_, '_> {
+    fn outcome(&self, edge: Edge) -> Option<&Outcome> {
+        let position = self.vertex.inputs.iter().position(|input| *input == edge)?;
+        self.inputs.get(position).map(|outcome| &**outcome)
+    }
+}
+
+impl Inputs for Known<'_, '_> {
+    fn key(&self, edge: Edge) -> Result<Option<Key>> {
+        Ok(self.outcome(edge).map(|outcome| outcome.key))
+    }
+
+    fn content(&self, edge: Edge, part: &Part<'_>) -> Result<Option<Key>> {
+        self.outcome(edge).map(|outcome| self.solve.content(edge, outcome, part)).transpose()
+    }
+}

@@ -1,0 +1,71 @@
+//! The source op of a local directory.
+
+use std::sync::Arc;
+
+use bollard_buildkit_proto::pb;
+
+use super::local::{Copied, LocalRequest, copy, scan};
+use super::{Scan, stored_or};
+use crate::cachekey::Key;
+use crate::error::{Error, Result};
+use crate::ops::OpContext;
+use crate::snapshot::{Snapshot, Tree, digest};
+use crate::solver::graph::Vertex;
+use crate::solver::{Made, locked};
+
+/// How often a directory that changes while it is copied is looked at again.
+const ATTEMPTS: usize = 3;
+
+/// Returns the key of the directory, looking at it when nobody did yet.
+pub fn key(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Result<Key> {
+    Ok(scanned(context, vertex, op, false)?.key)
+}
+
+/// Copies the directory into a layer, unless the store has it.
+pub fn run(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Result<Made> {
+    let mut changed = None;
+    for attempt in 0..ATTEMPTS {
+        let scan = scanned(context, vertex, op, attempt > 0)?;
+        let mut copied = Copied::Same;
+        let made = stored_or(context, scan.key, || {
+            context.progress.start();
+            let core = context.core;
+            let work = core.store().work_dir()?;
+            copied = copy(&scan.tree, work.path(), core.owners(), &|| context.check())?;
+            let outputs = match &copied {
+                Copied::Same => {
+                    vec![Snapshot::from_iter([core.store().publish_layer(work.path(), false)?])]
+                }
+                Copied::Changed(_) => Vec::new(),
+            };
+            Ok(Made { key: scan.key, outputs, note: String::new(), known: false })
+        })?;
+        match copied {
+            Copied::Same => return Ok(made),
+            Copied::Changed(path) => changed = Some(path),
+        }
+    }
+    let path = changed.unwrap_or_default();
+    Err(Error::Op {
+        message: format!("{} changes while it is read", path.display()),
+        hint: "stop what writes to it, or leave it out with .dockerignore".into(),
+        source: None,
+    })
+}
+
+fn scanned(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp, again: bool) -> Result<Scan> {
+    let slot = context.core.sources.slot(&vertex.digest);
+    // Held during the look, so that two who ask at once look once.
+    let mut slot = locked(&slot);
+    if let Some(scan) = slot.as_ref().filter(|_| !again) {
+        return Ok(scan.clone());
+    }
+    let request = LocalRequest::new(op, &context.core.options.local_dirs)?;
+    let check = || context.check();
+    let tree = Arc::new(scan(context.core.store(), &request, &check)?);
+    let mut hasher = Key::hasher("local");
+    hasher.field(&digest::digest(&*tree, &tree.root()?, &check)?.0);
+    let scan = Scan { tree, key: hasher.finish() };
+    *slot = Some(scan.clone());
+    Ok(scan)
+}
