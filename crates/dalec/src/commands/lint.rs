@@ -1,0 +1,112 @@
+//! `dalec lint`: what is wrong or doubtful in specs. Starts no engine, no thread, and reads nothing but the specs.
+
+use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText};
+
+use super::{DataFormat, host, say};
+use crate::errors::{CommandError, Exit};
+use crate::options::build_args;
+use crate::progress::words;
+use crate::spec_file::{self, SpecFile};
+use crate::terminal::{self, Stream};
+
+/// Says what is wrong or doubtful in specs
+///
+/// Checks the whole language: YAML, keys, values, arguments, and every target with its overrides. Findings go to
+/// standard output with file, line and column. The exit code is 0 when there are only warnings and 2 when there are
+/// errors.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  dalec lint                        # dalec.yml or dalec.yaml here
+  dalec lint specs/*.yml
+  dalec lint --format json hello.yml | jq -r '.[].message'
+  generate-spec | dalec lint -")]
+pub struct Args {
+    /// Specs to check; `-` for standard input [default: dalec.yml or dalec.yaml]
+    #[arg(value_name = "FILE")]
+    files: Vec<String>,
+    /// Build argument to check with, NAME=VALUE
+    ///
+    /// NAME alone takes its value from the environment.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    build_arg: Vec<String>,
+    /// How to print the findings
+    #[arg(long, value_enum, default_value = "text")]
+    format: DataFormat,
+}
+
+/// Prints the findings.
+///
+/// # Errors
+/// When a spec cannot be read, or there are errors in one.
+pub fn run(args: &Args) -> Result<(), CommandError> {
+    let options = ResolveOptions {
+        platform: host(),
+        build_platform: host(),
+        build_args: build_args::collect(&args.build_arg, build_args::environment)?,
+        ..ResolveOptions::default()
+    };
+    let files = match args.files.as_slice() {
+        [] => vec![SpecFile::find(None)?],
+        files => files.iter().map(|file| SpecFile::find(Some(file))).collect::<Result<_, _>>()?,
+    };
+    let mut found = Vec::new();
+    for file in &files {
+        let source = spec_file::read(file)?;
+        let diagnostics = check(&source, &options);
+        found.push((source, diagnostics));
+    }
+    let printed = match args.format {
+        DataFormat::Json => json(&found)?,
+        DataFormat::Text => text(&found),
+    };
+    super::print(&printed)?;
+    let count = |severity| {
+        let all = found.iter().flat_map(|(_, diagnostics)| diagnostics);
+        all.filter(|diagnostic| diagnostic.severity == severity).count() as u64
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if args.format == DataFormat::Text {
+        let files = words::count(found.len() as u64, "file");
+        match (errors, warnings) {
+            (0, 0) => say(&format!("nothing to say about {files}\n")),
+            (errors, warnings) => say(&format!(
+                "{} and {} in {files}\n",
+                words::count(errors, "error"),
+                words::count(warnings, "warning")
+            )),
+        }
+    }
+    if errors > 0 { Err(CommandError::Said(Exit::Usage)) } else { Ok(()) }
+}
+
+fn check(source: &SourceText, options: &ResolveOptions) -> Vec<Diagnostic> {
+    let loaded = dalec_spec::load(source);
+    let has_errors = loaded.has_errors();
+    let mut diagnostics = loaded.diagnostics;
+    // What cannot be read cannot be resolved either; its errors would only be repeated in other words.
+    if let Some(raw) = loaded.raw.filter(|_| !has_errors) {
+        diagnostics.extend(raw.lint(options));
+    }
+    dalec_spec::sort(&mut diagnostics);
+    diagnostics
+}
+
+fn text(found: &[(SourceText, Vec<Diagnostic>)]) -> String {
+    let options = RenderOptions {
+        color: terminal::takes_color(Stream::Stdout),
+        width: terminal::text_width(Stream::Stdout),
+    };
+    let rendered = found.iter().map(|(source, diagnostics)| dalec_spec::render(source, diagnostics, options));
+    rendered.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn json(found: &[(SourceText, Vec<Diagnostic>)]) -> Result<String, CommandError> {
+    let mut all = Vec::new();
+    for (source, diagnostics) in found {
+        if let serde_json::Value::Array(entries) = dalec_spec::render_json(source, diagnostics) {
+            all.extend(entries);
+        }
+    }
+    super::to_json(&all)
+}

@@ -1,0 +1,64 @@
+//! The commands, one per file: its flags with their help, and one function that does it.
+
+pub mod build;
+pub mod completions;
+pub mod lint;
+pub mod resolve;
+pub mod targets;
+
+use std::io::Write;
+
+use dalec_spec::Platform;
+
+use crate::errors::CommandError;
+
+/// How a command that prints data writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DataFormat {
+    /// for people
+    Text,
+    /// for programs
+    Json,
+}
+
+/// Writes data to standard output.
+fn print(data: &str) -> Result<(), CommandError> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()).map_err(CommandError::stdout)
+}
+
+/// Writes words to standard error.
+pub fn say(words: &str) {
+    // Nobody can be told that standard error is closed.
+    let _ = std::io::stderr().lock().write_all(words.as_bytes());
+}
+
+/// Returns the platform of this machine.
+fn host() -> Platform {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        "powerpc64" => "ppc64le",
+        other => other,
+    };
+    Platform::new("linux", arch)
+}
+
+/// Returns `value` as indented JSON with a final line break.
+fn to_json(value: &impl serde::Serialize) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| CommandError::Environment {
+        message: "cannot write JSON".into(),
+        help: None,
+        source: Some(error.into()),
+    })
+}
+
+/// Returns the target keys that exist, such as `bookworm`, in order.
+fn target_keys(routes: &[dalec_frontend::Target]) -> Vec<String> {
+    let mut keys: Vec<String> =
+        routes.iter().map(|route| route.name.split('/').next().unwrap_or_default().to_owned()).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}

@@ -1,0 +1,92 @@
+//! A gateway that passes everything on and remembers which images a build started from.
+//!
+//! Where a base image came from is part of the result: it is printed and recorded, never silent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use bollard_buildkit_proto::pb;
+use dalec_gateway::{
+    BuildOptions, FileStat, Gateway, GatewayError, Reference, ResolveImage, ResolvedImage, SolveRequest,
+    Warning,
+};
+use serde::Serialize;
+
+/// An image that a build started from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Base {
+    /// The reference that was asked for.
+    pub reference: String,
+    /// The platform that was asked for; empty for the preferred one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub platform: String,
+    /// Digest of what was found.
+    pub digest: String,
+    /// Where it came from, in words.
+    pub origin: String,
+}
+
+/// A gateway with a memory for images.
+pub struct Observed<G> {
+    inner: G,
+    bases: Mutex<BTreeSet<Base>>,
+}
+
+impl<G: Gateway> Observed<G> {
+    /// Returns a gateway that passes everything on to `inner`.
+    pub fn new(inner: G) -> Self {
+        Self { inner, bases: Mutex::default() }
+    }
+
+    /// Returns the images that were resolved so far, in order.
+    pub fn bases(&self) -> Vec<Base> {
+        let bases = self.bases.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        bases.iter().cloned().collect()
+    }
+}
+
+impl<G: Gateway> Gateway for Observed<G> {
+    fn build_options(&self) -> &BuildOptions {
+        self.inner.build_options()
+    }
+
+    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
+        self.inner.inputs()
+    }
+
+    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
+        self.inner.solve(request)
+    }
+
+    fn read_file(&self, reference: &Reference, path: &str) -> Result<Vec<u8>, GatewayError> {
+        self.inner.read_file(reference, path)
+    }
+
+    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
+        self.inner.read_dir(reference, path)
+    }
+
+    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
+        self.inner.stat_file(reference, path)
+    }
+
+    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
+        let found = self.inner.resolve_image(image)?;
+        let base = Base {
+            reference: image.reference.clone(),
+            platform: image.platform.clone(),
+            digest: found.digest.clone(),
+            origin: found.origin.clone(),
+        };
+        self.bases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(base);
+        Ok(found)
+    }
+
+    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
+        self.inner.frontend_image()
+    }
+
+    fn warn(&self, warning: Warning) {
+        self.inner.warn(warning);
+    }
+}

@@ -1,0 +1,268 @@
+//! `--build-context` values and the main context: what the build may read of this machine, and images by name.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use crate::errors::CommandError;
+
+const FORM: &str = "write --build-context NAME=REFERENCE";
+const KINDS: &str = "a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] \
+                     or an http URL";
+
+/// Name of the context that holds the spec, as BuildKit's clients call it.
+pub const SPEC_CONTEXT: &str = "dockerfile";
+
+/// The contexts of a command line, in the words that the frontend and the engine use.
+#[derive(Debug, Default)]
+pub struct Contexts {
+    /// `context:NAME` options of the request, by name.
+    pub options: BTreeMap<String, String>,
+    /// Directories by the name of their local source.
+    pub local_dirs: BTreeMap<String, PathBuf>,
+    /// Layout directories and image archives by store id.
+    pub oci_layouts: BTreeMap<String, PathBuf>,
+    /// Unpacked archives; they are removed when this is dropped.
+    unpacked: Vec<tempfile::TempDir>,
+}
+
+impl Contexts {
+    /// Reads the main context and the values of `--build-context`.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`] for a kind of context that cannot be used, or one that is not there.
+    pub fn read(main: &str, named: &[String]) -> Result<Self, CommandError> {
+        let mut contexts = Self::default();
+        contexts.add("context", main)?;
+        for text in named {
+            let (name, reference) =
+                text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                    CommandError::usage_help(format!("--build-context {text}: it has no name"), FORM)
+                })?;
+            if name == SPEC_CONTEXT {
+                return Err(CommandError::usage(format!(
+                    "--build-context {text}: the name is the spec's own"
+                )));
+            }
+            contexts.add(name, reference)?;
+        }
+        Ok(contexts)
+    }
+
+    /// Returns the folders that archives were unpacked to.
+    pub fn unpacked(&self) -> impl Iterator<Item = &Path> {
+        self.unpacked.iter().map(tempfile::TempDir::path)
+    }
+
+    fn add(&mut self, name: &str, reference: &str) -> Result<(), CommandError> {
+        let value = match kind(reference) {
+            Kind::Git => {
+                let message = format!("the context {reference} is a git repository, which is not supported");
+                return Err(CommandError::usage_help(message, "clone it and give the directory"));
+            }
+            Kind::Image => reference.to_owned(),
+            Kind::Url => reference.to_owned(),
+            Kind::Layout(layout) => self.layout(layout)?,
+            Kind::Path => {
+                let path = Path::new(reference);
+                let found = std::fs::metadata(path).map_err(|error| missing(name, path, error))?;
+                if found.is_dir() {
+                    self.local(name, path.to_owned())
+                } else if is_image_archive(path)? {
+                    self.stored(path.to_owned(), "")
+                } else {
+                    let folder = unpack(path)?;
+                    let value = self.local(name, folder.path().to_owned());
+                    self.unpacked.push(folder);
+                    value
+                }
+            }
+        };
+        self.options.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn local(&mut self, name: &str, path: PathBuf) -> String {
+        self.local_dirs.insert(name.to_owned(), path);
+        format!("local:{name}")
+    }
+
+    /// Takes `PATH[:TAG][@DIGEST]`.
+    fn layout(&mut self, text: &str) -> Result<String, CommandError> {
+        let (rest, digest) = text.split_once('@').unwrap_or((text, ""));
+        // A colon in a folder's name is no tag.
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) if !tag.contains('/') => (path, tag),
+            _ => (rest, ""),
+        };
+        let found = std::fs::metadata(path);
+        found.map_err(|error| CommandError::unreadable("OCI layout", Path::new(path), error))?;
+        let mut suffix = String::new();
+        if !tag.is_empty() {
+            suffix = format!(":{tag}");
+        }
+        if !digest.is_empty() {
+            suffix = format!("{suffix}@{digest}");
+        }
+        Ok(self.stored(path.into(), &suffix))
+    }
+
+    fn stored(&mut self, path: PathBuf, suffix: &str) -> String {
+        let id = format!("context-{}", self.oci_layouts.len());
+        let value = format!("oci-layout://{id}{suffix}");
+        self.oci_layouts.insert(id, path);
+        value
+    }
+}
+
+enum Kind<'a> {
+    Git,
+    Image,
+    Url,
+    Layout(&'a str),
+    Path,
+}
+
+fn kind(reference: &str) -> Kind<'_> {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| reference.starts_with(prefix));
+    let without_fragment = reference.split('#').next().unwrap_or_default();
+    if starts(&["git://", "git@", "ssh://", "github.com/", "git+"])
+        || (starts(&["http://", "https://"]) && without_fragment.ends_with(".git"))
+    {
+        return Kind::Git;
+    }
+    match reference.strip_prefix("oci-layout://") {
+        Some(layout) => Kind::Layout(layout),
+        None if starts(&["docker-image://"]) => Kind::Image,
+        None if starts(&["http://", "https://"]) => Kind::Url,
+        None => Kind::Path,
+    }
+}
+
+fn missing(name: &str, path: &Path, error: std::io::Error) -> CommandError {
+    let what = match name {
+        "context" => "context directory".to_owned(),
+        name => format!("directory or archive for the context `{name}`:"),
+    };
+    match CommandError::unreadable(&what, path, error) {
+        CommandError::Usage { message, source, .. } => {
+            CommandError::Usage { message, help: Some(KINDS.to_owned()), source }
+        }
+        other => other,
+    }
+}
+
+/// Opens an archive, decompressing it as its first bytes say.
+fn open(path: &Path) -> Result<tar::Archive<Box<dyn Read>>, CommandError> {
+    let unreadable = |error| CommandError::unreadable("archive", path, error);
+    let mut magic = Vec::new();
+    File::open(path).and_then(|file| file.take(6).read_to_end(&mut magic)).map_err(unreadable)?;
+    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let reader: Box<dyn Read> = match magic.as_slice() {
+        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(file)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::new(file).map_err(unreadable)?),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(liblzma::read::XzDecoder::new_multi_decoder(file)),
+        _ => Box::new(file),
+    };
+    Ok(tar::Archive::new(reader))
+}
+
+/// Returns whether an archive holds an image (OCI layout or `docker save`), not plain files.
+fn is_image_archive(path: &Path) -> Result<bool, CommandError> {
+    let broken = |error: std::io::Error| {
+        let message = format!("the context {} is neither a directory nor a tar archive", path.display());
+        CommandError::Usage { message, help: Some(KINDS.to_owned()), source: Some(error.into()) }
+    };
+    let mut archive = open(path)?;
+    for entry in archive.entries().map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        let name = entry.path_bytes();
+        let name = name.strip_prefix(b"./").unwrap_or(&name);
+        if matches!(name, b"oci-layout" | b"manifest.json") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Unpacks an archive into a folder of its own; nothing in it can reach outside of that folder.
+fn unpack(path: &Path) -> Result<tempfile::TempDir, CommandError> {
+    let folder = tempfile::Builder::new()
+        .prefix("dalec-context-")
+        .tempdir()
+        .map_err(|error| CommandError::unwritable(std::env::temp_dir(), error))?;
+    let mut archive = open(path)?;
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_mtime(false);
+    archive.unpack(folder.path()).map_err(|error| {
+        let message = format!("cannot unpack the context {}", path.display());
+        CommandError::Usage { message, help: None, source: Some(error.into()) }
+    })?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(folder: &Path, name: &str, files: &[(&str, &str)]) -> String {
+        let path = folder.join(name);
+        let mut builder = tar::Builder::new(File::create(&path).unwrap());
+        for (name, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o755);
+            builder.append_data(&mut header, name, content.as_bytes()).unwrap();
+        }
+        builder.finish().unwrap();
+        path.display().to_string()
+    }
+
+    #[test]
+    fn every_kind_of_context_becomes_an_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().display().to_string();
+        let files = archive(folder.path(), "files.tar", &[("a/b", "text")]);
+        let image = archive(folder.path(), "image.tar", &[("oci-layout", "{}")]);
+        let named = [
+            format!("dir={dir}"),
+            format!("files={files}"),
+            format!("image={image}"),
+            format!("layout=oci-layout://{dir}:v1@sha256:00"),
+            "base=docker-image://debian:bookworm".to_owned(),
+            "url=https://example.org/a.tar.gz".to_owned(),
+        ];
+        let contexts = Contexts::read(&dir, &named).unwrap();
+        let options: Vec<String> =
+            contexts.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            options,
+            [
+                "base=docker-image://debian:bookworm",
+                "context=local:context",
+                "dir=local:dir",
+                "files=local:files",
+                "image=oci-layout://context-0",
+                "layout=oci-layout://context-1:v1@sha256:00",
+                "url=https://example.org/a.tar.gz",
+            ]
+        );
+        let unpacked = contexts.local_dirs["files"].clone();
+        assert_eq!(std::fs::read_to_string(unpacked.join("a/b")).unwrap(), "text");
+        drop(contexts);
+        assert!(!unpacked.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_a_context_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text");
+        std::fs::write(&text, "no archive at all").unwrap();
+        for reference in ["/nowhere/at/all", "https://example.org/x.git#main", "git@example.org:x"] {
+            assert!(Contexts::read(reference, &[]).is_err(), "{reference}");
+        }
+        assert!(Contexts::read(&text.display().to_string(), &[]).is_err());
+        assert!(Contexts::read(".", &["nameless".to_owned()]).is_err());
+    }
+}

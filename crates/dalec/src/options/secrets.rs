@@ -1,0 +1,149 @@
+//! `--secret` values, and giving the secrets to the engine when it asks.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+use dalec_engine::{SecretError, Secrets};
+
+use super::fields;
+use crate::errors::CommandError;
+
+const FORM: &str = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE";
+/// BuildKit's limit; a larger file is probably not what was meant.
+const LARGEST: u64 = 500 * 1024;
+
+/// Where one secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    File(PathBuf),
+    Variable(String),
+}
+
+/// The secrets of a command line; values are read when a step needs them and never kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SecretPlaces(BTreeMap<String, Place>);
+
+impl SecretPlaces {
+    /// Reads `id=NAME[,src=FILE|,env=VARIABLE]` values; with a name alone it is the variable of that name, or else the
+    /// file of that name.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`] for anything else, a file that is not there or a variable that is not set.
+    pub fn parse(given: &[String]) -> Result<Self, CommandError> {
+        let mut places = BTreeMap::new();
+        for text in given {
+            let (id, place) = parse(text)?;
+            if places.insert(id.clone(), place).is_some() {
+                return Err(CommandError::usage(format!("--secret: two secrets are called `{id}`")));
+            }
+        }
+        Ok(Self(places))
+    }
+}
+
+fn parse(text: &str) -> Result<(String, Place), CommandError> {
+    let wrong = |what: &str| CommandError::usage_help(format!("--secret {text}: {what}"), FORM);
+    let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
+    for (key, value) in fields::split("--secret", text)? {
+        let Some(value) = value else { return Err(wrong(&format!("`{key}` has no value"))) };
+        match key.as_str() {
+            "id" => id = Some(value),
+            "src" | "source" => file = Some(PathBuf::from(value)),
+            "env" => variable = Some(value),
+            "type" => kind = Some(value),
+            other => return Err(wrong(&format!("there is no field `{other}`"))),
+        }
+    }
+    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| wrong("the id is missing"))?;
+    // For `type=env`, buildx takes `src` as the name of the variable.
+    if kind.as_deref() == Some("env") && variable.is_none() {
+        variable = file.take().map(|name| name.to_string_lossy().into_owned()).or_else(|| Some(id.clone()));
+    }
+    if !matches!(kind.as_deref(), None | Some("env" | "file")) {
+        return Err(wrong("the type is neither file nor env"));
+    }
+    let place = match (file, variable) {
+        (Some(_), Some(_)) => return Err(wrong("it is either a file or a variable")),
+        (Some(file), None) => Place::File(file),
+        (None, Some(variable)) => Place::Variable(variable),
+        (None, None) if kind.is_none() && std::env::var_os(&id).is_some() => Place::Variable(id.clone()),
+        (None, None) => Place::File(id.clone().into()),
+    };
+    match &place {
+        Place::File(path) => {
+            let found = std::fs::metadata(path);
+            found.map_err(|source| {
+                CommandError::unreadable(&format!("file for the secret `{id}`:"), path, source)
+            })?;
+        }
+        Place::Variable(name) if std::env::var_os(name).is_none() => {
+            return Err(CommandError::usage(format!("the variable {name} for the secret `{id}` is not set")));
+        }
+        Place::Variable(_) => {}
+    }
+    Ok((id, place))
+}
+
+impl Secrets for SecretPlaces {
+    fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, SecretError> {
+        match self.0.get(id) {
+            None => Ok(None),
+            Some(Place::Variable(name)) => match std::env::var_os(name) {
+                Some(value) => Ok(Some(std::os::unix::ffi::OsStringExt::into_vec(value))),
+                None => Err(SecretError { id: id.into(), place: format!("${name}"), source: None }),
+            },
+            Some(Place::File(path)) => {
+                let failed = |source| SecretError {
+                    id: id.to_owned(),
+                    place: path.display().to_string(),
+                    source: Some(source),
+                };
+                let mut value = Vec::new();
+                let file = std::fs::File::open(path).map_err(failed)?;
+                file.take(LARGEST + 1).read_to_end(&mut value).map_err(failed)?;
+                if value.len() as u64 > LARGEST {
+                    let message = format!("it is larger than {} KiB", LARGEST / 1024);
+                    return Err(failed(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)));
+                }
+                Ok(Some(value))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_a_file_or_a_variable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "hush").unwrap();
+        let given =
+            [format!("id=token,src={}", file.display()), "id=path,env=PATH".to_owned(), "id=PATH".to_owned()];
+        let secrets = SecretPlaces::parse(&given).unwrap();
+        assert_eq!(secrets.secret("token").unwrap().as_deref(), Some(&b"hush"[..]));
+        assert!(secrets.secret("path").unwrap().is_some());
+        assert!(secrets.secret("PATH").unwrap().is_some());
+        assert_eq!(secrets.secret("other").unwrap(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for text in [
+            "token",
+            "src=/dev/null",
+            "id=,src=/dev/null",
+            "id=a,src=/dev/null,env=PATH",
+            "id=a,mode=0400",
+            "id=a,type=ssh",
+            "id=a,env=DALEC_TEST_NOT_SET",
+            "id=a,src=/nowhere/at/all",
+        ] {
+            assert!(SecretPlaces::parse(&[text.to_owned()]).is_err(), "{text}");
+        }
+        assert!(SecretPlaces::parse(&["id=a,env=PATH".to_owned(), "id=a,env=PATH".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! Writing results to their destinations, and what was written.
+
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use dalec_engine::{Engine, Export, ExportSummary};
+use dalec_gateway::Reference;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::errors::{CommandError, SpecName};
+use crate::options::outputs::Destination;
+use crate::signals::Watch;
+
+/// What was written to one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// `local` or `tar`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The destination as given; `-` for standard output.
+    pub dest: String,
+    /// Bytes in all.
+    pub size: u64,
+    /// The files in a directory; nothing for an archive.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<OutputFile>,
+    /// SHA-256 of an archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// One file of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OutputFile {
+    /// Path in the destination.
+    pub path: String,
+    /// Size in bytes; none for what is no regular file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// `sha256:` and the digest in hexadecimal, where digests were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// How results are written.
+pub struct Exporter<'a> {
+    /// Holds the results.
+    pub engine: &'a Engine,
+    /// Removes what is half-written when the process is killed.
+    pub watch: &'a Watch,
+    /// What the spec is called, for errors.
+    pub spec: &'a SpecName,
+    /// Whether digests are wanted.
+    pub digests: bool,
+}
+
+impl Exporter<'_> {
+    /// Writes `results` to `destination`.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing half-written is left.
+    pub fn write(
+        &self,
+        results: &[(String, Option<Reference>)],
+        destination: &Destination,
+    ) -> Result<Output, CommandError> {
+        match destination {
+            Destination::Directory(dest) => {
+                let summary = self.export(results, Export::Local { dest: dest.clone() })?;
+                self.describe(dest, &summary)
+            }
+            Destination::TarStdout => {
+                let tar = self.tar(results, std::io::stdout())?;
+                Ok(Output { dest: "-".into(), ..tar })
+            }
+            Destination::TarFile(dest) => {
+                let folder = dest.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                let unwritable = |source| CommandError::unwritable(dest, source);
+                std::fs::create_dir_all(folder).map_err(unwritable)?;
+                let file = tempfile::Builder::new()
+                    .prefix(".dalec-")
+                    .permissions(std::fs::Permissions::from_mode(0o666))
+                    .tempfile_in(folder)
+                    .map_err(unwritable)?;
+                self.watch.remove_when_killed(file.path());
+                let tar = self.tar(results, file.as_file().try_clone().map_err(unwritable)?)?;
+                file.persist(dest).map_err(|error| unwritable(error.error))?;
+                Ok(Output { dest: dest.display().to_string(), ..tar })
+            }
+        }
+    }
+
+    fn tar(
+        &self,
+        results: &[(String, Option<Reference>)],
+        writer: impl Write + Send + 'static,
+    ) -> Result<Output, CommandError> {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let counted = Counted { writer, seen: seen.clone(), digest: self.digests };
+        self.export(results, Export::Tar { writer: Box::new(std::io::BufWriter::new(counted)) })?;
+        let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        Ok(Output {
+            kind: "tar",
+            dest: String::new(),
+            size: seen.bytes,
+            files: Vec::new(),
+            digest: self.digests.then(|| shown(seen.hash)),
+        })
+    }
+
+    fn export(
+        &self,
+        results: &[(String, Option<Reference>)],
+        export: Export,
+    ) -> Result<ExportSummary, CommandError> {
+        self.engine
+            .export(results, export)
+            .map_err(|error| CommandError::Engine { error: Box::new(error), spec: self.spec.clone() })
+    }
+
+    fn describe(&self, dest: &Path, summary: &ExportSummary) -> Result<Output, CommandError> {
+        let file = |path: &PathBuf| -> Result<OutputFile, CommandError> {
+            let full = dest.join(path);
+            let unreadable = |source| CommandError::unreadable("result", &full, source);
+            let found = std::fs::symlink_metadata(&full).map_err(unreadable)?;
+            let digest = match found.is_file() && self.digests {
+                true => Some(digest(&full).map_err(unreadable)?),
+                false => None,
+            };
+            Ok(OutputFile {
+                path: path.display().to_string(),
+                size: found.is_file().then(|| found.len()),
+                digest,
+            })
+        };
+        Ok(Output {
+            kind: "local",
+            dest: dest.display().to_string(),
+            size: summary.bytes,
+            files: summary.files.iter().map(file).collect::<Result<_, _>>()?,
+            digest: None,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    bytes: u64,
+    hash: Sha256,
+}
+
+/// Counts and hashes what passes through.
+struct Counted<W> {
+    writer: W,
+    seen: Arc<Mutex<Seen>>,
+    digest: bool,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        let written = self.writer.write(data)?;
+        let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        seen.bytes += written as u64;
+        if self.digest {
+            seen.hash.update(&data[..written]);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn digest(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(shown(hash)),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+fn shown(hash: Sha256) -> String {
+    format!("sha256:{}", hex::encode(hash.finalize()))
+}

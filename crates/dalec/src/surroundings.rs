@@ -1,0 +1,83 @@
+//! What the engine needs of this machine: a place to keep things, rights to mount, certificates.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use dalec_engine::userns::{self, Entered, Mode};
+use serde_json::{Value, json};
+
+use crate::errors::CommandError;
+
+/// Where programs look for the certificates that the host trusts.
+const CA_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Moves this process to where it may mount; must come before the first thread.
+///
+/// # Errors
+/// [`CommandError::Environment`] when the machine allows no way.
+pub fn enter() -> Result<Entered, CommandError> {
+    userns::enter(userns::Options::default()).map_err(|error| CommandError::Environment {
+        help: error.hint().map(str::to_owned),
+        message: error.to_string(),
+        source: std::error::Error::source(&error).map(|source| source.to_string().into()),
+    })
+}
+
+/// Returns how the engine runs, as a record.
+pub fn mode_record(entered: &Entered) -> Value {
+    let mut record = match entered.mode {
+        Mode::Privileged => json!({ "mode": "root" }),
+        Mode::Inherited { ids } => json!({ "mode": "user-namespace", "ids": ids }),
+        Mode::Subordinate { ids } => json!({ "mode": "rootless", "ids": ids }),
+        Mode::SingleId => json!({ "mode": "rootless", "ids": 1 }),
+    };
+    if let Some(remark) = &entered.remark {
+        record["remark"] = json!(remark);
+    }
+    record
+}
+
+/// Makes the directory where results are kept and returns it: `given`, or `dalec` in the user's cache directory.
+///
+/// # Errors
+/// [`CommandError::Environment`] when there is no place for it or it cannot be made.
+pub fn state_dir(given: Option<PathBuf>) -> Result<PathBuf, CommandError> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let path = given
+        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("dalec")))
+        .or_else(|| Some(variable("HOME")?.join(".cache/dalec")))
+        .ok_or_else(|| CommandError::Environment {
+            message: "there is no home directory to keep results in".into(),
+            help: Some("name a directory with --state-dir or DALEC_STATE_DIR".into()),
+            source: None,
+        })?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.map_err(|source| CommandError::Environment {
+        message: format!("cannot make the state directory {}", path.display()),
+        help: Some("name another one with --state-dir or DALEC_STATE_DIR".into()),
+        source: Some(source.into()),
+    })?;
+    std::path::absolute(&path).map_err(|source| CommandError::unwritable(path, source))
+}
+
+/// Returns the file with the certificates that downloads trust beside the common ones: `given`, or the host's.
+///
+/// # Errors
+/// [`CommandError::Usage`] when the given one is not there.
+pub fn ca_bundle(given: Option<PathBuf>) -> Result<Option<PathBuf>, CommandError> {
+    match given {
+        Some(path) => match std::fs::File::open(&path) {
+            Ok(_) => Ok(Some(path)),
+            Err(source) => Err(CommandError::unreadable("CA bundle", &path, source)),
+        },
+        None => {
+            let own = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+            Ok(own.into_iter().chain(CA_BUNDLES.map(PathBuf::from)).find(|path| path.is_file()))
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The help is the reference page of the command line; a change of it shows here.
+
+use expect_test::expect_file;
+
+use super::Place;
+
+#[track_caller]
+fn check(args: &[&str], expected: expect_test::ExpectFile) {
+    let run = Place::new().run(args);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    expected.assert_eq(&run.stdout);
+}
+
+#[test]
+fn every_command_explains_itself() {
+    check(&["--help"], expect_file!["help/dalec.txt"]);
+    check(&["help", "build"], expect_file!["help/build.txt"]);
+    check(&["help", "lint"], expect_file!["help/lint.txt"]);
+    check(&["help", "resolve"], expect_file!["help/resolve.txt"]);
+    check(&["help", "targets"], expect_file!["help/targets.txt"]);
+    check(&["help", "completions"], expect_file!["help/completions.txt"]);
+}
+
+#[test]
+fn the_short_help_is_short() {
+    let run = Place::new().run(&["build", "-h"]);
+    assert_eq!(run.code, Some(0));
+    assert!(run.stdout.lines().count() <= 45, "{}", run.stdout);
+}
+
+#[test]
+fn the_version_is_told() {
+    let run = Place::new().run(&["--version"]);
+    assert_eq!(run.stdout, format!("dalec {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn shells_complete_commands_flags_and_targets() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = Place::new().run(&["completions", shell]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{shell}");
+        for word in ["resolve", "no-cache", "bookworm/deb"] {
+            assert!(run.stdout.contains(word), "{shell} does not complete {word}");
+        }
+        assert!(!run.stdout.contains("test-runner"), "{shell} completes what is not for people");
+    }
+}

@@ -1,0 +1,108 @@
+//! Commands that read a spec and build nothing.
+
+use expect_test::expect;
+
+use super::{HELLO, Place};
+
+#[test]
+fn a_good_spec_has_nothing_to_complain_about() {
+    let run = Place::with("dalec.yml", HELLO).run(&["lint"]);
+    assert_eq!(
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
+        (Some(0), "", "nothing to say about 1 file\n")
+    );
+}
+
+#[test]
+fn findings_name_file_line_and_column() {
+    let place = Place::with("a.yml", HELLO);
+    place.write("b.yml", "nmae: hello\nversion: [1\n");
+    place.write("c.yml", &HELLO.replace("license: MIT", "licence: MIT"));
+    let run = place.run(&["lint", "a.yml", "b.yml", "c.yml"]);
+    assert_eq!(run.code, Some(2));
+    expect![[""]].assert_eq(&run.stdout);
+    expect![[""]].assert_eq(&run.stderr);
+}
+
+#[test]
+fn warnings_alone_are_no_failure() {
+    let run = Place::with("dalec.yml", &HELLO.replace("GREETING: hello", "GREETING: hello\n  UNUSED: 1"))
+        .run(&["lint"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.starts_with("warning[unused-arg]"), "{}", run.stdout);
+}
+
+#[test]
+fn programs_get_findings_as_a_list() {
+    let place = Place::with("dalec.yml", &HELLO.replace("license: MIT", "licence: MIT"));
+    let run = place.run(&["lint", "--format", "json"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), ""));
+    let findings: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(findings[0]["code"], "unknown-key");
+    assert_eq!(findings[0]["file"], "dalec.yml");
+    assert_eq!(findings[0]["range"]["start"]["line"], 6);
+    let run = Place::with("dalec.yml", HELLO).run(&["lint", "--format", "json"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "[]\n"));
+}
+
+#[test]
+fn a_spec_may_come_through_standard_input() {
+    let run = Place::new().run_with(&["lint", "-"], &[], "name: [");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stdout.contains("<stdin>:1:"), "{}", run.stdout);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_so() {
+    let run = Place::new().run(&["lint", "absent.yml"]);
+    assert_eq!(run.code, Some(2));
+    expect![[""]].assert_eq(&run.stderr);
+}
+
+#[test]
+fn a_spec_is_resolved_for_a_target() {
+    let place = Place::with("dalec.yml", HELLO);
+    let run = place.run(&["resolve", "--target", "trixie/deb", "--build-arg", "GREETING=salut"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    expect![[""]].assert_eq(&run.stdout);
+    let again = place.run_with(&["resolve", "-f", "-", "--target", "trixie"], &[], &run.stdout);
+    assert_eq!(again.stdout, run.stdout, "what is printed is a spec again");
+}
+
+#[test]
+fn a_resolved_spec_comes_as_json_too() {
+    let run = Place::with("dalec.yml", HELLO).run(&["resolve", "--format", "json"]);
+    let spec: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((spec["name"].as_str(), spec["version"].as_str()), (Some("hello"), Some("1.0.0")));
+    assert_eq!(spec["dependencies"], serde_json::Value::Null, "no target, no overrides");
+}
+
+#[test]
+fn resolving_for_what_does_not_exist_is_refused() {
+    let run = Place::with("dalec.yml", HELLO).run(&["resolve", "--target", "bokworm"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    expect![[""]].assert_eq(&run.stderr);
+}
+
+#[test]
+fn errors_of_a_spec_end_resolving() {
+    let place = Place::with("dalec.yml", &HELLO.replace("${GREETING}", "${GRETING}"));
+    let run = place.run(&["resolve"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    expect![[""]].assert_eq(&run.stderr);
+}
+
+/// The list that upstream's `frontend.targets` subrequest gives.
+#[test]
+fn targets_are_listed() {
+    let place = Place::with("dalec.yml", HELLO);
+    let run = place.run(&["targets"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    expect![[""]].assert_eq(&run.stdout);
+    let run = place.run(&["targets", "-f", "dalec.yml", "--format", "json"]);
+    let list: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let trixie =
+        list["targets"].as_array().unwrap().iter().find(|target| target["name"] == "trixie/deb").unwrap();
+    assert_eq!(trixie["specDefined"], true);
+    assert!(trixie["description"].as_str().is_some_and(|text| !text.is_empty()));
+}
