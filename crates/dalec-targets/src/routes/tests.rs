@@ -1,1 +1,353 @@
 //! Plans of whole routes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::{BuildStep, PackageConstraint, Source, SourceKind};
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::request::{Answers, ImageAnswer, Options};
+
+/// A C program from the main context, with a build dependency.
+fn spec() -> TargetSpec {
+    let source = Source {
+        kind: SourceKind::Context { name: "context".into() },
+        path: String::new(),
+        includes: Vec::new(),
+        excludes: Vec::new(),
+        span: Span::new(0, 5),
+    };
+    let step = BuildStep { command: "make -C src".into(), env: BTreeMap::new(), span: Span::new(6, 10) };
+    let constraint = PackageConstraint {
+        version: vec![">= 1.2".into()],
+        arch: vec!["amd64".into()],
+        span: Span::new(12, 15),
+    };
+    let other = PackageConstraint { arch: vec!["arm64".into()], ..PackageConstraint::default() };
+    let mut spec = TargetSpec {
+        name: "hello".into(),
+        version: "1.0".into(),
+        revision: "1".into(),
+        packager: "Ann <ann@example.org>".into(),
+        sources: BTreeMap::from([("src".into(), source)]),
+        ..TargetSpec::default()
+    };
+    spec.build.steps = vec![step];
+    spec.dependencies.build =
+        BTreeMap::from([("libfoo-dev".into(), constraint), ("libbar-dev".into(), other)]);
+    spec
+}
+
+fn answers(questions: &Questions) -> Answers {
+    let image = |question: &crate::request::ImageQuestion| ImageAnswer {
+        state: State::image(ImageRef {
+            reference: format!("{}+{}", question.reference, question.packages.join("+")),
+            ..ImageRef::default()
+        }),
+        has_packages: true,
+        ..ImageAnswer::default()
+    };
+    let images = questions.images.iter().map(|question| (question.clone(), image(question)));
+    let context = State::local(Local { name: "context".into(), ..Local::default() });
+    Answers { images: images.collect(), contexts: BTreeMap::from([("context".into(), context)]) }
+}
+
+fn plan_with(route: &str, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
+    let route = find(route)?;
+    let mut answers = answers(&questions(route, spec));
+    change(&mut answers);
+    let request = Request {
+        spec,
+        source_map: Arc::new(SourceMap {
+            filename: "spec.yml".into(),
+            language: "yaml".into(),
+            data: b"line\nline\nline\nline\n".to_vec(),
+        }),
+        platform: Platform::linux("amd64"),
+        answers: &answers,
+        frontend: State::scratch(),
+        options: Options::default(),
+    };
+    plan(route, &request)
+}
+
+/// Shows a graph without the scripts, whose texts are files of their own.
+#[track_caller]
+fn check(state: &State, expected: Expect) {
+    let graph = describe(&state.marshal(&Platform::linux("amd64")));
+    let lines = graph.lines().filter(|line| !line.starts_with("    |"));
+    expected.assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+}
+
+/// DEB-014: source package, build dependencies, binary build and descriptions.
+#[test]
+fn packages() {
+    let plan = plan_with("bookworm/deb", &spec(), |_| {}).expect("a plan");
+    check(&plan.result, expect![[r#"
+        #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
+        #1 file
+            scratch mkdir 755 /debian
+            ^ mkfile 644 /debian/changelog
+            ^ mkfile 640 /debian/control
+            ^ mkdir 755 /debian/dalec
+            ^ mkfile 700 /debian/dalec/build.sh
+            ^ mkfile 700 /debian/hello.install
+            ^ mkfile 700 /debian/rules
+            ^ mkdir 755 /debian/source
+            ^ mkfile 640 /debian/source/format
+            name Write packaging files
+        #2 source local://context
+            name Read source src
+        #3 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg # Makes a source package: source-package.sh DIR ORIG STEM EPOCH [MARK FROM FILE TITLE]... -- [SOURCE]...
+            arg source-package
+            arg hello-1.0
+            arg hello_1.0.orig.tar.gz
+            arg hello_1.0-debian12u1
+            arg 0
+            arg --
+            env HOME=/root
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #0
+            mount /work/debian #1 [/debian] ro
+            mount /work/orig/hello-1.0/src #2 ro
+            mount /work/out scratch
+            name Create source package hello 1.0
+        #4 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+            arg changes
+            arg source
+            arg hello-1.0
+            arg hello_1.0-debian12u1_source
+            arg 0
+            env HOME=/root
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #0
+            mount /work/in #3.1 ro
+            mount /work/debian #1 [/debian] ro
+            mount /work/out scratch
+            name Describe source package hello 1.0
+        #5 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Installs packages without apt where nothing else must be installed or removed for them. Read before install.sh.
+            arg install
+            arg --meta
+            arg hello-build-deps
+            arg 1.0-debian12u1
+            arg amd64
+            arg libfoo-dev (>= 1.2)
+            arg --recommends
+            arg --wanted
+            arg dalec: error: @1: 
+            arg libfoo-dev (>= 1.2)
+            arg --
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #0
+            mount /var/cache/apt cache bookwormdalec-var-cache-apt LOCKED
+            mount /var/lib/apt cache bookwormdalec-var-lib-apt LOCKED
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            name Install build dependencies
+        #6 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK
+            arg binary-package
+            arg hello-1.0
+            arg hello_1.0.orig.tar.gz
+            arg hello_1.0-debian12u1
+            arg 0
+            arg /work/hello_1.0-1
+            env HOME=/root
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #5
+            mount /work/in #3.1 ro
+            mount /work/out scratch
+            mount /work/meta scratch
+            name Build package hello 1.0
+        #7 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+            arg changes
+            arg binary
+            arg hello-1.0
+            arg hello_1.0-debian12u1_amd64
+            arg 0
+            env HOME=/root
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #5
+            mount /work/in #6.1 ro
+            mount /work/debian #1 [/debian] ro
+            mount /work/out scratch
+            mount /work/meta #6.2 ro
+            name Describe binary package hello 1.0
+        #8 merge #3.1 #4.1 #6.1 #7.1
+            name Collect the packages
+        #9 result #8
+    "#]]);
+    assert!(!plan.requires.is_empty());
+}
+
+/// DEB-013: the source package asks for no build dependencies.
+#[test]
+fn source_package() {
+    let plan = plan_with("bookworm/dsc", &spec(), |_| {}).expect("a plan");
+    check(&plan.result, expect![[r#"
+        #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
+        #1 file
+            scratch mkdir 755 /debian
+            ^ mkfile 644 /debian/changelog
+            ^ mkfile 640 /debian/control
+            ^ mkdir 755 /debian/dalec
+            ^ mkfile 700 /debian/dalec/build.sh
+            ^ mkfile 700 /debian/hello.install
+            ^ mkfile 700 /debian/rules
+            ^ mkdir 755 /debian/source
+            ^ mkfile 640 /debian/source/format
+            name Write packaging files
+        #2 source local://context
+            name Read source src
+        #3 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg # Makes a source package: source-package.sh DIR ORIG STEM EPOCH [MARK FROM FILE TITLE]... -- [SOURCE]...
+            arg source-package
+            arg hello-1.0
+            arg hello_1.0.orig.tar.gz
+            arg hello_1.0-debian12u1
+            arg 0
+            arg --
+            env HOME=/root
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #0
+            mount /work/debian #1 [/debian] ro
+            mount /work/orig/hello-1.0/src #2 ro
+            mount /work/out scratch
+            name Create source package hello 1.0
+        #4 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+            arg changes
+            arg source
+            arg hello-1.0
+            arg hello_1.0-debian12u1_source
+            arg 0
+            env HOME=/root
+            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+            cwd /
+            mount / #0
+            mount /work/in #3.1 ro
+            mount /work/debian #1 [/debian] ro
+            mount /work/out scratch
+            name Describe source package hello 1.0
+        #5 merge #3.1 #4.1
+            name Collect the source package
+        #6 result #5
+    "#]]);
+}
+
+/// A worker that the client brings is taken as it is, and its image is not needed.
+#[test]
+fn given_worker() {
+    let spec = spec();
+    let route = find("bookworm/worker").expect("known");
+    let questions = questions(route, &spec);
+    assert_eq!(questions.unless.values().collect::<Vec<_>>(), ["dalec-bookworm-worker"]);
+    let given = State::image(ImageRef { reference: "example.org/worker:1".into(), ..ImageRef::default() });
+    let plan = plan_with("bookworm/worker", &spec, |answers| {
+        answers.images.clear();
+        answers.contexts.insert("dalec-bookworm-worker".into(), given.clone());
+    });
+    check(&plan.expect("a plan").result, expect![[r#"
+        #0 source docker-image://example.org/worker:1
+        #1 result #0
+    "#]]);
+}
+
+/// The same request gives the same bytes, every time.
+#[test]
+fn plans_are_deterministic() {
+    let bytes = || {
+        let plan = plan_with("trixie/deb", &spec(), |_| {}).expect("a plan");
+        format!("{:?}", plan.result.marshal(&Platform::linux("amd64")).def)
+    };
+    let first = bytes();
+    assert!((0..25).all(|_| bytes() == first));
+}
+
+/// Editing something else in the spec moves lines, and changes no op.
+#[test]
+fn moved_lines_rebuild_nothing() {
+    let definition = |spec: &TargetSpec| {
+        let plan = plan_with("bookworm/deb", spec, |_| {}).expect("a plan");
+        plan.result.marshal(&Platform::linux("amd64")).def
+    };
+    let mut moved = spec();
+    moved.build.steps[0].span = Span::new(11, 14);
+    assert_eq!(definition(&spec()), definition(&moved));
+}
+
+/// DEB-002, SRC-004: what cannot be planned says where and what to do.
+#[test]
+fn errors() {
+    let error = |spec: &TargetSpec| {
+        let error =
+            plan_with("bookworm/deb", spec, |answers| answers.contexts.clear()).expect_err("an error");
+        (error.to_string(), error.spans())
+    };
+    assert_eq!(error(&spec()).1, [Span::new(0, 5)]);
+    let mut no_packager = spec();
+    no_packager.packager.clear();
+    assert_eq!(error(&no_packager).0, "`packager` is required to build a Debian package");
+    let mut taken = spec();
+    let source = taken.sources.remove("src").expect("there");
+    taken.sources.insert("debian".into(), source);
+    assert_eq!(error(&taken).0, r#"a source cannot be called "debian" in a Debian package"#);
+    let unknown = find("bookwurm/deb").expect_err("no such route");
+    assert!(unknown.hint().expect("a hint").contains("bookworm/deb"));
+}
+
+/// TGT rows: what is listed.
+#[test]
+fn the_list() {
+    let list: String = all()
+        .iter()
+        .map(|route| {
+            let marks = match (route.default, route.hidden) {
+                (true, _) => " (default)",
+                (_, true) => " (hidden)",
+                _ => "",
+            };
+            format!("{}{marks}: {}\n", route.name, route.description)
+        })
+        .collect();
+    expect![[r#"
+        bookworm (hidden): Debian packages for Debian 12 (bookworm)
+        bookworm/container: minimal container with the package, from Debian 12 (bookworm)
+        bookworm/deb (default): Debian packages for Debian 12 (bookworm)
+        bookworm/dsc: Debian source package for Debian 12 (bookworm)
+        bookworm/testing/container: Debian 12 (bookworm) container with the package, for tests
+        bookworm/worker: the image that packages for Debian 12 (bookworm) are built in
+        trixie (hidden): Debian packages for Debian 13 (trixie)
+        trixie/container: minimal container with the package, from Debian 13 (trixie)
+        trixie/deb (default): Debian packages for Debian 13 (trixie)
+        trixie/dsc: Debian source package for Debian 13 (trixie)
+        trixie/testing/container: Debian 13 (trixie) container with the package, for tests
+        trixie/worker: the image that packages for Debian 13 (trixie) are built in
+    "#]].assert_eq(&list);
+}

@@ -94,3 +94,69 @@ mode() {
 }
 
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deb::debian_dir::fixture::{artifacts, inline_dir, source, spec};
+    use crate::deb::distro::find;
+    use crate::deb::layout;
+    use dalec_spec::target_spec::{Artifact, DirectoryConfig, InlineFile};
+    use expect_test::expect;
+
+    fn rendered(spec: &TargetSpec) -> Option<String> {
+        let placed = layout::placed(&spec.artifacts, &spec.name, find("bookworm").expect("known"));
+        let text = render(spec, &spec.name, &placed)?;
+        text.rsplit("\n}\n\n").next().map(str::to_owned)
+    }
+
+    fn mode(mode: u32) -> Artifact {
+        Artifact { permissions: Some(mode), ..Artifact::default() }
+    }
+
+    /// DEB-008, ART-001, ART-005.
+    #[test]
+    fn modes() {
+        let mut spec = spec();
+        spec.artifacts.binaries = artifacts([("bin/*", mode(0o4755)), ("a b", mode(0o700))]);
+        let config = DirectoryConfig { mode: Some(0o750), ..DirectoryConfig::default() };
+        spec.artifacts.config_dirs = [("../hello".to_owned(), config)].into();
+        expect![[r#"
+            mode 0700 /usr/bin 'a b' a' 'b
+            mode 4755 /usr/bin '' bin/*
+            chmod 0750 debian/hello/hello
+        "#]]
+        .assert_eq(&rendered(&spec).expect("modes"));
+    }
+
+    /// ART-016: inline modes count without anything else, unless they are the usual ones.
+    #[test]
+    fn inline_modes() {
+        let mut spec = spec();
+        let file = InlineFile { contents: String::new(), permissions: 0o750, uid: 0, gid: 0 };
+        spec.sources.insert("script".into(), source(Inline::File(file)));
+        spec.sources.insert("dir".into(), inline_dir(&[("a", 0o600), ("ab", 0o644), ("b", 0o700)]));
+        spec.artifacts.binaries = artifacts([("script", Artifact::default())]);
+        spec.artifacts.config_files =
+            artifacts([("dir/a", Artifact { name: "x".into(), ..Artifact::default() })]);
+        spec.artifacts.data_dirs = artifacts([("dir/", Artifact::default())]);
+        spec.artifacts.libexec = artifacts([("dir/a*", Artifact::default())]);
+        expect![[r#"
+            chmod 0750 debian/hello/usr/bin/script
+            chmod 0600 debian/hello/etc/x
+            chmod 0600 debian/hello/usr/share/dir/a
+            chmod 0700 debian/hello/usr/share/dir/b
+            chmod 0600 debian/hello/usr/libexec/a
+        "#]]
+        .assert_eq(&rendered(&spec).expect("modes"));
+    }
+
+    /// A program written as an inline file without permissions stays what debhelper makes of it.
+    #[test]
+    fn usual_modes_are_left_alone() {
+        let mut spec = spec();
+        spec.sources.insert("dir".into(), inline_dir(&[("a", 0o644), ("b", 0o755)]));
+        spec.artifacts.binaries = artifacts([("dir/*", Artifact::default())]);
+        assert_eq!(rendered(&spec), None);
+    }
+}

@@ -127,3 +127,123 @@ own() {
 }
 
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deb::debian_dir::fixture::{artifacts, owned, spec};
+    use crate::deb::distro::find;
+    use dalec_spec::target_spec::{Artifact, DirectoryConfig};
+    use expect_test::expect;
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    fn rendered(spec: &TargetSpec) -> (String, Marks) {
+        let placed = layout::placed(&spec.artifacts, &spec.name, find("bookworm").expect("known"));
+        let mut marks = Marks::default();
+        (render(spec, &spec.name, &placed, &mut marks), marks)
+    }
+
+    /// DEB-005, DEB-007, ART-013.
+    #[test]
+    fn calls() {
+        let mut spec = spec();
+        spec.artifacts.binaries = artifacts([
+            ("out/*", owned("ann", "", Some("cap_kill"))),
+            ("it's $(id)", Artifact { name: "sub/a b".into(), ..Artifact::default() }),
+        ]);
+        spec.artifacts.manpages = artifacts([("doc/a.1", Artifact::default())]);
+        spec.artifacts.state_dirs = [("hello/$(id)".to_owned(), DirectoryConfig::default())].into();
+        let (text, _) = rendered(&spec);
+        let calls = text.rsplit("\n}\n\n").next().expect("calls after the functions");
+        expect![[r#"
+            put 'dalec: error: @1: ' 'it'\''s $(id)' /usr/bin/sub 'a b' it''\'''s' $('id')'
+            put 'dalec: error: @2: ' 'out/*' /usr/bin '' out/*
+            own 'chown -hR ann' /usr/bin '' out/*
+            own 'setcap cap_kill=ep' /usr/bin '' out/*
+            mkdir -p 'debian/hello/var/lib/hello/$(id)'
+            need 'dalec: error: @2: ' doc/a.1 doc/a.1
+        "#]]
+        .assert_eq(calls);
+    }
+
+    /// Runs the script in a directory with `files` and returns what came of it, and the directory.
+    fn run(spec: &TargetSpec, files: &[&str]) -> (Output, tempfile::TempDir) {
+        let dir = tempfile::tempdir().expect("a directory");
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("inside")).expect("a directory");
+            std::fs::write(path, file).expect("a file");
+        }
+        std::fs::create_dir_all(dir.path().join("debian")).expect("a directory");
+        let output = Command::new("sh").arg("-c").arg(rendered(spec).0).current_dir(&dir).output();
+        (output.expect("a shell"), dir)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// ART-013: files of a pattern keep their names; a name makes a directory of several.
+    #[test]
+    fn patterns_are_copied() {
+        let mut spec = spec();
+        spec.artifacts.libs = artifacts([("lib/libx.so*", Artifact::default())]);
+        spec.artifacts.binaries = artifacts([
+            ("bin/*", Artifact { name: "many".into(), ..Artifact::default() }),
+            ("one/o*", Artifact { name: "renamed".into(), ..Artifact::default() }),
+        ]);
+        let (output, dir) = run(&spec, &["lib/libx.so.1", "lib/libx.so", "bin/a b", "bin/c", "one/only"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let root = dir.path().join("debian/hello/usr");
+        assert_eq!(names(&root.join("lib")), ["libx.so", "libx.so.1"]);
+        assert_eq!(names(&root.join("bin")), ["many", "renamed"]);
+        assert_eq!(names(&root.join("bin/many")), ["a b", "c"]);
+        assert_eq!(std::fs::read_to_string(root.join("bin/renamed")).expect("a file"), "one/only");
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_its_artifact() {
+        let mut spec = spec();
+        spec.artifacts.binaries =
+            artifacts([("there", Artifact::default()), ("out/$(id)", Artifact::default())]);
+        let (output, _dir) = run(&spec, &["there"]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let mark = crate::marker::parse(&text).expect("a marker");
+        assert_eq!(mark.message, r#"artifact "out/$(id)": no such file in the build directory"#);
+        let (_, marks) = rendered(&spec);
+        let source_map = std::sync::Arc::new(dalec_llb::SourceMap {
+            filename: "spec.yml".into(),
+            language: "yaml".into(),
+            data: vec![b'x'; 50],
+        });
+        let location = marks.location(&source_map).expect("a location");
+        assert_eq!(location.ranges[mark.range.expect("a range")].start.character, 11);
+    }
+
+    /// ART-010, ART-011: owners of what a pattern stands for are set by path, and odd names stay names.
+    #[test]
+    fn owners_of_patterns() {
+        let mut spec = spec();
+        spec.artifacts.binaries = artifacts([("bin/*", owned("ann", "dev", Some("cap_kill")))]);
+        let (output, dir) = run(&spec, &["bin/it's $(id)"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text =
+            std::fs::read_to_string(dir.path().join("debian/hello.postinst.debhelper")).expect("a file");
+        expect![[r#"
+            if [ "$1" = configure ]; then
+            	chown -hR ann:dev -- '/usr/bin/it'\''s $(id)'
+            fi
+            if [ "$1" = configure ]; then
+            	setcap cap_kill=ep '/usr/bin/it'\''s $(id)'
+            fi
+        "#]]
+        .assert_eq(&text);
+    }
+}

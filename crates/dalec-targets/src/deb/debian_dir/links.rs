@@ -25,3 +25,27 @@ pub(super) fn render(links: &[Link]) -> Result<Option<String>, PlanError> {
     }
     Ok((!text.is_empty()).then_some(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(source: &str, dest: &str) -> Link {
+        Link { source: source.into(), dest: dest.into(), ..Link::default() }
+    }
+
+    /// DEB-007, ART-009.
+    #[test]
+    fn one_per_line() {
+        let text = render(&[link("/usr/bin/a", "/usr/bin/b"), link("etc/x", "etc/y")]).expect("valid");
+        assert_eq!(text.as_deref(), Some("usr/bin/a usr/bin/b\netc/x etc/y\n"));
+        assert_eq!(render(&[]).expect("valid"), None);
+    }
+
+    #[test]
+    fn what_the_format_cannot_hold_is_refused() {
+        for (source, dest) in [("a b", "c"), ("a", "b\nc d"), ("/", "a"), ("a", ""), ("$x", "a")] {
+            assert!(render(&[link(source, dest)]).is_err(), "{source:?} {dest:?}");
+        }
+    }
+}

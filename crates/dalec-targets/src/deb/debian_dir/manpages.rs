@@ -23,3 +23,20 @@ pub(super) fn render(pages: &[Manpage<'_>]) -> Result<Option<String>, PlanError>
     }
     Ok((!text.is_empty()).then_some(text))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dalec_spec::span::Span;
+
+    /// DEB-007, ART-003.
+    #[test]
+    fn one_per_line() {
+        let page = |key| Manpage { key, span: Span::new(3, 4) };
+        assert_eq!(render(&[page("a.1"), page("m/b.5")]).expect("valid").as_deref(), Some("a.1\nm/b.5\n"));
+        assert_eq!(render(&[]).expect("valid"), None);
+        for key in ["a b.1", "a\n/etc/passwd", "#a", "${x}"] {
+            assert_eq!(render(&[page(key)]).expect_err("refused").spans(), [Span::new(3, 4)], "{key:?}");
+        }
+    }
+}

@@ -107,3 +107,71 @@ apply() {
 }
 
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deb::debian_dir::fixture::{inline_dir, source, spec};
+    use dalec_spec::target_spec::{Inline, InlineFile, Patch as SpecPatch};
+    use expect_test::expect;
+
+    fn patch(from: &str, path: &str, strip: u32, at: usize) -> SpecPatch {
+        SpecPatch { source: from.into(), path: path.into(), strip, span: Span::new(at, at + 1) }
+    }
+
+    fn patched() -> TargetSpec {
+        let mut spec = spec();
+        let file = InlineFile { contents: String::new(), permissions: 0o644, uid: 0, gid: 0 };
+        spec.sources.insert("app".into(), inline_dir(&[("a", 0o644)]));
+        spec.sources.insert("file".into(), source(Inline::File(file.clone())));
+        spec.sources.insert("fixes".into(), inline_dir(&[("x.patch", 0o644)]));
+        spec.sources.insert("one patch".into(), source(Inline::File(file)));
+        spec.patches.insert(
+            "app".into(),
+            vec![
+                patch("fixes", "d/x.patch", 1, 5),
+                patch("fixes", "e/x.patch", 2, 6),
+                patch("one patch", "", 1, 7),
+            ],
+        );
+        spec.patches.insert("file".into(), vec![patch("fixes", "y.patch", 0, 8)]);
+        spec
+    }
+
+    /// DEB-011, SRC-017: patches of one name from one source keep apart.
+    #[test]
+    fn applied_in_order() {
+        let spec = patched();
+        let patches = all(&spec).expect("valid");
+        let text = script(&patches, &mut Marks::default());
+        expect![[r#"
+            apply 'dalec: error: @1: ' fixes/d/x.patch app/01-x.patch app -p1 -d app
+            apply 'dalec: error: @2: ' fixes/e/x.patch app/02-x.patch app -p2 -d app
+            apply 'dalec: error: @3: ' 'one patch' 'app/03-one patch' app -p1 -d app
+            apply 'dalec: error: @4: ' fixes/y.patch file/01-y.patch file -p0 file
+        "#]]
+        .assert_eq(text.rsplit("\n}\n\n").next().expect("calls after the function"));
+        expect![[r#"
+            [
+                (
+                    "app",
+                    "01-x.patch\n02-x.patch\n03-one patch\n",
+                ),
+                (
+                    "file",
+                    "01-y.patch\n",
+                ),
+            ]
+        "#]]
+        .assert_debug_eq(&series(&patches));
+    }
+
+    #[test]
+    fn sources_must_exist() {
+        let mut spec = patched();
+        spec.patches.insert("nope".into(), vec![patch("fixes", "x", 1, 9)]);
+        let error = all(&spec).expect_err("no such source");
+        assert_eq!(error.to_string(), r#"there is no source "nope" to patch"#);
+        assert_eq!(error.spans(), [Span::new(9, 10)]);
+    }
+}

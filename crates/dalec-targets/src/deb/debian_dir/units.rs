@@ -116,3 +116,62 @@ pub(super) fn calls(artifacts: &Artifacts) -> Vec<String> {
     }
     calls
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn units(entries: &[(&str, &str, bool, bool)]) -> Artifacts {
+        let unit = |name: &str, enable, start| dalec_spec::target_spec::Unit {
+            name: name.into(),
+            enable,
+            start,
+            span: Span::new(1, 2),
+        };
+        let entries = entries.iter();
+        let units =
+            entries.map(|(key, name, enable, start)| ((*key).to_owned(), unit(name, *enable, *start)));
+        Artifacts { units: units.collect(), ..Artifacts::default() }
+    }
+
+    /// DEB-009, DEB-010, ART-012.
+    #[test]
+    fn one_call_per_way() {
+        let artifacts = units(&[
+            ("u/a.service", "", true, true),
+            ("u/a.timer", "", true, true),
+            ("u/b.socket", "", true, true),
+            ("u/b@.service", "", false, false),
+            ("u/raw", "b.service", false, true),
+            ("u/c.service", "", false, false),
+        ]);
+        expect![[r#"
+            dh_installsystemd --name=a
+            dh_installsystemd --name=b --no-enable b.service
+            dh_installsystemd --name=b b.socket
+            dh_installsystemd --name=b@ --no-enable --no-start --restart-after-upgrade
+            dh_installsystemd --name=c --no-enable --no-start --restart-after-upgrade
+        "#]]
+        .assert_eq(&format!("{}\n", calls(&artifacts).join("\n")));
+        let links = links(&artifacts, "a").expect("valid");
+        let links: Vec<String> = links.iter().map(|(path, target)| format!("{path} -> {target}\n")).collect();
+        expect![[r#"
+            debian/a.b.service -> ../u/raw
+            debian/a.b.socket -> ../u/b.socket
+            debian/a.b@.service -> ../u/b@.service
+            debian/a.c.service -> ../u/c.service
+            debian/a.service -> ../u/a.service
+            debian/a.timer -> ../u/a.timer
+        "#]]
+        .assert_eq(&links.concat());
+    }
+
+    #[test]
+    fn names_must_be_units() {
+        for name in ["a", "a.conf", "../x.service", "a b.service", "$(id).service", ".service"] {
+            let error = links(&units(&[("u", name, false, false)]), "a").expect_err("refused");
+            assert_eq!(error.spans(), [Span::new(1, 2)], "{name}");
+        }
+    }
+}
