@@ -53,7 +53,7 @@ impl<'a> Applier<'a> {
         let open =
             |path: &Path| Root::open(path).map_err(|error| create_error(&path.display().to_string(), error));
         let lowers = options.lowers.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
-        Ok(Self {
+        let applier = Self {
             options,
             root: open(into)?,
             lowers,
@@ -61,7 +61,11 @@ impl<'a> Applier<'a> {
             buffer: vec![0; 1 << 17],
             skipped_devices: 0,
             skipped_xattrs: 0,
-        })
+        };
+        // Until a member describes it, the top is like any other directory that none describes.
+        let top = applier.root.real_directory(b"").map_err(|error| create_error(".", error))?;
+        applier.describe_undescribed(&Name { parent: Vec::new(), base: Vec::new() }, &top)?;
+        Ok(applier)
     }
 
     /// Makes `entry`, reading its content from `content`.
@@ -161,11 +165,16 @@ impl<'a> Applier<'a> {
         let around = self.root.directory(&name.parent).map_err(|e| at(&name, e))?;
         fs::mkdirat(&around, &name.base[..], Mode::from_raw_mode(0o700)).map_err(|e| at(&name, e))?;
         let directory = open_directory(around.as_fd(), &name)?;
-        let attributes = self.attributes_below(path);
-        self.owner(&name, attributes.uid, attributes.gid, |uid, gid| fs::fchown(&directory, uid, gid))?;
-        fs::fchmod(&directory, Mode::from_raw_mode(attributes.mode)).map_err(|e| at(&name, e))?;
+        self.describe_undescribed(&name, &directory)?;
         self.directory_times.insert(path.to_vec(), CONSTANT_MTIME);
         Ok(())
+    }
+
+    /// Gives a directory that no member describes its attributes.
+    fn describe_undescribed(&self, name: &Name, directory: &OwnedFd) -> Result<(), UnpackError> {
+        let attributes = self.attributes_below(&name.joined());
+        self.owner(name, attributes.uid, attributes.gid, |uid, gid| fs::fchown(directory, uid, gid))?;
+        fs::fchmod(directory, Mode::from_raw_mode(attributes.mode)).map_err(|e| at(name, e))
     }
 
     /// Returns the attributes that the directory `path` has in the layers below.

@@ -64,10 +64,13 @@ struct Inner {
 
 struct Machinery {
     runtime: Runtime,
+    /// Certificate authorities to trust beside the system's.
+    extra_roots: Vec<Certificate>,
+    settings: HttpSettings,
     /// Goes through the proxy of the environment, if there is one.
-    outward: Client,
+    outward: OnceLock<Result<Client, String>>,
     /// For servers on this machine.
-    direct: Client,
+    direct: OnceLock<Result<Client, String>>,
 }
 
 /// A request.
@@ -251,42 +254,53 @@ impl Machinery {
     fn new(settings: &HttpSettings) -> Result<Self, String> {
         // An error says that a provider is there already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let extra = match &settings.ca_bundle {
+        let extra_roots = match &settings.ca_bundle {
             Some(path) => read_bundle(path)?,
             None => Vec::new(),
         };
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("dalec/", env!("CARGO_PKG_VERSION")))
-                .redirect(redirect::Policy::none())
-                .connect_timeout(settings.connect_timeout)
-                .read_timeout(settings.read_timeout)
-        };
-        // A system without any certificate authority makes the plain builder fail.
-        let system_has_roots = builder().build().is_ok();
-        let with_roots = |builder: ClientBuilder| {
-            if system_has_roots {
-                builder.tls_certs_merge(extra.clone()).build()
-            } else {
-                builder.tls_certs_only(built_in_roots().chain(extra.clone())).build()
-            }
-        };
-        let words = |error: reqwest::Error| error.to_string();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("dalec-http")
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self {
-            runtime,
-            outward: with_roots(builder()).map_err(words)?,
-            direct: with_roots(builder().no_proxy()).map_err(words)?,
-        })
+        let settings = settings.clone();
+        Ok(Self { runtime, extra_roots, settings, outward: OnceLock::new(), direct: OnceLock::new() })
+    }
+
+    /// Returns the client for `url`. Reading the system's certificates takes a while, so each is made when needed.
+    fn client(&self, url: &Url) -> Result<&Client, HttpError> {
+        let client = if is_loopback(url) {
+            self.direct.get_or_init(|| self.make_client(|| self.builder().no_proxy()))
+        } else {
+            self.outward.get_or_init(|| self.make_client(|| self.builder()))
+        };
+        client.as_ref().map_err(|message| HttpError::Setup { message: message.clone() })
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        Client::builder()
+            .user_agent(concat!("dalec/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(self.settings.connect_timeout)
+            .read_timeout(self.settings.read_timeout)
+    }
+
+    fn make_client(&self, builder: impl Fn() -> ClientBuilder) -> Result<Client, String> {
+        // On a system without any certificate authority the plain builder fails.
+        let client = match builder().build() {
+            Ok(client) if self.extra_roots.is_empty() => Ok(client),
+            Ok(_) => builder().tls_certs_merge(self.extra_roots.clone()).build(),
+            Err(_) => {
+                let roots = built_in_roots().chain(self.extra_roots.clone());
+                builder().tls_certs_only(roots).build()
+            }
+        };
+        client.map_err(|error| error.to_string())
     }
 
     fn send_once(&self, ask: &Ask, cancel: &Cancel) -> Result<reqwest::Response, HttpError> {
-        let client = if is_loopback(&ask.url) { &self.direct } else { &self.outward };
+        let client = self.client(&ask.url)?;
         let mut request = client.request(ask.method.clone(), ask.url.clone()).headers(ask.headers.clone());
         if let Some((user, password)) = &ask.basic {
             request = request.basic_auth(user, Some(password));

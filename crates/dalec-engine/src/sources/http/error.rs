@@ -207,11 +207,12 @@ impl fmt::Display for Cause {
 impl std::error::Error for Cause {}
 
 fn is_certificate_error(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
+    }
+    // An I/O error passes over the error it wraps when asked for its source.
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let tls = error
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    inner.is_some_and(|inner| is_certificate_error(inner))
 }
 
 /// Returns `url` as it may be shown: without user name and password.
