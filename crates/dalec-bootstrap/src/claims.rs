@@ -78,7 +78,7 @@ impl<'a> Claims<'a> {
         let (mine, theirs) = (self.does_replace(package, other), self.does_replace(other, package));
         // If each replaces the other, then the one set up last, as when installed in turn.
         let wins = match (mine, theirs) {
-            (false, false) => return Err(self.conflict(package, other, path)),
+            (false, false) => return Err(self.conflict(package, other, &on_disk)),
             (true, true) => package > other,
             (mine, _) => mine,
         };
@@ -138,13 +138,13 @@ impl<'a> Claims<'a> {
         groups.iter().flatten().any(replaces)
     }
 
-    fn conflict(&self, package: usize, other: usize, path: &MemberPath) -> BootstrapError {
+    fn conflict(&self, package: usize, other: usize, on_disk: &[u8]) -> BootstrapError {
         // Ordered, so that the message does not tell who was faster.
         let (first, second) = (package.min(other), package.max(other));
         BootstrapError::FileConflict {
             first: self.recipe.packages[first].name.clone(),
             second: self.recipe.packages[second].name.clone(),
-            path: path.to_string(),
+            path: format!("/{}", String::from_utf8_lossy(on_disk)),
         }
     }
 }

@@ -172,8 +172,8 @@ pub enum BootstrapError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A package request that is not a dependency expression.
-    #[error("`{text}` is not a package name or relation: {reason}")]
+    /// A suite's name or a dependency expression that is none.
+    #[error("`{text}` cannot be asked for: {reason}")]
     Request {
         /// The text as given.
         text: String,

@@ -113,11 +113,6 @@ impl Index {
         self.entries.iter().map(|entry| Stanza { text: &self.text, entry })
     }
 
-    /// Returns the package at `position` of the list.
-    pub(crate) fn stanza(&self, position: usize) -> Stanza<'_> {
-        Stanza { text: &self.text, entry: &self.entries[position] }
-    }
-
     /// Appends one line of the paragraph under way; a continuation goes to the line before.
     fn push(&mut self, entry: &mut Entry, line: &str, continues: bool) -> Result<(), String> {
         if continues {
@@ -241,12 +236,12 @@ mod tests {
         .unwrap();
         let names: Vec<_> = index.stanzas().map(|stanza| (stanza.name(), stanza.version())).collect();
         assert_eq!(names, [("hello", "2.10-3"), ("other", "1")]);
-        let hello = index.stanza(0);
+        let hello = index.stanzas().next().unwrap();
         assert_eq!(hello.get("Depends"), Some("libc6, libx"));
         assert_eq!(hello.get("Description"), None);
         assert_eq!(hello.provides(), "greeter");
         assert_eq!(hello.download().unwrap(), ("pool/h/hello.deb", DIGEST, 12));
-        let other = index.stanza(1);
+        let other = index.stanzas().nth(1).unwrap();
         assert_eq!(other.provides(), "");
         assert_eq!(other.download().unwrap_err(), "package other has no usable Filename");
     }

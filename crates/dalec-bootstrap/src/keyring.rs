@@ -206,11 +206,8 @@ fn check_primary(key: &SignedPublicKey, now: SystemTime) -> Result<(), &'static 
                 && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
         })
     });
-    let over_key = key
-        .details
-        .direct_signatures
-        .iter()
-        .filter(|signature| signature.verify_key(primary).is_ok());
+    let over_key =
+        key.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
     let own: Vec<&Signature> = over_users.chain(over_key).collect();
     if own.is_empty() {
         return Err("does not vouch for itself");

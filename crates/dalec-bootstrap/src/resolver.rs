@@ -311,8 +311,7 @@ mod tests {
 
     /// Resolves `wanted` beside the base of made-up lists, one per repository.
     fn check(lists: &[&str], wanted: &str, expected: Expect) {
-        let indexes: Vec<Index> =
-            lists.iter().map(|list| Index::parse(list.as_bytes()).unwrap()).collect();
+        let indexes: Vec<Index> = lists.iter().map(|list| Index::parse(list.as_bytes()).unwrap()).collect();
         let universe = Universe::new("amd64", &indexes);
         let wanted = relation::parse(wanted).unwrap();
         let rendered = match resolve(&universe, &universe.base(), &wanted) {
@@ -447,14 +446,18 @@ mod tests {
                 exim 1
             "#]],
         );
-        check(&[list], "exim, postfix", expect![[r#"
+        check(
+            &[list],
+            "exim, postfix",
+            expect![[r#"
             The following packages are incompatible
             ├─ postfix can be installed with any of the following options:
             │  └─ postfix 1
             └─ exim cannot be installed because there are no viable options:
                └─ exim 1 would constrain
                   └─ postfix not mta, which conflicts with any installable versions previously reported
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -472,24 +475,40 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_named_with_the_reason() {
-        check(&[BASE], "nowhere", expect![[r#"
+        check(
+            &[BASE],
+            "nowhere",
+            expect![[r#"
             No candidates were found for nowhere.
-        "#]]);
-        check(&[BASE], "libc6 (>= 3)", expect![[r#"
+        "#]],
+        );
+        check(
+            &[BASE],
+            "libc6 (>= 3)",
+            expect![[r#"
             No candidates were found for libc6 >= 3 (there is 2).
-        "#]]);
+        "#]],
+        );
         let list = "Package: app\nVersion: 1\nDepends: lib (>= 2)\n\nPackage: lib\nVersion: 1.5\n\n";
-        check(&[list], "app", expect![[r#"
+        check(
+            &[list],
+            "app",
+            expect![[r#"
             app cannot be installed because there are no viable options:
             └─ app 1 would require
                └─ lib >= 2 (there is 1.5), for which no candidates were found.
-        "#]]);
+        "#]],
+        );
         let list = "Package: app\nVersion: 1\nDepends: gone | away\n\n";
-        check(&[list], "app", expect![[r#"
+        check(
+            &[list],
+            "app",
+            expect![[r#"
             app cannot be installed because there are no viable options:
             └─ app 1 would require
                └─ gone | away, for which no candidates were found.
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

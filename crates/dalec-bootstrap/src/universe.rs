@@ -3,7 +3,7 @@
 //! Of each name only the highest version counts, wherever it comes from: that is apt's
 //! "candidate", and what makes security updates win.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use debversion::Version;
 
@@ -15,6 +15,9 @@ use crate::relation::{self, Relation};
 /// It turns a root with a separate `/bin` into a merged one at run time; ours is merged from the
 /// start, which `usr-is-merged`, the alternative to it, states.
 const EXCLUDED: &str = "usrmerge";
+
+/// Users, the skeleton and the package manager: set up first, as debootstrap does.
+const FOUNDATION: &[&str] = &["base-passwd", "base-files", "dpkg"];
 
 /// Tells one candidate from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,18 +104,23 @@ impl<'a> Universe<'a> {
         self.by_name.get(name).copied()
     }
 
-    /// Returns the packages that every root has, by name: essential and required ones.
+    /// Returns the packages that every root has: essential and required ones.
+    ///
+    /// Those that the scripts of all others rely on come first, then all by name.
     pub(crate) fn base(&self) -> Vec<PackageId> {
-        let base: BTreeMap<&str, PackageId> = self
-            .by_name
-            .iter()
-            .filter(|(_, id)| {
-                let stanza = self.stanza(**id);
+        let mut base: Vec<PackageId> = (0..self.packages.len() as u32)
+            .map(PackageId)
+            .filter(|id| {
+                let stanza = self.stanza(*id);
                 stanza.get("Essential") == Some("yes") || stanza.get("Priority") == Some("required")
             })
-            .map(|(name, id)| (*name, *id))
             .collect();
-        base.into_values().collect()
+        base.sort_by_key(|id| {
+            let name = self.stanza(*id).name();
+            let rank = FOUNDATION.iter().position(|foundation| *foundation == name);
+            (rank.unwrap_or(FOUNDATION.len()), name)
+        });
+        base
     }
 
     /// Returns every candidate that satisfies `relation`, the preferred one first.
