@@ -86,118 +86,121 @@ fn check(state: &State, expected: Expect) {
 #[test]
 fn packages() {
     let plan = plan_with("bookworm/deb", &spec(), |_| {}).expect("a plan");
-    check(&plan.result, expect![[r#"
-        #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
-        #1 file
-            scratch mkdir 755 /debian
-            ^ mkfile 644 /debian/changelog
-            ^ mkfile 640 /debian/control
-            ^ mkdir 755 /debian/dalec
-            ^ mkfile 700 /debian/dalec/build.sh
-            ^ mkfile 700 /debian/hello.install
-            ^ mkfile 700 /debian/rules
-            ^ mkdir 755 /debian/source
-            ^ mkfile 640 /debian/source/format
-            name Write packaging files
-        #2 source local://context
-            name Read source src
-        #3 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Makes a source package: source-package.sh DIR ORIG STEM EPOCH [MARK FROM FILE TITLE]... -- [SOURCE]...
-            arg source-package
-            arg hello-1.0
-            arg hello_1.0.orig.tar.gz
-            arg hello_1.0-debian12u1
-            arg 0
-            arg --
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /work/debian #1 [/debian] ro
-            mount /work/orig/hello-1.0/src #2 ro
-            mount /work/out scratch
-            name Create source package hello 1.0
-        #4 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
-            arg changes
-            arg source
-            arg hello-1.0
-            arg hello_1.0-debian12u1_source
-            arg 0
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /work/in #3.1 ro
-            mount /work/debian #1 [/debian] ro
-            mount /work/out scratch
-            name Describe source package hello 1.0
-        #5 exec network=UNSET
-            arg /bin/sh
-            arg -c
-            arg # Installs packages without apt where nothing else must be installed or removed for them. Read before install.sh.
-            arg install
-            arg --meta
-            arg hello-build-deps
-            arg 1.0-debian12u1
-            arg amd64
-            arg libfoo-dev (>= 1.2)
-            arg --recommends
-            arg --wanted
-            arg dalec: error: @1: 
-            arg libfoo-dev (>= 1.2)
-            arg --
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /var/cache/apt cache bookwormdalec-var-cache-apt LOCKED
-            mount /var/lib/apt cache bookwormdalec-var-lib-apt LOCKED
-            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
-            name Install build dependencies
-        #6 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK
-            arg binary-package
-            arg hello-1.0
-            arg hello_1.0.orig.tar.gz
-            arg hello_1.0-debian12u1
-            arg 0
-            arg /work/hello_1.0-1
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #5
-            mount /work/in #3.1 ro
-            mount /work/out scratch
-            mount /work/meta scratch
-            name Build package hello 1.0
-        #7 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
-            arg changes
-            arg binary
-            arg hello-1.0
-            arg hello_1.0-debian12u1_amd64
-            arg 0
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #5
-            mount /work/in #6.1 ro
-            mount /work/debian #1 [/debian] ro
-            mount /work/out scratch
-            mount /work/meta #6.2 ro
-            name Describe binary package hello 1.0
-        #8 merge #3.1 #4.1 #6.1 #7.1
-            name Collect the packages
-        #9 result #8
-    "#]]);
+    check(
+        &plan.result,
+        expect![[r#"
+            #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
+            #1 file
+                scratch mkdir 755 /debian
+                ^ mkfile 644 /debian/changelog
+                ^ mkfile 640 /debian/control
+                ^ mkdir 755 /debian/dalec
+                ^ mkfile 700 /debian/dalec/build.sh
+                ^ mkfile 700 /debian/hello.install
+                ^ mkfile 700 /debian/rules
+                ^ mkdir 755 /debian/source
+                ^ mkfile 640 /debian/source/format
+                name Write packaging files
+            #2 source local://context
+                name Read source src
+            #3 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Makes a source package: source-package.sh DIR ORIG STEM EPOCH [MARK FROM FILE TITLE]... -- [SOURCE]...
+                arg source-package
+                arg hello-1.0
+                arg hello_1.0.orig.tar.gz
+                arg hello_1.0-debian12u1
+                arg 0
+                arg --
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /work/debian #1 [/debian] ro
+                mount /work/orig/hello-1.0/src #2 ro
+                mount /work/out scratch
+                name Create source package hello 1.0
+            #4 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg changes
+                arg source
+                arg hello-1.0
+                arg hello_1.0-debian12u1_source
+                arg 0
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /work/in #3.1 ro
+                mount /work/debian #1 [/debian] ro
+                mount /work/out scratch
+                name Describe source package hello 1.0
+            #5 exec network=UNSET
+                arg /bin/sh
+                arg -c
+                arg # Installs packages without apt where nothing else must be installed or removed for them. Read before install.sh.
+                arg install
+                arg --meta
+                arg hello-build-deps
+                arg 1
+                arg amd64
+                arg libfoo-dev (>= 1.2)
+                arg --recommends
+                arg --wanted
+                arg dalec: error: @1: 
+                arg libfoo-dev (>= 1.2)
+                arg --
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /var/cache/apt cache bookwormdalec-var-cache-apt LOCKED
+                mount /var/lib/apt cache bookwormdalec-var-lib-apt LOCKED
+                mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+                name Install build dependencies
+            #6 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK
+                arg binary-package
+                arg hello-1.0
+                arg hello_1.0.orig.tar.gz
+                arg hello_1.0-debian12u1
+                arg 0
+                arg /work/hello_1.0-1
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #5
+                mount /work/in #3.1 ro
+                mount /work/out scratch
+                mount /work/meta scratch
+                name Build package hello 1.0
+            #7 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg changes
+                arg binary
+                arg hello-1.0
+                arg hello_1.0-debian12u1_amd64
+                arg 0
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #5
+                mount /work/in #6.1 ro
+                mount /work/debian #1 [/debian] ro
+                mount /work/out scratch
+                mount /work/meta #6.2 ro
+                name Describe binary package hello 1.0
+            #8 merge #3.1 #4.1 #6.1 #7.1
+                name Collect the packages
+            #9 result #8
+        "#]],
+    );
     assert!(!plan.requires.is_empty());
 }
 
@@ -205,7 +208,9 @@ fn packages() {
 #[test]
 fn source_package() {
     let plan = plan_with("bookworm/dsc", &spec(), |_| {}).expect("a plan");
-    check(&plan.result, expect![[r#"
+    check(
+        &plan.result,
+        expect![[r#"
         #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
         #1 file
             scratch mkdir 755 /debian
@@ -258,7 +263,8 @@ fn source_package() {
         #5 merge #3.1 #4.1
             name Collect the source package
         #6 result #5
-    "#]]);
+    "#]],
+    );
 }
 
 /// A worker that the client brings is taken as it is, and its image is not needed.
@@ -273,10 +279,13 @@ fn given_worker() {
         answers.images.clear();
         answers.contexts.insert("dalec-bookworm-worker".into(), given.clone());
     });
-    check(&plan.expect("a plan").result, expect![[r#"
+    check(
+        &plan.expect("a plan").result,
+        expect![[r#"
         #0 source docker-image://example.org/worker:1
         #1 result #0
-    "#]]);
+    "#]],
+    );
 }
 
 /// The same request gives the same bytes, every time.
@@ -349,5 +358,6 @@ fn the_list() {
         trixie/dsc: Debian source package for Debian 13 (trixie)
         trixie/testing/container: Debian 13 (trixie) container with the package, for tests
         trixie/worker: the image that packages for Debian 13 (trixie) are built in
-    "#]].assert_eq(&list);
+    "#]]
+    .assert_eq(&list);
 }

@@ -7,9 +7,8 @@ set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC
 dir=$1 orig=$2 stem=$3 work=$5
-# What dpkg-buildpackage sets. A single thread compresses: the result is then the same on every machine.
+# What dpkg-buildpackage sets. The number of processors changes no package: xz cuts its blocks by size.
 export SOURCE_DATE_EPOCH="$4" DEB_BUILD_OPTIONS="parallel=$(nproc)" DEB_RULES_REQUIRES_ROOT=binary-targets
-export DPKG_DEB_THREADS_MAX=1
 eval "$(dpkg-architecture -s)"
 
 # These two unpack as dpkg-source does, without its start.

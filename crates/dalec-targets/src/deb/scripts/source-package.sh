@@ -36,7 +36,7 @@ done
 shift
 
 # The spec's patches may strip path components and count from inside a source; dpkg-source wants one that does
-# neither. Git compares the trees because it knows about modes and empty files. It is told to treat every file as
+# neither. Git compares the trees because it knows about modes. It is told to treat every file as
 # text, and, outside of any repository, it asks no .gitattributes.
 if [ $# -gt 0 ]; then
     mkdir /work/diff /work/diff/a /work/diff/b
