@@ -23,6 +23,9 @@ const EPOCH: &str = "315619200";
 /// and nobody searches them in a build.
 const ANSWERS: &[(&str, &str)] = &[("man-db", "man-db man-db/auto-update boolean false")];
 
+/// The package whose `preinst` makes `/etc/passwd`.
+const USERS: &str = "base-passwd";
+
 /// Programs that scripts find before the real ones while packages are configured.
 ///
 /// `ischroot` looks for another root above this one, and in a sandbox there is none to be seen;
@@ -118,7 +121,10 @@ fn preparation_script(recipe: &Recipe, tree: &Tree) -> String {
     let dpkg = recipe.packages.iter().find(|package| package.name == "dpkg");
     let version = dpkg.map_or("", |package| package.version.as_str());
     let mut script = String::new();
-    for package in &recipe.packages {
+    // The others may ask who they are, so users come before everything else.
+    let (users, others): (Vec<&Package>, Vec<&Package>) =
+        recipe.packages.iter().partition(|package| package.name == USERS);
+    for package in users.into_iter().chain(others) {
         let Package { name, architecture, .. } = package;
         let qualified = format!("{name}:{architecture}");
         let stem =

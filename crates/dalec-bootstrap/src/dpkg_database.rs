@@ -166,11 +166,7 @@ fn put(tree: &Tree, name: &str, attributes: Attributes, content: &[u8]) -> Resul
 
 /// Returns the paragraph of a package that is unpacked and not yet configured.
 fn status_paragraph(record: &Record) -> String {
-    let text = &record.control.text;
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.insert(1, "Status: install ok unpacked");
-    let mut paragraph = lines.join("\n");
-    paragraph.push('\n');
+    let mut paragraph = format!("{}Status: install ok unpacked\n", record.control.text);
     if !record.conffiles.is_empty() {
         paragraph.push_str("Conffiles:\n");
         for (conffile, digest) in &record.conffiles {

@@ -102,8 +102,20 @@ fn archive_url(text: &str) -> Result<String, BootstrapError> {
         Err(source) => error(&source.to_string()),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => error("only http and https are understood"),
         Ok(url) if url.query().is_some() || url.fragment().is_some() => error("it has a query or a fragment"),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            error("it has a user name or a password, which would end up in the root")
+        }
         Ok(_) if text.contains(char::is_whitespace) => error("it contains white space"),
         Ok(_) => Ok(text.to_owned()),
+    }
+}
+
+/// Returns a URL as it may be shown.
+fn without_secret(text: &str) -> String {
+    match reqwest::Url::parse(text) {
+        // A URL that cannot have a password has none.
+        Ok(mut url) if url.password().is_some() && url.set_password(Some("...")).is_ok() => url.to_string(),
+        _ => text.to_owned(),
     }
 }
 
@@ -173,11 +185,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_reason() {
-        for text in ["", "mirror.example/debian", "ftp://mirror.example/debian", "http://a.example/debian?x"]
-        {
+        for text in [
+            "",
+            "mirror.example/debian",
+            "ftp://mirror.example/debian",
+            "http://a.example/debian?x",
+            "http://me:secret@a.example/debian",
+        ] {
             let error = AptSources::from_mirror(text).unwrap_err();
             assert!(matches!(error, BootstrapError::MirrorUrl { .. }), "{text}: {error}");
             assert!(error.hint().is_some());
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 
@@ -189,6 +207,7 @@ mod tests {
              deb https://download.vendor.example/linux/debian bookworm stable\n\
              deb https://sub.example/ubuntu jammy main\n\
              deb cdrom:[Debian]/ bookworm main\n\
+             deb http://me:secret@private.example/debian bookworm main\n\
              deb http://debian.vendor.example/x bookworm main\n\
              deb http://deb.example/debian bookworm-backports main\n\
              deb http://deb.example/debian bookworm main\n\

@@ -94,16 +94,15 @@ fn the_package_database_is_as_dpkg_would_leave_it() {
     let read = |path: &str| fs::read_to_string(root.join("var/lib/dpkg").join(path)).unwrap();
     expect![[r#"
         Package: base-files
-        Status: install ok unpacked
         Version: 12
         Architecture: amd64
         Maintainer: Nobody <n@example.org>
         Essential: yes
         Description: a package
          that a test made
+        Status: install ok unpacked
 
         Package: libx
-        Status: install ok unpacked
         Version: 1.0
         Architecture: amd64
         Maintainer: Nobody <n@example.org>
@@ -111,9 +110,9 @@ fn the_package_database_is_as_dpkg_would_leave_it() {
         Multi-Arch: same
         Description: a package
          that a test made
+        Status: install ok unpacked
 
         Package: tool
-        Status: install ok unpacked
         Version: 2.0
         Architecture: amd64
         Maintainer: Nobody <n@example.org>
@@ -121,17 +120,18 @@ fn the_package_database_is_as_dpkg_would_leave_it() {
         Depends: libx
         Description: a package
          that a test made
+        Status: install ok unpacked
         Conffiles:
          /etc/tool.conf 6bc5aa55a24a9d663f97616fed018e1a
          /etc/old.conf newconffile remove-on-upgrade
 
         Package: apt
-        Status: install ok unpacked
         Version: 2.6
         Architecture: amd64
         Maintainer: Nobody <n@example.org>
         Description: a package
          that a test made
+        Status: install ok unpacked
     "#]]
     .assert_eq(&read("status"));
     let names: Vec<String> = list(&root, "var/lib/dpkg")
