@@ -112,11 +112,13 @@ fn archive_url(text: &str) -> Result<String, BootstrapError> {
 
 /// Returns a URL as it may be shown.
 fn without_secret(text: &str) -> String {
-    match reqwest::Url::parse(text) {
-        // A URL that cannot have a password has none.
-        Ok(mut url) if url.password().is_some() && url.set_password(Some("...")).is_ok() => url.to_string(),
-        _ => text.to_owned(),
+    if let Ok(mut url) = reqwest::Url::parse(text)
+        && url.password().is_some()
+        && url.set_password(Some("...")).is_ok()
+    {
+        return url.to_string();
     }
+    text.to_owned()
 }
 
 /// Returns whether an entry looks like one of Debian's own archives or a mirror of them.
