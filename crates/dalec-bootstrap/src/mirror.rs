@@ -96,8 +96,9 @@ impl AptSources {
 /// Normalises an archive's URL.
 fn archive_url(text: &str) -> Result<String, BootstrapError> {
     let text = text.trim().trim_end_matches('/');
-    let error =
-        |reason: &str| Err(BootstrapError::MirrorUrl { url: text.to_owned(), reason: reason.to_owned() });
+    let error = |reason: &str| {
+        Err(BootstrapError::MirrorUrl { url: without_secret(text), reason: reason.to_owned() })
+    };
     match reqwest::Url::parse(text) {
         Err(source) => error(&source.to_string()),
         Ok(url) if !matches!(url.scheme(), "http" | "https") => error("only http and https are understood"),
