@@ -18,7 +18,6 @@ use crate::errors::CommandError;
 /// Repository of the images that can be put together.
 const REPOSITORY: &str = "docker.io/library/debian";
 const HOST_APT: &str = "/etc/apt";
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Assembles Debian's images from its signed package repository.
 pub struct DebianRoots {
@@ -96,7 +95,7 @@ impl RootSource for DebianRoots {
         let resolved = self.ask(&wanted).map_err(root_error)?;
         Ok(Some(ResolvedRoot {
             recipe: resolved.recipe.to_json(),
-            config: image_config(&request.platform),
+            config: resolved.recipe.image_config(),
             origin: resolved.origin.to_string(),
         }))
     }
@@ -145,35 +144,11 @@ fn debian_request(request: &RootRequest) -> Option<Request> {
     })
 }
 
-/// Returns Debian's name for a platform.
+/// Returns Debian's name for a platform, `linux/ARCHITECTURE[/VARIANT]`.
 fn architecture(platform: &str) -> Option<&'static str> {
-    Some(match platform {
-        "linux/amd64" => "amd64",
-        "linux/arm64" | "linux/arm64/v8" => "arm64",
-        "linux/arm" | "linux/arm/v7" => "armhf",
-        "linux/arm/v5" | "linux/arm/v6" => "armel",
-        "linux/386" => "i386",
-        "linux/ppc64le" => "ppc64el",
-        "linux/riscv64" => "riscv64",
-        "linux/s390x" => "s390x",
-        _ => return None,
-    })
-}
-
-/// Returns what the configuration of Debian's own image says.
-fn image_config(platform: &str) -> Vec<u8> {
-    let mut parts = platform.splitn(3, '/');
-    let (os, architecture) = (parts.next().unwrap_or("linux"), parts.next().unwrap_or_default());
-    let mut config = serde_json::json!({
-        "architecture": architecture,
-        "os": os,
-        "config": { "Env": [PATH], "Cmd": ["bash"] },
-        "rootfs": { "type": "layers", "diff_ids": [] },
-    });
-    if let Some(variant) = parts.next() {
-        config["variant"] = variant.into();
-    }
-    config.to_string().into_bytes()
+    let machine = platform.strip_prefix("linux/")?;
+    let (architecture, variant) = machine.split_once('/').map_or((machine, None), |(a, v)| (a, Some(v)));
+    dalec_bootstrap::debian_architecture(architecture, variant)
 }
 
 fn root_error(error: BootstrapError) -> RootError {

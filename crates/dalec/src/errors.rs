@@ -158,12 +158,9 @@ impl CommandError {
         }
     }
 
-    /// Returns an error of the command line: there is no target `name` among `known`.
-    pub fn unknown_target(name: &str, known: &[String]) -> Self {
-        Self::Frontend {
-            error: Box::new(FrontendError::UnknownTarget { target: name.to_owned(), routes: known.to_vec() }),
-            spec: SpecName::default(),
-        }
+    /// Returns an error of the command line: a target that does not exist.
+    pub fn target(error: FrontendError) -> Self {
+        Self::Frontend { error: Box::new(error), spec: SpecName::default() }
     }
 
     /// Returns how the command ends.
@@ -212,3 +209,6 @@ fn exit_of(error: &GatewayError) -> Exit {
         | GatewayError::Cancelled => Exit::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests;

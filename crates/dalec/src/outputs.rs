@@ -24,6 +24,9 @@ pub struct Output {
     pub dest: String,
     /// Bytes in all.
     pub size: u64,
+    /// How many files were not there before, or different; per run and no part of the record.
+    #[serde(skip)]
+    pub written: usize,
     /// The files in a directory; nothing for an archive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<OutputFile>,
@@ -107,6 +110,7 @@ impl Exporter<'_> {
             kind: "tar",
             dest: String::new(),
             size: seen.bytes,
+            written: 1,
             files: Vec::new(),
             digest: self.digests.then(|| shown(seen.hash)),
         })
@@ -141,6 +145,7 @@ impl Exporter<'_> {
             kind: "local",
             dest: dest.display().to_string(),
             size: summary.bytes,
+            written: summary.written,
             files: summary.files.iter().map(file).collect::<Result<_, _>>()?,
             digest: None,
         })

@@ -53,7 +53,7 @@ impl Summary {
     pub fn text(&self, style: Style) -> String {
         let mut text = String::new();
         let targets: Vec<&str> = self.builds.iter().map(|built| built.target.as_str()).collect();
-        let head = format!("built {} in {}", targets.join(", "), words::time(self.elapsed));
+        let head = format!("built {} in {}", targets.join(", "), words::short_time(self.elapsed));
         let head = if style.color { format!("\x1b[1;32m{head}\x1b[0m") } else { head };
         // Writing to a string cannot fail, here and below.
         let _ = match self.stats.ops_run {
@@ -99,7 +99,12 @@ fn write_output(text: &mut String, output: &Output) {
         return;
     }
     let files = words::count(output.files.len() as u64, "file");
-    let _ = writeln!(text, "wrote {files}, {}, to {dest}:", words::bytes(output.size));
+    let size = words::bytes(output.size);
+    let _ = match output.written {
+        0 => writeln!(text, "{files}, {size}, in {dest}, as they were:"),
+        all if all == output.files.len() => writeln!(text, "wrote {files}, {size}, to {dest}:"),
+        some => writeln!(text, "{files}, {size}, in {dest}, {some} of them new or changed:"),
+    };
     let listed = if output.files.len() > LISTED { &output.files[..LISTED / 2] } else { &output.files };
     let width = listed.iter().map(|file| file.path.chars().count()).max().unwrap_or_default();
     for file in listed {

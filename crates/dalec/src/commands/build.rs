@@ -1,6 +1,6 @@
 //! `dalec build`: what the spec says, for one or several targets, with the embedded engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,15 +39,15 @@ Examples:
   # Two targets: out/bookworm_deb and out/trixie_deb
   dalec build -f hello.yml --target bookworm/deb --target trixie/deb -o out .
 
-  # Another version, patches from another directory, a token that only the steps that name it can read
+  # Another version, patches from another directory, a secret for the steps that name it
   dalec build --target bookworm/deb --build-arg VERSION=1.2 --build-context patches=../patches \\
       --secret id=token,env=TOKEN -o out .
 
   # A minimal container as a tar archive of its files
   dalec build --target bookworm/container -o - . | tar -t
 
-Targets are listed by `dalec targets`. Several targets get a folder each below the destination, named like the
-target with _ for /. So do several platforms, such as linux_amd64.")]
+`dalec targets` lists the targets. Several targets get a folder each below the destination, named
+like the target with _ for /. So do several platforms, such as linux_amd64.")]
 pub struct Args {
     /// Directory that the spec's `context` sources are read from
     ///
@@ -377,20 +377,16 @@ impl Spec {
 
 /// Returns the targets to build, each once; all of them must exist.
 fn targets(given: &[String]) -> Result<Vec<String>, CommandError> {
-    let known: Vec<String> = dalec_frontend::targets(None).into_iter().map(|target| target.name).collect();
-    if given.is_empty() {
-        return Err(CommandError::unknown_target("", &known));
-    }
-    let mut seen = BTreeSet::new();
     let mut targets = Vec::new();
     for target in given {
-        let name = target.trim_end_matches('/');
-        if !known.iter().any(|known| known == name) {
-            return Err(CommandError::unknown_target(target, &known));
-        }
-        if seen.insert(name) {
-            targets.push(name.to_owned());
+        let name = target.trim_end_matches('/').to_owned();
+        dalec_frontend::check_target(&name).map_err(CommandError::target)?;
+        if !targets.contains(&name) {
+            targets.push(name);
         }
     }
-    Ok(targets)
+    match targets.is_empty() {
+        true => dalec_frontend::check_target("").map_err(CommandError::target).map(|()| targets),
+        false => Ok(targets),
+    }
 }

@@ -1,5 +1,6 @@
 //! `dalec resolve`: a spec as one target sees it. Starts no engine.
 
+use dalec_frontend::FrontendError;
 use dalec_spec::{Platform, RenderOptions, ResolveOptions, UnknownArgs};
 
 use super::{host, say};
@@ -107,7 +108,10 @@ fn key(target: &str, in_spec: &[&str]) -> Result<String, CommandError> {
         false => {
             let mut candidates = if target.contains('/') { names } else { keys };
             candidates.extend(in_spec.iter().map(|key| (*key).to_owned()));
-            Err(CommandError::unknown_target(target, &candidates))
+            Err(CommandError::target(FrontendError::UnknownTarget {
+                target: target.to_owned(),
+                routes: candidates,
+            }))
         }
     }
 }

@@ -143,10 +143,19 @@ fn line_start(text: &str, line: usize) -> Option<usize> {
     }
 }
 
-/// Returns the part of `range` that is worth underlining: its first line, on character boundaries.
+/// Returns the part of `range` that is worth underlining, on character boundaries: its first line, or of a block of
+/// text the first line behind the `|` or `>`.
 fn visible(text: &str, range: Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(range.start.min(text.len()));
     let end = text.floor_char_boundary(range.end.clamp(start, text.len()));
-    let line = text[start..end].lines().next().unwrap_or_default();
-    start..start + line.trim_end().len()
+    let mut offset = start;
+    for (number, line) in text[start..end].split_inclusive('\n').enumerate() {
+        let (from, shown) = (offset + line.len() - line.trim_start().len(), line.trim());
+        offset += line.len();
+        let is_header = number == 0 && shown.starts_with(['|', '>']) && shown.len() <= 3;
+        if !shown.is_empty() && !(is_header && offset < end) {
+            return from..from + shown.len();
+        }
+    }
+    start..start
 }

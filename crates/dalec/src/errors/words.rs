@@ -208,11 +208,11 @@ fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
         "" => Words::new(exit, "no target is given"),
         _ => Words::new(exit, &format!("there is no target `{target}`")),
     };
-    let first = routes.first().map_or("", String::as_str);
+    let example = routes.iter().min_by_key(|route| route.len()).map_or("", String::as_str);
     words.help = Some(match closest(target, routes.iter().map(String::as_str)) {
         Some(close) => format!("did you mean `{close}`? {list}"),
         None if target.is_empty() => {
-            format!("choose one with --target, for example `--target {first}`; {list}")
+            format!("choose one with --target, for example `--target {example}`; {list}")
         }
         None => list.to_owned(),
     });

@@ -170,9 +170,10 @@ fn open(path: &Path) -> Result<tar::Archive<Box<dyn Read>>, CommandError> {
 
 /// Returns whether an archive holds an image (OCI layout or `docker save`), not plain files.
 fn is_image_archive(path: &Path) -> Result<bool, CommandError> {
-    let broken = |error: std::io::Error| {
+    // What the archive reader says of other files helps nobody.
+    let broken = |_| {
         let message = format!("the context {} is neither a directory nor a tar archive", path.display());
-        CommandError::Usage { message, help: Some(KINDS.to_owned()), source: Some(error.into()) }
+        CommandError::usage_help(message, KINDS)
     };
     let mut archive = open(path)?;
     for entry in archive.entries().map_err(broken)? {

@@ -130,12 +130,64 @@ fn check(mut view: impl View, expected: &Expect) {
 
 #[test]
 fn plain_is_a_log_of_everything() {
-    check(plain::Plain::new(spec()), &expect![[""]]);
+    check(
+        plain::Plain::new(spec()),
+        &expect![[r#"
+        engine: rootless, 65537 ids (newuidmap)
+        #1 [internal] load hello.yml
+        #1 DONE 0.0s
+        #2 load debian:bookworm
+        #2 CACHED
+        #3 [Prepare] get build dependencies
+        #3 download packages 1.0 MB / 40.0 MB
+        #3 download packages 39.0 MB / 40.0 MB
+        #3 download packages 40.0 MB done
+        #3 unpack packages 3 / 93
+        #3 7.97 Setting up gcc (4:12.2.0-3) ...
+        warning: the tests are skipped
+         --> examples/hello.yml:2:10
+          |
+        2 | version: 1.10
+          |          ^^^^
+          |
+          = note: DALEC_SKIP_TESTS is set
+        #3 9.00 half
+        #3 DONE 9.0s
+        #4 [Build the package] make
+        #4 0.45 hello.c:1: error: oops
+        #4 0.50 make: *** [all] Error 1
+        #4 ERROR: exit code 2
+    "#]],
+    );
 }
 
 #[test]
 fn json_is_close_to_what_buildkit_writes() {
-    check(json::Json, &expect![[""]]);
+    check(
+        json::Json,
+        &expect![[r#"
+        {"notes":[{"topic":"engine","text":"rootless, 65537 ids (newuidmap)"}]}
+        {"vertexes":[{"digest":"a","inputs":[],"name":"[internal] load hello.yml","started":"2026-01-02T03:04:05Z"}]}
+        {"vertexes":[{"digest":"a","inputs":[],"name":"[internal] load hello.yml","started":"2026-01-02T03:04:05Z","completed":"2026-01-02T03:04:05.02Z"}]}
+        {"vertexes":[{"digest":"b","inputs":[],"name":"load debian:bookworm","completed":"2026-01-02T03:04:05.03Z","cached":true}]}
+        {"vertexes":[{"digest":"d","inputs":[],"name":"make","progressGroup":{"id":"Build the package","name":"Build the package"}}]}
+        {"vertexes":[{"digest":"c","inputs":[],"name":"get build dependencies","started":"2026-01-02T03:04:05.04Z","progressGroup":{"id":"Prepare","name":"Prepare"}}]}
+        {"statuses":[{"id":"download packages","vertex":"c","current":1000000,"total":40000000,"timestamp":"2026-01-02T03:04:05.1Z"}]}
+        {"statuses":[{"id":"download packages","vertex":"c","current":20000000,"total":40000000,"timestamp":"2026-01-02T03:04:07.1Z"}]}
+        {"statuses":[{"id":"download packages","vertex":"c","current":39000000,"total":40000000,"timestamp":"2026-01-02T03:04:12Z"}]}
+        {"statuses":[{"id":"download packages","vertex":"c","current":40000000,"total":40000000,"timestamp":"2026-01-02T03:04:12.5Z","completed":"2026-01-02T03:04:12.5Z"}]}
+        {"statuses":[{"id":"unpack packages","vertex":"c","current":3,"total":93,"timestamp":"2026-01-02T03:04:12.6Z"}]}
+        {"logs":[{"vertex":"c","stream":1,"data":"U2V0dGluZyB1cCBnY2M=","timestamp":"2026-01-02T03:04:13Z"}]}
+        {"logs":[{"vertex":"c","stream":1,"data":"ICg0OjEyLjIuMC0zKSAuLi4NCmhhbGY=","timestamp":"2026-01-02T03:04:13.01Z"}]}
+        {"warnings":[{"short":"dGhlIHRlc3RzIGFyZSBza2lwcGVk","detail":["REFMRUNfU0tJUF9URVNUUyBpcyBzZXQ="],"info":{"filename":"hello.yml"},"range":[{"start":{"line":2,"character":9},"end":{"line":2,"character":13}}]}]}
+        {"vertexes":[{"digest":"c","inputs":[],"name":"get build dependencies","started":"2026-01-02T03:04:05.04Z","completed":"2026-01-02T03:04:14.04Z","progressGroup":{"id":"Prepare","name":"Prepare"}}]}
+        {"vertexes":[{"digest":"d","inputs":[],"name":"make","started":"2026-01-02T03:04:14.05Z","progressGroup":{"id":"Build the package","name":"Build the package"}}]}
+        {"logs":[{"vertex":"d","stream":2,"data":"G1sxbWhlbGxvLmM6MTobWzBtIBtbMkplcnJvcjog4oCub29wcwo=","timestamp":"2026-01-02T03:04:14.5Z"}]}
+        {"logs":[{"vertex":"d","stream":2,"data":"bWFrZTogKioqIFthbGxdIEVycm9yIDEK","timestamp":"2026-01-02T03:04:14.55Z"}]}
+        {"vertexes":[{"digest":"d","inputs":[],"name":"make","started":"2026-01-02T03:04:14.05Z","completed":"2026-01-02T03:04:14.6Z","error":"exit code 2","progressGroup":{"id":"Build the package","name":"Build the package"}}]}
+        {"vertexes":[{"digest":"c","inputs":[],"name":"get build dependencies","completed":"2026-01-02T03:04:14.7Z","cached":true,"progressGroup":{"id":"Prepare","name":"Prepare"}}]}
+    "#]],
+    );
 }
 
 /// Returns what is on the screen of a terminal that was sent `text`; understands what [`tty`] uses.
@@ -205,12 +257,67 @@ fn a_terminal_shows_what_runs_and_what_is_done() {
     terminal.show(&events[..5]);
     assert_eq!(terminal.frame(149), "", "nothing appears in the first moment");
     terminal.show(&events[5..7]);
-    expect![[""]].assert_eq(&terminal.frame(2_200));
+    expect![[r#"
+          engine: root
+        ✓ [internal] load hello.yml  0.0s
+        ✓ load debian:bookworm  CACHED
+        bookworm/deb 2 of 4 steps done, 1 cached               2.2s
+        Prepare                                                2.1s
+          ⠋ get build dependencies                             2.1s
+              download packages  20.0 MB / 40.0 MB  9.5 MB/s
+    "#]]
+    .assert_eq(&terminal.frame(2_200));
     terminal.show(&events[7..13]);
-    expect![[""]].assert_eq(&terminal.frame(8_100));
+    expect![[r#"
+          engine: root
+        ✓ [internal] load hello.yml  0.0s
+        ✓ load debian:bookworm  CACHED
+        warning: the tests are skipped
+         --> examples/hello.yml:2:10
+          |
+        2 | version: 1.10
+          |          ^^^^
+          |
+          = note: DALEC_SKIP_TESTS is set
+        bookworm/deb 2 of 4 steps done, 1 cached               8.1s
+        Prepare                                                8.0s
+          ⠙ get build dependencies                             8.0s
+              unpack packages  3 / 93
+              │ Setting up gcc (4:12.2.0-3) ...
+    "#]]
+    .assert_eq(&terminal.frame(8_100));
     terminal.show(&events[13..]);
-    expect![[""]].assert_eq(&terminal.frame(9_800));
-    expect![[""]].assert_eq(&screen(&terminal.end()));
+    expect![[r#"
+          engine: root
+        ✓ [internal] load hello.yml  0.0s
+        ✓ load debian:bookworm  CACHED
+        warning: the tests are skipped
+         --> examples/hello.yml:2:10
+          |
+        2 | version: 1.10
+          |          ^^^^
+          |
+          = note: DALEC_SKIP_TESTS is set
+        ✓ [Prepare] get build dependencies  9.0s
+        ✗ [Build the package] make  exit code 2
+        bookworm/deb 4 of 4 steps done, 1 cached               9.8s
+    "#]]
+    .assert_eq(&terminal.frame(9_800));
+    expect![[r#"
+          engine: root
+        ✓ [internal] load hello.yml  0.0s
+        ✓ load debian:bookworm  CACHED
+        warning: the tests are skipped
+         --> examples/hello.yml:2:10
+          |
+        2 | version: 1.10
+          |          ^^^^
+          |
+          = note: DALEC_SKIP_TESTS is set
+        ✓ [Prepare] get build dependencies  9.0s
+        ✗ [Build the package] make  exit code 2
+    "#]]
+    .assert_eq(&screen(&terminal.end()));
 }
 
 #[test]
@@ -254,7 +361,7 @@ fn a_frame_fits_the_terminal_however_much_runs() {
     let screen = terminal.frame(1_000);
     assert!(screen.lines().count() <= 15, "{screen}");
     assert!(screen.lines().all(|line| line.chars().count() <= 60), "{screen}");
-    expect![[""]].assert_eq(screen.lines().last().unwrap());
+    expect!["  … 29 more lines"].assert_eq(screen.lines().last().unwrap());
 }
 
 #[test]
@@ -266,5 +373,10 @@ fn many_downloads_become_one_line() {
         (0..9).map(|number| status("a", &format!("layer {number}"), 125_000 * number, 1_000_000, 1_000)),
     );
     terminal.show(&events);
-    expect![[""]].assert_eq(&terminal.frame(2_000));
+    expect![[r#"
+        bookworm/deb 0 of 1 steps done                         2.0s
+        ⠋ fetch                                                2.0s
+            1 of 9 done  4.5 MB / 9.0 MB  2.2 MB/s
+    "#]]
+    .assert_eq(&terminal.frame(2_000));
 }

@@ -63,7 +63,7 @@ impl Tty {
         let paint = self.paint();
         let name = match step.group.as_str() {
             "" => step.name.clone(),
-            group => format!("{} {}", paint.dim(group), step.name),
+            group => format!("{} {}", paint.dim(&format!("[{group}]")), step.name),
         };
         let time = words::time(step.elapsed(SystemTime::UNIX_EPOCH));
         match &step.error {

@@ -14,6 +14,14 @@ pub fn time(duration: Duration) -> String {
     }
 }
 
+/// Returns a time span like [`time`], in milliseconds when it is less than a second.
+pub fn short_time(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{}ms", duration.as_millis()),
+        _ => time(duration),
+    }
+}
+
 /// Returns a number of bytes such as `17 B`, `1.2 kB` or `34.5 MB`, in powers of 1000.
 pub fn bytes(count: u64) -> String {
     let mut value = count as f64;

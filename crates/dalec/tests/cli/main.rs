@@ -13,14 +13,14 @@ use tempfile::TempDir;
 /// A spec without anything to complain about.
 const HELLO: &str = "\
 name: hello
-version: 1.0.0
+version: ${VERSION}
 revision: 1
-description: Greets the reader
+description: Says hello
 website: https://example.org/hello
 license: MIT
 
 args:
-  GREETING: hello
+  VERSION: 1.0.0
 
 sources:
   src:
@@ -28,7 +28,7 @@ sources:
       file:
         contents: |
           #!/bin/sh
-          echo ${GREETING}
+          echo hello
 
 artifacts:
   binaries:

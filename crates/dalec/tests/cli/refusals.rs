@@ -23,68 +23,234 @@ fn names(place: &Place) -> Vec<String> {
 
 #[test]
 fn a_target_is_needed_and_must_exist() {
-    check(&[], expect![[""]]);
-    check(&["--target", "bookwrom/deb"], expect![[""]]);
-    check(&["--target", "windowscross/zip"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--target", "trixie/dbe"], expect![[""]]);
+    check(
+        &[],
+        expect![[r#"
+            error: no target is given
+             |
+             = help: choose one with --target, for example `--target trixie/deb`; `dalec targets` lists all of them
+        "#]],
+    );
+    check(
+        &["--target", "bookwrom/deb"],
+        expect![[r#"
+        error: there is no target `bookwrom/deb`
+         |
+         = help: did you mean `bookworm/deb`? `dalec targets` lists all of them
+    "#]],
+    );
+    check(
+        &["--target", "windowscross/zip"],
+        expect![[r#"
+        error: there is no target `windowscross/zip`
+         |
+         = help: `dalec targets` lists all of them
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--target", "trixie/dbe"],
+        expect![[r#"
+        error: there is no target `trixie/dbe`
+         |
+         = help: did you mean `trixie/deb`? `dalec targets` lists all of them
+    "#]],
+    );
 }
 
 #[test]
 fn flags_are_known_by_name() {
-    check(&["--taget", "bookworm/deb"], expect![[""]]);
-    check(&["--progress", "loud", "--target", "bookworm/deb"], expect![[""]]);
+    check(
+        &["--taget", "bookworm/deb"],
+        expect![[r#"
+        error: unexpected argument '--taget' found
+
+          tip: a similar argument exists: '--target'
+
+        Usage: dalec build --target <TARGET> [CONTEXT]
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &["--progress", "loud", "--target", "bookworm/deb"],
+        expect![[r#"
+        error: invalid value 'loud' for '--progress <PROGRESS>'
+          [possible values: auto, tty, plain, json, quiet]
+
+        For more information, try '--help'.
+    "#]],
+    );
 }
 
 #[test]
 fn the_spec_must_be_there() {
     let run = Place::new().run(&["build", "--target", "bookworm/deb"]);
     assert_eq!(run.code, Some(2));
-    expect![[""]].assert_eq(&run.stderr);
-    check(&["--target", "bookworm/deb", "-f", "absent.yml"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "-f", "."], expect![[""]]);
+    expect![[r#"
+        error: there is no spec here: looked for dalec.yml and dalec.yaml
+         |
+         = help: name the spec with -f FILE, or `-f -` to read it from standard input
+    "#]]
+    .assert_eq(&run.stderr);
+    check(
+        &["--target", "bookworm/deb", "-f", "absent.yml"],
+        expect![[r#"
+        error: there is no spec absent.yml
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-f", "."],
+        expect![[r#"
+        error: the spec . is not a file
+    "#]],
+    );
 }
 
 #[test]
 fn the_context_must_be_there_and_of_a_known_kind() {
-    check(&["--target", "bookworm/deb", "absent"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "dalec.yml"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "https://example.org/hello.git"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--build-context", "patches"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--build-context", "patches=absent"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--build-context", "dockerfile=."], expect![[""]]);
+    check(
+        &["--target", "bookworm/deb", "absent"],
+        expect![[r#"
+        error: there is no context directory absent
+         |
+         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "dalec.yml"],
+        expect![[r#"
+            error: the context dalec.yml is neither a directory nor a tar archive
+             |
+             = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+        "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "https://example.org/hello.git"],
+        expect![[r#"
+        error: the context https://example.org/hello.git is a git repository, which is not supported
+         |
+         = help: clone it and give the directory
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--build-context", "patches"],
+        expect![[r#"
+        error: --build-context patches: it has no name
+         |
+         = help: write --build-context NAME=REFERENCE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--build-context", "patches=absent"],
+        expect![[r#"
+        error: there is no directory or archive for the context `patches`: absent
+         |
+         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--build-context", "dockerfile=."],
+        expect![[r#"
+        error: --build-context dockerfile=.: the name is the spec's own
+    "#]],
+    );
 }
 
 #[test]
 fn secrets_must_be_there_and_well_formed() {
-    check(&["--target", "bookworm/deb", "--secret", "token"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--secret", "id=token,mode=0400"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--secret", "id=token,src=absent"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--secret", "id=token,env=TOKEN"], expect![[""]]);
+    check(
+        &["--target", "bookworm/deb", "--secret", "token"],
+        expect![[r#"
+        error: --secret token: `token` has no value
+         |
+         = help: write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--secret", "id=token,mode=0400"],
+        expect![[r#"
+        error: --secret id=token,mode=0400: there is no field `mode`
+         |
+         = help: write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--secret", "id=token,src=absent"],
+        expect![[r#"
+        error: there is no file for the secret `token`: absent
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--secret", "id=token,env=TOKEN"],
+        expect![[r#"
+        error: the variable TOKEN for the secret `token` is not set
+    "#]],
+    );
 }
 
 #[test]
 fn destinations_must_make_sense() {
-    check(&["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "-o", "dalec.yml"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "-o", "-", "-o", "type=tar,dest=-"], expect![[""]]);
+    check(
+        &["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar"],
+        expect![[r#"
+        error: -o type=oci,dest=out.tar: the type `oci` is not supported
+         |
+         = help: write -o DIRECTORY, -o type=local,dest=DIRECTORY, -o type=tar,dest=FILE or -o - for a tar archive on standard output
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-o", "dalec.yml"],
+        expect![[r#"
+        error: -o dalec.yml: it is a file, not a directory
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-o", "-", "-o", "type=tar,dest=-"],
+        expect![[r#"
+        error: standard output takes one tar archive, not several
+    "#]],
+    );
     check(
         &["--target", "bookworm/deb", "--target", "trixie/deb", "-o", "type=tar,dest=out.tar"],
-        expect![[""]],
+        expect![[r#"
+            error: one tar archive cannot hold the results of several targets
+             |
+             = help: write to a directory, or build one target at a time
+        "#]],
     );
 }
 
 #[test]
 fn other_values_must_make_sense() {
-    check(&["--target", "bookworm/deb", "--platform", "linux"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--build-arg", "=1"], expect![[""]]);
-    check(&["--target", "bookworm/deb", "--ca-bundle", "absent.pem"], expect![[""]]);
+    check(
+        &["--target", "bookworm/deb", "--platform", "linux"],
+        expect![[r#"
+        error: --platform: `linux` is not a platform; write it as os/arch or os/arch/variant, for example linux/amd64
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--build-arg", "=1"],
+        expect![[r#"
+        error: --build-arg =1: the name is missing
+         |
+         = help: write --build-arg NAME=VALUE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--ca-bundle", "absent.pem"],
+        expect![[r#"
+        error: there is no CA bundle absent.pem
+    "#]],
+    );
 }
 
 #[test]
 fn programs_get_errors_as_records() {
     let run = Place::new().run(&["build", "--target", "bookwrom/deb", "--progress", "json"]);
     assert_eq!(run.code, Some(2));
-    expect![[""]].assert_eq(&run.stderr);
+    expect![[r#"
+        {"error":{"exitCode":2,"message":"there is no target `bookwrom/deb`","places":[],"notes":[],"causes":[],"help":"did you mean `bookworm/deb`? `dalec targets` lists all of them"}}
+    "#]].assert_eq(&run.stderr);
 }
 
 #[test]

@@ -20,13 +20,33 @@ fn findings_name_file_line_and_column() {
     place.write("c.yml", &HELLO.replace("license: MIT", "licence: MIT"));
     let run = place.run(&["lint", "a.yml", "b.yml", "c.yml"]);
     assert_eq!(run.code, Some(2));
-    expect![[""]].assert_eq(&run.stdout);
-    expect![[""]].assert_eq(&run.stderr);
+    expect![[r#"
+        error[yaml-syntax]: `[` is never closed
+         --> b.yml:2:10
+          |
+        2 | version: [1
+          |          ^
+          |
+          = help: add `]`
+
+        error[unknown-key]: unknown key `licence` in a spec
+         --> c.yml:6:1
+          |
+        6 | licence: MIT
+          | ^^^^^^^
+          |
+          = help: did you mean `license`?
+    "#]]
+    .assert_eq(&run.stdout);
+    expect![[r#"
+        2 errors and 0 warnings in 3 files
+    "#]]
+    .assert_eq(&run.stderr);
 }
 
 #[test]
 fn warnings_alone_are_no_failure() {
-    let run = Place::with("dalec.yml", &HELLO.replace("GREETING: hello", "GREETING: hello\n  UNUSED: 1"))
+    let run = Place::with("dalec.yml", &HELLO.replace("VERSION: 1.0.0", "VERSION: 1.0.0\n  UNUSED: 1"))
         .run(&["lint"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.starts_with("warning[unused-arg]"), "{}", run.stdout);
@@ -56,15 +76,48 @@ fn a_spec_may_come_through_standard_input() {
 fn a_file_that_is_not_there_is_said_so() {
     let run = Place::new().run(&["lint", "absent.yml"]);
     assert_eq!(run.code, Some(2));
-    expect![[""]].assert_eq(&run.stderr);
+    expect![[r#"
+        error: there is no spec absent.yml
+    "#]]
+    .assert_eq(&run.stderr);
 }
 
 #[test]
 fn a_spec_is_resolved_for_a_target() {
     let place = Place::with("dalec.yml", HELLO);
-    let run = place.run(&["resolve", "--target", "trixie/deb", "--build-arg", "GREETING=salut"]);
+    let run = place.run(&["resolve", "--target", "trixie/deb", "--build-arg", "VERSION=2.0.0"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    expect![[""]].assert_eq(&run.stdout);
+    expect![[r#"
+        name: hello
+        description: Says hello
+        website: "https://example.org/hello"
+        version: "2.0.0"
+        revision: "1"
+        license: MIT
+        args:
+          VERSION: "2.0.0"
+        sources:
+          src:
+            inline:
+              file:
+                contents: |
+                  #!/bin/sh
+                  echo hello
+        dependencies:
+          runtime:
+            bash: {}
+        artifacts:
+          binaries:
+            src: {}
+        tests:
+          - name: it greets
+            steps:
+              - command: src
+                stdout:
+                  equals: |
+                    hello
+    "#]]
+    .assert_eq(&run.stdout);
     let again = place.run_with(&["resolve", "-f", "-", "--target", "trixie"], &[], &run.stdout);
     assert_eq!(again.stdout, run.stdout, "what is printed is a spec again");
 }
@@ -81,15 +134,31 @@ fn a_resolved_spec_comes_as_json_too() {
 fn resolving_for_what_does_not_exist_is_refused() {
     let run = Place::with("dalec.yml", HELLO).run(&["resolve", "--target", "bokworm"]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    expect![[""]].assert_eq(&run.stderr);
+    expect![[r#"
+        error: there is no target `bokworm`
+         |
+         = help: did you mean `bookworm`? `dalec targets` lists all of them
+    "#]]
+    .assert_eq(&run.stderr);
 }
 
 #[test]
 fn errors_of_a_spec_end_resolving() {
-    let place = Place::with("dalec.yml", &HELLO.replace("${GREETING}", "${GRETING}"));
+    let place = Place::with("dalec.yml", &HELLO.replace("${VERSION}", "${VERSOIN}"));
     let run = place.run(&["resolve"]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
-    expect![[""]].assert_eq(&run.stderr);
+    expect![[r#"
+        error[undeclared-arg]: the argument `VERSOIN` is not declared under `args`
+         --> dalec.yml:2:12
+          |
+        2 | version: ${VERSOIN}
+          |            ^^^^^^^
+          |
+          = help: did you mean `VERSION`?
+
+        error: dalec.yml has an error
+    "#]]
+    .assert_eq(&run.stderr);
 }
 
 /// The list that upstream's `frontend.targets` subrequest gives.
@@ -98,7 +167,19 @@ fn targets_are_listed() {
     let place = Place::with("dalec.yml", HELLO);
     let run = place.run(&["targets"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    expect![[""]].assert_eq(&run.stdout);
+    expect![[r#"
+        bookworm/container          minimal container with the package, from Debian 12 (bookworm)
+        bookworm/deb (default)      Debian packages for Debian 12 (bookworm)
+        bookworm/dsc                Debian source package for Debian 12 (bookworm)
+        bookworm/testing/container  Debian 12 (bookworm) container with the package, for tests
+        bookworm/worker             the image that packages for Debian 12 (bookworm) are built in
+        trixie/container            minimal container with the package, from Debian 13 (trixie)
+        trixie/deb (default)        Debian packages for Debian 13 (trixie)
+        trixie/dsc                  Debian source package for Debian 13 (trixie)
+        trixie/testing/container    Debian 13 (trixie) container with the package, for tests
+        trixie/worker               the image that packages for Debian 13 (trixie) are built in
+    "#]]
+    .assert_eq(&run.stdout);
     let run = place.run(&["targets", "-f", "dalec.yml", "--format", "json"]);
     let list: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     let trixie =
