@@ -21,15 +21,21 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
             answers.contexts.insert(name.clone(), context.state);
         }
     }
-    let images = match questions.images.as_slice() {
+    let wanted = |question: &&ImageQuestion| {
+        let replaced = questions.unless.get(question);
+        replaced.is_none_or(|context| !answers.contexts.contains_key(context))
+    };
+    let images: Vec<&ImageQuestion> = questions.images.iter().filter(wanted).collect();
+    let found = match images.as_slice() {
+        [] => Vec::new(),
         [only] => vec![image(contexts, only)],
         several => thread::scope(|scope| {
-            let asked: Vec<_> = several.iter().map(|one| scope.spawn(|| image(contexts, one))).collect();
+            let asked: Vec<_> = several.iter().map(|one| scope.spawn(move || image(contexts, one))).collect();
             let joined = asked.into_iter().map(|thread| thread.join());
             joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         }),
     };
-    for (question, answer) in questions.images.iter().zip(images) {
+    for (question, answer) in images.into_iter().zip(found) {
         answers.images.insert(question.clone(), answer?);
     }
     Ok(answers)

@@ -15,4 +15,4 @@ mod spec_file;
 
 pub use build::build;
 pub use error::FrontendError;
-pub use routes::{Target, targets};
+pub use routes::{Target, check_target, targets};

@@ -48,3 +48,11 @@ pub fn find(target: &str) -> Result<&'static Route, FrontendError> {
         routes: targets(None).into_iter().map(|target| target.name).collect(),
     })
 }
+
+/// Returns nothing if `target` can be built, hidden routes included.
+///
+/// # Errors
+/// [`FrontendError::UnknownTarget`] with the routes there are.
+pub fn check_target(target: &str) -> Result<(), FrontendError> {
+    find(target).map(drop)
+}

@@ -56,6 +56,14 @@ impl Failure {
         })
     }
 
+    /// Returns what was found instead of what was expected, if that is what went wrong.
+    pub(crate) fn mismatch(&self) -> Option<&Mismatch> {
+        match self {
+            Self::Metadata(mismatch) | Self::Content(mismatch) => Some(mismatch),
+            _ => None,
+        }
+    }
+
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
             Self::Usage(_) | Self::Description { .. } => 1,
@@ -93,6 +101,40 @@ impl fmt::Display for Failure {
                 quote(&mismatch.actual)
             ),
         }
+    }
+}
+
+impl Mismatch {
+    /// Returns one sentence about it.
+    pub(crate) fn in_words(&self) -> String {
+        let path = self.path.strip_prefix(OUTPUT_DIR).unwrap_or(&self.path);
+        let path = quote(path.as_os_str().as_encoded_bytes());
+        let path = path.trim_matches('"');
+        let (expected, actual) = (clip(quote(&self.expected)), clip(quote(&self.actual)));
+        match self.kind {
+            "equals" => format!("{path} should be {expected}, but is {actual}"),
+            "contains" => format!("{path} does not contain {expected}; it is {actual}"),
+            "matches" => format!("{path} does not match {expected}; it is {actual}"),
+            "starts_with" => format!("{path} does not start with {expected}; it is {actual}"),
+            "ends_with" => format!("{path} does not end with {expected}; it is {actual}"),
+            "empty" => format!("{path} should be empty, but is {actual}"),
+            "permissions" => format!("{path} should have the permissions {expected}, but has {actual}"),
+            "link_target_path" => format!("{path} should link to {expected}, but links to {actual}"),
+            "is_dir" if self.expected == b"is_dir=true" => format!("{path} is no directory"),
+            "is_dir" => format!("{path} is a directory; write `is_dir: true` if it should be one"),
+            "not_exist" if self.expected == b"exists=true" => format!("{path} does not exist"),
+            "not_exist" => format!("{path} exists, but should not"),
+            kind => format!("{path}: {kind} should be {expected}, but is {actual}"),
+        }
+    }
+}
+
+/// Returns the beginning of `text`, as much as a headline can bear.
+fn clip(text: String) -> String {
+    const MOST: usize = 120;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

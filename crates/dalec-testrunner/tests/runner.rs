@@ -87,6 +87,7 @@ fn not_exist_with_and_without_following() {
         &["check-file-not-exists", "--no-follow-symlinks=false", "DIR/f"],
         expect![[r#"
             2 "DIR/f": check_type=not_exist expected: "exists=false", got "exists=true"
+            dalec: error: @1: DIR/f exists, but should not
         "#]],
     );
     check(dangling, &["check-file-not-exists", "--no-follow-symlinks=false", "DIR/l"], expect!["0 "]);
@@ -95,6 +96,7 @@ fn not_exist_with_and_without_following() {
         &["check-file-not-exists", "--no-follow-symlinks=true", "DIR/l"],
         expect![[r#"
             2 "DIR/l": check_type=not_exist expected: "exists=false", got "exists=true"
+            dalec: error: @1: DIR/l exists, but should not
         "#]],
     );
     check(file(b""), &["check-file-not-exists", "--no-follow-symlinks=false", "DIR/f/g"], expect!["0 "]);
@@ -112,6 +114,7 @@ fn is_dir_holds_both_ways() {
         &[&plain[..], &["DIR"]].concat(),
         expect![[r#"
             2 "DIR": check_type=is_dir expected: "is_dir=false", got "is_dir=true"
+            dalec: error: @1: DIR is a directory; write `is_dir: true` if it should be one
         "#]],
     );
     check(
@@ -119,6 +122,7 @@ fn is_dir_holds_both_ways() {
         &[&directory[..], &["DIR/f"]].concat(),
         expect![[r#"
             2 "DIR/f": check_type=is_dir expected: "is_dir=true", got "is_dir=false"
+            dalec: error: @1: DIR/f is no directory
         "#]],
     );
     check(
@@ -126,6 +130,7 @@ fn is_dir_holds_both_ways() {
         &[&plain[..], &["DIR/f"]].concat(),
         expect![[r#"
             2 "DIR/f": check_type=not_exist expected: "exists=true", got "exists=false"
+            dalec: error: @1: DIR/f does not exist
         "#]],
     );
     check(dangling, &["check-file-isdir", "--not=true", "--no-follow-symlinks=true", "DIR/l"], expect!["0 "]);
@@ -144,6 +149,7 @@ fn permissions_are_shown_as_letters() {
         &["check-file-perms", "--no-follow-symlinks=false", "DIR/f", "644"],
         expect![[r#"
             2 "DIR/f": check_type=permissions expected: "-rw-r--r--", got "-rwxr-x---"
+            dalec: error: @1: DIR/f should have the permissions "-rw-r--r--", but has "-rwxr-x---"
         "#]],
     );
 }
@@ -157,6 +163,7 @@ fn link_targets_are_compared_as_text() {
         &["check-link-target", "DIR/l", "./nowhere"],
         expect![[r#"
             2 "DIR/l": check_type=link_target_path expected: "./nowhere", got "nowhere"
+            dalec: error: @1: DIR/l should link to "./nowhere", but links to "nowhere"
         "#]],
     );
     check(
@@ -194,6 +201,7 @@ fn content_that_is_wrong() {
         &["check-file-equals", "DIR/f", "one"],
         expect![[r#"
             3 "DIR/f": check_type=equals expected: "one", got "one\ntwo\n"
+            dalec: error: @1: DIR/f should be "one", but is "one\ntwo\n"
         "#]],
     );
     check(
@@ -201,6 +209,7 @@ fn content_that_is_wrong() {
         &["check-file-contains", "DIR/f", "three"],
         expect![[r#"
             3 "DIR/f": check_type=contains expected: "three", got "one\ntwo\n"
+            dalec: error: @1: DIR/f does not contain "three"; it is "one\ntwo\n"
         "#]],
     );
     check(
@@ -208,6 +217,7 @@ fn content_that_is_wrong() {
         &["check-file-matches", "DIR/f", "^two"],
         expect![[r#"
             3 "DIR/f": check_type=matches expected: "^two", got "one\ntwo\n"
+            dalec: error: @1: DIR/f does not match "^two"; it is "one\ntwo\n"
         "#]],
     );
     check(
@@ -222,6 +232,7 @@ fn content_that_is_wrong() {
         &["check-file-starts-with", "DIR/f", "two"],
         expect![[r#"
             3 "DIR/f": check_type=starts_with expected: "two", got "one\ntwo\n"
+            dalec: error: @1: DIR/f does not start with "two"; it is "one\ntwo\n"
         "#]],
     );
     check(
@@ -229,6 +240,7 @@ fn content_that_is_wrong() {
         &["check-file-endswith", "DIR/f", "one\ntwo\nthree"],
         expect![[r#"
             3 "DIR/f": check_type=ends_with expected: "one\ntwo\nthree", got "one\ntwo\n"
+            dalec: error: @1: DIR/f does not end with "one\ntwo\nthree"; it is "one\ntwo\n"
         "#]],
     );
     check(
@@ -236,6 +248,7 @@ fn content_that_is_wrong() {
         &["check-file-empty", "DIR/f"],
         expect![[r#"
             3 "DIR/f": check_type=empty expected: "", got "one\ntwo\n"
+            dalec: error: @1: DIR/f should be empty, but is "one\ntwo\n"
         "#]],
     );
 }
@@ -263,8 +276,11 @@ fn long_and_binary_content_is_not_dumped() {
     let path = directory.path().join("f");
     fs::write(&path, "x".repeat(5000)).unwrap();
     let outcome = runner(&["check-file-empty", path.to_str().unwrap()], &[]);
-    let shown = format!("got \"{}... (truncated, 5000 bytes in all)\"\n", "x".repeat(1024));
-    assert!(outcome.stderr().ends_with(&shown), "{}", outcome.stderr());
+    let shown = format!("got \"{}... (truncated, 5000 bytes in all)\"", "x".repeat(1024));
+    let (first, headline) =
+        outcome.stderr().trim_end().rsplit_once('\n').map(|(a, b)| (a.to_owned(), b.len())).unwrap();
+    assert!(first.ends_with(&shown), "{first}");
+    assert!(headline < 400, "a headline of {headline} bytes");
     let mut binary = vec![b'x'; 70_000];
     binary.push(0);
     check(
@@ -272,6 +288,7 @@ fn long_and_binary_content_is_not_dumped() {
         &["check-file-equals", "DIR/f", "\u{1b}[31m"],
         expect![[r#"
             3 "DIR/f": check_type=equals expected: "\x1b[31m", got "<binary data>"
+            dalec: error: @1: DIR/f should be "\x1b[31m", but is "<binary data>"
         "#]],
     );
 }

@@ -23,8 +23,21 @@ pub struct DebDistro {
     pub base_packages: &'static [&'static str],
 }
 
-/// Tools of every worker. `git` and `ca-certificates` are not needed by the packaging itself: specs count on them.
-const WORKER: &[&str] = &["build-essential", "ca-certificates", "debhelper", "dpkg-dev", "git"];
+/// Tools of every worker. Packaging itself needs few of them: specs count on the others.
+const WORKER: &[&str] = &[
+    "aptitude",
+    "build-essential",
+    "ca-certificates",
+    "debhelper",
+    "devscripts",
+    "dh-apparmor",
+    "dh-exec",
+    "dh-make",
+    "dpkg-dev",
+    "equivs",
+    "fakeroot",
+    "git",
+];
 
 /// What every container has.
 const BASE: &[&str] = &["ca-certificates"];

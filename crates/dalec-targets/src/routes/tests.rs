@@ -89,7 +89,7 @@ fn packages() {
     check(
         &plan.result,
         expect![[r#"
-            #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
+            #0 source docker-image://docker.io/library/debian:bookworm+aptitude+build-essential+ca-certificates+debhelper+devscripts+dh-apparmor+dh-exec+dh-make+dpkg-dev+equivs+fakeroot+git
             #1 file
                 scratch mkdir 755 /debian
                 ^ mkfile 644 /debian/changelog
@@ -211,59 +211,59 @@ fn source_package() {
     check(
         &plan.result,
         expect![[r#"
-        #0 source docker-image://docker.io/library/debian:bookworm+build-essential+ca-certificates+debhelper+dpkg-dev+git
-        #1 file
-            scratch mkdir 755 /debian
-            ^ mkfile 644 /debian/changelog
-            ^ mkfile 640 /debian/control
-            ^ mkdir 755 /debian/dalec
-            ^ mkfile 700 /debian/dalec/build.sh
-            ^ mkfile 700 /debian/hello.install
-            ^ mkfile 700 /debian/rules
-            ^ mkdir 755 /debian/source
-            ^ mkfile 640 /debian/source/format
-            name Write packaging files
-        #2 source local://context
-            name Read source src
-        #3 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Makes a source package: source-package.sh DIR ORIG STEM EPOCH [MARK FROM FILE TITLE]... -- [SOURCE]...
-            arg source-package
-            arg hello-1.0
-            arg hello_1.0.orig.tar.gz
-            arg hello_1.0-debian12u1
-            arg 0
-            arg --
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /work/debian #1 [/debian] ro
-            mount /work/orig/hello-1.0/src #2 ro
-            mount /work/out scratch
-            name Create source package hello 1.0
-        #4 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
-            arg changes
-            arg source
-            arg hello-1.0
-            arg hello_1.0-debian12u1_source
-            arg 0
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /work/in #3.1 ro
-            mount /work/debian #1 [/debian] ro
-            mount /work/out scratch
-            name Describe source package hello 1.0
-        #5 merge #3.1 #4.1
-            name Collect the source package
-        #6 result #5
-    "#]],
+            #0 source docker-image://docker.io/library/debian:bookworm+aptitude+build-essential+ca-certificates+debhelper+devscripts+dh-apparmor+dh-exec+dh-make+dpkg-dev+equivs+fakeroot+git
+            #1 file
+                scratch mkdir 755 /debian
+                ^ mkfile 644 /debian/changelog
+                ^ mkfile 640 /debian/control
+                ^ mkdir 755 /debian/dalec
+                ^ mkfile 700 /debian/dalec/build.sh
+                ^ mkfile 700 /debian/hello.install
+                ^ mkfile 700 /debian/rules
+                ^ mkdir 755 /debian/source
+                ^ mkfile 640 /debian/source/format
+                name Write packaging files
+            #2 source local://context
+                name Read source src
+            #3 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Makes a source package: source-package.sh DIR ORIG STEM EPOCH [MARK FROM FILE TITLE]... -- [SOURCE]...
+                arg source-package
+                arg hello-1.0
+                arg hello_1.0.orig.tar.gz
+                arg hello_1.0-debian12u1
+                arg 0
+                arg --
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /work/debian #1 [/debian] ro
+                mount /work/orig/hello-1.0/src #2 ro
+                mount /work/out scratch
+                name Create source package hello 1.0
+            #4 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg changes
+                arg source
+                arg hello-1.0
+                arg hello_1.0-debian12u1_source
+                arg 0
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /work/in #3.1 ro
+                mount /work/debian #1 [/debian] ro
+                mount /work/out scratch
+                name Describe source package hello 1.0
+            #5 merge #3.1 #4.1
+                name Collect the source package
+            #6 result #5
+        "#]],
     );
 }
 
