@@ -21,6 +21,9 @@ const WHITEOUT: &[u8] = b".wh.";
 /// Name of a file that hides everything in its directory in the layers below.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
+/// Deepest directory that is written; every level costs a descriptor and stack.
+const MAX_DEPTH: usize = 500;
+
 /// What modification times to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
@@ -161,6 +164,9 @@ impl<W: Write> Walk<'_, W> {
         path: &mut Vec<u8>,
         stat: &Stat,
     ) -> Result<(), TreeError> {
+        if path.iter().filter(|&&byte| byte == b'/').count() >= MAX_DEPTH {
+            return Err(self.read_error(path, rustix::io::Errno::NAMETOOLONG));
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory =
             fs::openat(parent, name, flags, Mode::empty()).map_err(|error| self.read_error(path, error))?;
@@ -266,18 +272,19 @@ fn is_opaque(directory: BorrowedFd<'_>) -> bool {
 
 /// Reads the attributes that belong to the content; a file system without attributes has none.
 fn read_xattrs(fd: BorrowedFd<'_>) -> rustix::io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-    let mut list = vec![0; 1 << 16];
-    let length = match fs::flistxattr(fd, &mut list[..]) {
-        Ok(length) => length,
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => return Ok(BTreeMap::new()),
+    let size = match fs::flistxattr_query(fd) {
+        Ok(size) => size,
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => 0,
         Err(error) => return Err(error),
     };
+    if size == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let mut list = vec![0; size];
+    let length = fs::flistxattr(fd, &mut list[..])?;
     let mut found = BTreeMap::new();
-    for name in list[..length].split(|&byte| byte == 0) {
-        if name.is_empty() || !is_content(name) {
-            continue;
-        }
-        let mut value = vec![0; 1 << 16];
+    for name in list[..length].split(|&byte| byte == 0).filter(|name| is_content(name)) {
+        let mut value = vec![0; fs::fgetxattr_query(fd, name)?];
         let length = fs::fgetxattr(fd, name, &mut value[..])?;
         value.truncate(length);
         found.insert(name.to_vec(), value);
@@ -325,6 +332,19 @@ mod tests {
             xattrs: true,
             cancel,
         }
+    }
+
+    #[test]
+    fn a_tree_that_is_too_deep_is_an_error_and_not_a_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        let cancel = Cancel::new();
+        let write = |depth: usize| {
+            std::fs::create_dir_all(dir.path().join("d/".repeat(depth))).unwrap();
+            write_tree(&mut Writer::new(std::io::sink()), dir.path(), &options(&cancel))
+        };
+        assert!(write(MAX_DEPTH).is_ok());
+        let error = write(MAX_DEPTH + 1).unwrap_err();
+        assert!(matches!(error, TreeError::Read { .. }));
     }
 
     #[test]

@@ -21,9 +21,6 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// How often a cancelled build is noticed while waiting.
 const TICK: Duration = Duration::from_millis(50);
-/// How much of an error page is kept.
-const MAX_ERROR_BODY: usize = 2048;
-
 /// How the client behaves.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -340,7 +337,7 @@ impl Reply<'_> {
     ///
     /// # Errors
     /// [`HttpError::Status`] if it did not.
-    pub fn expect_success(&mut self) -> Result<(), HttpError> {
+    pub fn expect_success(&self) -> Result<(), HttpError> {
         let status = self.status();
         if status.is_success() {
             return Ok(());
@@ -349,7 +346,6 @@ impl Reply<'_> {
         Err(HttpError::Status {
             url: shown_url(self.response.url()),
             status,
-            body: self.error_body(),
             retry_after: retry_after.map(Duration::from_secs),
         })
     }
@@ -420,25 +416,6 @@ impl Reply<'_> {
             return Err(bad(format!("the server redirects to {location:?}, which is not http or https")));
         }
         Ok(Some(target))
-    }
-
-    /// Returns the start of what the server said about its refusal.
-    fn error_body(&mut self) -> String {
-        let mut body = Vec::new();
-        let patience = Duration::from_secs(2);
-        let _ = self.runtime.block_on(async {
-            tokio::time::timeout(patience, async {
-                while let Ok(Some(chunk)) = self.response.chunk().await {
-                    body.extend_from_slice(&chunk);
-                    if body.len() >= MAX_ERROR_BODY {
-                        break;
-                    }
-                }
-            })
-            .await
-        });
-        body.truncate(MAX_ERROR_BODY);
-        String::from_utf8_lossy(&body).trim().to_owned()
     }
 }
 

@@ -25,6 +25,12 @@ pub enum HttpError {
         /// What is wrong with it.
         source: BadDigest,
     },
+    /// The name that the file is to get is not one.
+    #[error("{name:?} cannot be the name of a file")]
+    Filename {
+        /// The name.
+        name: String,
+    },
     /// No answer: the name is unknown, nobody listens, no secure connection.
     #[error("cannot reach {host} for {url}")]
     Unreachable {
@@ -60,8 +66,6 @@ pub enum HttpError {
         url: String,
         /// Its answer.
         status: reqwest::StatusCode,
-        /// What it said, shortened.
-        body: String,
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },

@@ -86,8 +86,13 @@ fn percent_decoded(text: &str) -> String {
 /// Returns the last component of `name`, if it can be a file's name.
 fn safe(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    let usable = !matches!(last, "" | "." | "..") && last.len() <= 255 && !last.contains(char::is_control);
-    usable.then(|| last.to_owned())
+    is_safe(last).then(|| last.to_owned())
+}
+
+/// Returns whether `name` can be a file's name: one component, of a length that file systems take.
+pub fn is_safe(name: &str) -> bool {
+    let special = matches!(name, "" | "." | "..") || name.len() > 255;
+    !special && !name.contains(|character: char| character == '/' || character.is_control())
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub struct FetchedFile {
 /// Fetches a file.
 ///
 /// # Errors
-/// When the URL or the checksum makes no sense, the server cannot be reached or says no, the content is
+/// When URL, checksum or name make no sense, the server cannot be reached or says no, the content is
 /// not what the checksum says, the cache cannot be written, or the build is cancelled.
 pub fn fetch(
     request: &HttpRequest,
@@ -72,6 +72,11 @@ pub fn fetch(
     transfer: &Transfer<'_>,
 ) -> Result<FetchedFile, HttpError> {
     let ask = ask(request)?;
+    if let Some(name) = &request.filename
+        && !filename::is_safe(name)
+    {
+        return Err(HttpError::Filename { name: name.clone() });
+    }
     let checksum = match &request.checksum {
         Some(text) => Some(text.parse::<Digest>().map_err(|source| HttpError::BadChecksum { source })?),
         None => None,

@@ -192,6 +192,10 @@ fn requests_that_make_no_sense_are_refused_before_any_network() {
     );
     assert_eq!(refused(&request("h/f".into())), "cannot fetch \"h/f\": relative URL without a base");
     assert_eq!(refused(&with_checksum("http://h/f".into(), "md5:x")), "the checksum makes no sense");
+    for name in ["", "..", "a/b", "/etc/passwd", "a\0b"] {
+        let named = HttpRequest { filename: Some(name.into()), ..request("http://h/f".into()) };
+        assert_eq!(refused(&named), format!("{name:?} cannot be the name of a file"));
+    }
     let header = ("X-A".to_owned(), "a\r\nb".to_owned());
     assert_eq!(
         refused(&HttpRequest { headers: vec![header], ..request("http://h/f".into()) }),

@@ -81,7 +81,14 @@ pub fn resolve(
         let index = match document {
             Document::Manifest(manifest) => {
                 let found = Found { digest, manifest };
-                return finish(provider, root.digest, found, blobs, transfer);
+                let image = finish(provider, root.digest, found, blobs, transfer)?;
+                // An image that does not say what it runs on is taken to be what was asked for.
+                let silent = image.platform.os.is_empty() || image.platform.architecture.is_empty();
+                return Ok(if silent {
+                    ResolvedImage { platform: platform.clone(), ..image }
+                } else {
+                    image
+                });
             }
             Document::Index(index) => index,
         };

@@ -118,7 +118,7 @@ impl RegistryProvider {
         let mut credentials = "no login was asked for".to_owned();
         for attempt in 0..2 {
             let ask = self.ask(endpoint, &url, head)?;
-            let outcome = self.client.exchange(&ask, transfer.cancel, &mut |mut reply| {
+            let outcome = self.client.exchange(&ask, transfer.cancel, &mut |reply| {
                 endpoint.answers.store(true, Ordering::Relaxed);
                 if reply.status().as_u16() == 401 {
                     return Ok(Outcome::LoginWanted(reply.headers("www-authenticate")));
