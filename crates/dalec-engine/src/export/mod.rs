@@ -1,6 +1,7 @@
 //! Results out of the engine: into a directory, or as one tar archive. Reads layers without mounting them.
 
 mod local;
+pub mod oci;
 mod tar;
 
 use std::io::{self, Write};
