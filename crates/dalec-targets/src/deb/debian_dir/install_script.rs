@@ -43,7 +43,7 @@ pub(super) fn render(spec: &TargetSpec, package: &str, placed: &[Placed<'_>], ma
     }
     let pages = layout::plain_manpages(&spec.artifacts);
     let pages = pages.iter().map(|page| (page.key, page.span));
-    let linked = units::linked(&spec.artifacts).into_iter().map(|unit| (unit.key, unit.span));
+    let linked = units::all(&spec.artifacts).into_iter().map(|unit| (unit.key, unit.span));
     for (key, span) in pages.chain(linked) {
         let file = shell_pattern(key);
         text.push_str(&format!("need {} {} {file}\n", shell(&marks.mark(span)), shell(key)));

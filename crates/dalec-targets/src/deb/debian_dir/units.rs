@@ -48,19 +48,14 @@ impl Unit<'_> {
 
 /// Returns every unit in the order of keys.
 pub(super) fn all(artifacts: &Artifacts) -> Vec<Unit<'_>> {
-    let unit = |(key, unit): (&'_ String, &dalec_spec::target_spec::Unit)| Unit {
-        key: "",
+    let units = artifacts.units.iter().map(|(key, unit)| Unit {
+        key,
         name: if unit.name.is_empty() { base(key).to_owned() } else { unit.name.clone() },
         enable: unit.enable,
         start: unit.start,
         span: unit.span,
-    };
-    artifacts.units.iter().map(|entry| Unit { key: entry.0, ..unit(entry) }).collect()
-}
-
-/// Returns the units that debhelper takes from `debian/`.
-pub(super) fn linked(artifacts: &Artifacts) -> Vec<Unit<'_>> {
-    all(artifacts)
+    });
+    units.collect()
 }
 
 /// Returns the links in `debian/`, path to target.
@@ -69,7 +64,7 @@ pub(super) fn linked(artifacts: &Artifacts) -> Vec<Unit<'_>> {
 /// [`PlanError::Invalid`] for a name that is no unit's or that debhelper does not install.
 pub(super) fn links(artifacts: &Artifacts, package: &str) -> Result<BTreeMap<String, String>, PlanError> {
     let mut links = BTreeMap::new();
-    for unit in linked(artifacts) {
+    for unit in all(artifacts) {
         let char = |char: char| char.is_ascii_alphanumeric() || ":_.@-\\".contains(char);
         if !unit.name.chars().all(char) || !TYPES.contains(&unit.suffix()) || unit.stem().is_empty() {
             return Err(PlanError::Invalid {
