@@ -1,3 +1,5 @@
+//! Layers, well-meant and hostile, unpacked into a directory.
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 

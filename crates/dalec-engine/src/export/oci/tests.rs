@@ -1,3 +1,5 @@
+//! Images written, and read back with the reader that builds use.
+
 use super::*;
 use crate::sources::http::{HttpClient, HttpSettings};
 use crate::sources::image::{ImageStore, LocalImage, Location, PulledImage, RegistrySettings, ResolveMode};

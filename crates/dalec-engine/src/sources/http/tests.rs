@@ -1,3 +1,5 @@
+//! Downloads against a server on loopback; what a person sees when one fails.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -152,6 +154,7 @@ fn a_server_that_stays_busy_is_an_error_in_the_end() {
     assert_eq!(server.lines().len(), 4);
 }
 
+/// SRC-003.
 #[test]
 fn a_wrong_digest_names_both_and_keeps_nothing() {
     let server = TestServer::start(|_| Answer::ok("tampered"));

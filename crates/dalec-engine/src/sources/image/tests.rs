@@ -1,3 +1,5 @@
+//! Images against registries on loopback and files made for the purpose.
+
 use std::time::Duration;
 
 use super::*;
