@@ -313,8 +313,8 @@ pub struct Unit {
     pub name: String,
     /// Enabled at first installation.
     pub enable: bool,
-    /// Started at first installation.
-    pub start: bool,
+    /// Started at first installation; none leaves it to the habit of the package format.
+    pub start: Option<bool>,
     /// The entry in the spec.
     pub span: Span,
 }

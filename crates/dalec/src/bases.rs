@@ -164,10 +164,24 @@ fn root_error(error: BootstrapError) -> RootError {
         },
         error => {
             // The message is taken; what is below it follows.
-            let source = std::error::Error::source(&error).map(|source| chain(source).into());
+            let source = std::error::Error::source(&error).map(below);
             RootError { message, hint, log: Vec::new(), source }
         }
     }
+}
+
+/// Returns `error` as something that can be handed on: an error of the operating system as such, for the engine
+/// knows a full disk when it sees one, anything else in words.
+fn below(error: &(dyn std::error::Error + 'static)) -> Box<dyn std::error::Error + Send + Sync> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let code = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        if let Some(code) = code {
+            return std::io::Error::from_raw_os_error(code).into();
+        }
+        next = cause.source();
+    }
+    chain(error).into()
 }
 
 /// Returns the words of an error and everything below it in one line.

@@ -137,7 +137,7 @@ object! {
         /// Enabled at first installation.
         "enable" enable: Flag,
         /// Started at first installation.
-        "start" start: Flag,
+        "start" start: Option<Flag>,
     }
 }
 

@@ -126,9 +126,9 @@ mod tests {
         let mut spec = spec();
         let unit = |start| Unit { start, ..Unit::default() };
         spec.artifacts.units = [
-            ("a.service".to_owned(), unit(true)),
-            ("b.service".to_owned(), unit(false)),
-            ("c@.service".to_owned(), unit(false)),
+            ("a.service".to_owned(), unit(Some(true))),
+            ("b.service".to_owned(), unit(Some(false))),
+            ("c@.service".to_owned(), unit(Some(false))),
         ]
         .into();
         expect![[r##"

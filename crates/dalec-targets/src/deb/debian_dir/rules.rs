@@ -163,7 +163,7 @@ mod tests {
             	debian/dalec/fix_perms.sh
 
             override_dh_installsystemd:
-            	dh_installsystemd --name=a --no-enable --no-start --restart-after-upgrade
+            	dh_installsystemd --name=a --no-enable
 
             override_dh_strip:
 

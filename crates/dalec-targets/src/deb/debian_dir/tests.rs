@@ -47,7 +47,6 @@ fn files_and_modes() {
             ^ symlink /debian/hello.a.service -> ../app/a.service
             ^ mkfile 700 /debian/hello.install
             ^ mkfile 700 /debian/postinst
-            ^ mkfile 700 /debian/prerm
             ^ mkfile 700 /debian/rules
             ^ mkdir 755 /debian/source
             ^ mkfile 640 /debian/source/format

@@ -52,7 +52,8 @@ pub(super) fn all(artifacts: &Artifacts) -> Vec<Unit<'_>> {
         key,
         name: if unit.name.is_empty() { base(key).to_owned() } else { unit.name.clone() },
         enable: unit.enable,
-        start: unit.start,
+        // Debian starts what it installs unless told otherwise.
+        start: unit.start.unwrap_or(true),
         span: unit.span,
     });
     units.collect()
@@ -126,7 +127,7 @@ mod tests {
         };
         let entries = entries.iter();
         let units =
-            entries.map(|(key, name, enable, start)| ((*key).to_owned(), unit(name, *enable, *start)));
+            entries.map(|(key, name, enable, start)| ((*key).to_owned(), unit(name, *enable, Some(*start))));
         Artifacts { units: units.collect(), ..Artifacts::default() }
     }
 
