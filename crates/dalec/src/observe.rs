@@ -1,16 +1,20 @@
-//! A gateway that passes everything on and remembers which images a build started from.
+//! A gateway that passes everything on, and shows and remembers which images a build started from.
 //!
-//! Where a base image came from is part of the result: it is printed and recorded, never silent.
+//! Where a base image came from is part of the result: it is printed and recorded, never silent. Finding one may take
+//! seconds and is no step of a graph, so it is shown as a step of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
-    BuildOptions, FileStat, Gateway, GatewayError, Reference, ResolveImage, ResolvedImage, SolveRequest,
-    Warning,
+    BuildOptions, Event, FileStat, Gateway, GatewayError, Progress, Reference, ResolveImage, ResolvedImage,
+    SolveRequest, VertexEvent, Warning,
 };
 use serde::Serialize;
+
+use crate::progress::words;
 
 /// An image that a build started from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,13 +33,14 @@ pub struct Base {
 /// A gateway with a memory for images.
 pub struct Observed<G> {
     inner: G,
+    progress: Progress,
     bases: Mutex<BTreeSet<Base>>,
 }
 
 impl<G: Gateway> Observed<G> {
-    /// Returns a gateway that passes everything on to `inner`.
-    pub fn new(inner: G) -> Self {
-        Self { inner, bases: Mutex::default() }
+    /// Returns a gateway that passes everything on to `inner` and shows on `progress` which images are looked for.
+    pub fn new(inner: G, progress: Progress) -> Self {
+        Self { inner, progress, bases: Mutex::default() }
     }
 
     /// Returns the images that were resolved so far, in order.
@@ -71,7 +76,13 @@ impl<G: Gateway> Gateway for Observed<G> {
     }
 
     fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
-        let found = self.inner.resolve_image(image)?;
+        let mut step = finding(image);
+        self.progress.event(Event::Vertex(step.clone()));
+        let found = self.inner.resolve_image(image);
+        step.completed = Some(SystemTime::now());
+        step.error = found.as_ref().err().map(GatewayError::to_string);
+        self.progress.event(Event::Vertex(step));
+        let found = found?;
         let base = Base {
             reference: image.reference.clone(),
             platform: image.platform.clone(),
@@ -88,5 +99,23 @@ impl<G: Gateway> Gateway for Observed<G> {
 
     fn warn(&self, warning: Warning) {
         self.inner.warn(warning);
+    }
+}
+
+/// Returns the step of looking for `image`, which starts now.
+fn finding(image: &ResolveImage) -> VertexEvent {
+    let mut name = format!("[internal] find {}", image.reference);
+    if !image.packages.is_empty() {
+        name = format!("{name} with {}", words::count(image.packages.len() as u64, "package"));
+    }
+    VertexEvent {
+        digest: format!("find {} {} {}", image.reference, image.platform, image.packages.join(" ")),
+        name,
+        group: String::new(),
+        inputs: Vec::new(),
+        started: Some(SystemTime::now()),
+        completed: None,
+        cached: false,
+        error: None,
     }
 }

@@ -102,17 +102,27 @@ impl Exporter<'_> {
         results: &[(String, Option<Reference>)],
         writer: impl Write + Send + 'static,
     ) -> Result<Output, CommandError> {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let counted = Counted { writer, seen: seen.clone(), digest: self.digests };
-        self.export(results, Export::Tar { writer: Box::new(std::io::BufWriter::new(counted)) })?;
-        let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let archive = Arc::new(Mutex::new(Archive {
+            writer: std::io::BufWriter::new(writer),
+            bytes: 0,
+            hash: self.digests.then(Sha256::new),
+            reader_is_gone: false,
+        }));
+        let exported = self.export(results, Export::Tar { writer: Box::new(SharedArchive(archive.clone())) });
+        let flushed = SharedArchive(archive.clone()).flush();
+        let mut archive = archive.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if archive.reader_is_gone {
+            return Err(CommandError::StdoutClosed);
+        }
+        exported?;
+        flushed.map_err(|source| CommandError::unwritable("the archive", source))?;
         Ok(Output {
             kind: "tar",
             dest: String::new(),
-            size: seen.bytes,
+            size: archive.bytes,
             written: 1,
             files: Vec::new(),
-            digest: self.digests.then(|| shown(seen.hash)),
+            digest: archive.hash.take().map(shown),
         })
     }
 
@@ -137,7 +147,7 @@ impl Exporter<'_> {
             };
             Ok(OutputFile {
                 path: path.display().to_string(),
-                size: found.is_file().then(|| found.len()),
+                size: found.is_file().then_some(found.len()),
                 digest,
             })
         };
@@ -152,32 +162,43 @@ impl Exporter<'_> {
     }
 }
 
-#[derive(Default)]
-struct Seen {
+/// An archive while it is written: counts and hashes what passes through.
+struct Archive<W: Write> {
+    writer: std::io::BufWriter<W>,
     bytes: u64,
-    hash: Sha256,
+    hash: Option<Sha256>,
+    /// Whoever read the archive wants no more of it.
+    reader_is_gone: bool,
 }
 
-/// Counts and hashes what passes through.
-struct Counted<W> {
-    writer: W,
-    seen: Arc<Mutex<Seen>>,
-    digest: bool,
-}
+/// The engine's end of an archive. The other one stays here, to flush it and to see whether that went well.
+struct SharedArchive<W: Write>(Arc<Mutex<Archive<W>>>);
 
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        let written = self.writer.write(data)?;
-        let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        seen.bytes += written as u64;
-        if self.digest {
-            seen.hash.update(&data[..written]);
+impl<W: Write> SharedArchive<W> {
+    fn with<T>(&self, act: impl FnOnce(&mut Archive<W>) -> std::io::Result<T>) -> std::io::Result<T> {
+        let mut archive = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let done = act(&mut archive);
+        if let Err(error) = &done {
+            archive.reader_is_gone |= error.kind() == std::io::ErrorKind::BrokenPipe;
         }
-        Ok(written)
+        done
+    }
+}
+
+impl<W: Write> Write for SharedArchive<W> {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.with(|archive| {
+            let written = archive.writer.write(data)?;
+            archive.bytes += written as u64;
+            if let Some(hash) = &mut archive.hash {
+                hash.update(&data[..written]);
+            }
+            Ok(written)
+        })
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.writer.flush()
+        self.with(|archive| archive.writer.flush())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use dalec_engine::store::Store;
 use dalec_engine::{Cancel, Engine, EngineOptions, userns};
-use dalec_gateway::{BuildOptions, GatewayError};
+use dalec_gateway::{BuildOptions, GatewayError, Progress};
 use dalec_spec::Platform;
 
 use super::host;
@@ -223,7 +223,7 @@ impl Request {
         let cancel = Cancel::new();
         let watch = self.watch(mode, &display, &cancel)?;
         let built = self.engine(store, &state_dir, &display, cancel, entered.mode).and_then(|engine| {
-            let builds = self.targets.iter().map(|target| self.one(&engine, &watch, target));
+            let builds = self.targets.iter().map(|target| self.one(&engine, &watch, &display.sink(), target));
             Ok((builds.collect::<Result<Vec<_>, _>>()?, engine.stats()))
         });
         display.end();
@@ -283,8 +283,14 @@ impl Request {
     }
 
     /// Builds one target and writes its result out.
-    fn one(&self, engine: &Engine, watch: &Watch, target: &str) -> Result<Built, CommandError> {
-        let gateway = Observed::new(engine.session(self.options(target)));
+    fn one(
+        &self,
+        engine: &Engine,
+        watch: &Watch,
+        progress: &Progress,
+        target: &str,
+    ) -> Result<Built, CommandError> {
+        let gateway = Observed::new(engine.session(self.options(target)), progress.clone());
         let result = dalec_frontend::build(&gateway).map_err(|error| CommandError::Frontend {
             error: Box::new(error),
             spec: self.spec.name.clone(),

@@ -47,7 +47,7 @@ impl Excerpt {
 
     /// Returns the excerpt of range `number` (from 0) of an op's location; none when there is no such range.
     pub fn of_range(excerpt: &dalec_gateway::Excerpt, number: usize, spec: &SpecName) -> Option<Self> {
-        let range = excerpt.ranges.get(number)?.clone();
+        let range = *excerpt.ranges.get(number)?;
         Self::of_op(&dalec_gateway::Excerpt { info: excerpt.info.clone(), ranges: vec![range] }, spec)
     }
 
@@ -153,7 +153,8 @@ fn visible(text: &str, range: Range<usize>) -> Range<usize> {
         let (from, shown) = (offset + line.len() - line.trim_start().len(), line.trim());
         offset += line.len();
         let is_header = number == 0 && shown.starts_with(['|', '>']) && shown.len() <= 3;
-        if !shown.is_empty() && !(is_header && offset < end) {
+        let says_nothing = shown.is_empty() || (is_header && offset < end);
+        if !says_nothing {
             return from..from + shown.len();
         }
     }

@@ -259,7 +259,6 @@ fn a_terminal_shows_what_runs_and_what_is_done() {
     terminal.show(&events[5..7]);
     expect![[r#"
           engine: root
-        ✓ [internal] load hello.yml  0.0s
         ✓ load debian:bookworm  CACHED
         bookworm/deb 2 of 4 steps done, 1 cached               2.2s
         Prepare                                                2.1s
@@ -270,7 +269,6 @@ fn a_terminal_shows_what_runs_and_what_is_done() {
     terminal.show(&events[7..13]);
     expect![[r#"
           engine: root
-        ✓ [internal] load hello.yml  0.0s
         ✓ load debian:bookworm  CACHED
         warning: the tests are skipped
          --> examples/hello.yml:2:10
@@ -289,7 +287,6 @@ fn a_terminal_shows_what_runs_and_what_is_done() {
     terminal.show(&events[13..]);
     expect![[r#"
           engine: root
-        ✓ [internal] load hello.yml  0.0s
         ✓ load debian:bookworm  CACHED
         warning: the tests are skipped
          --> examples/hello.yml:2:10
@@ -305,7 +302,6 @@ fn a_terminal_shows_what_runs_and_what_is_done() {
     .assert_eq(&terminal.frame(9_800));
     expect![[r#"
           engine: root
-        ✓ [internal] load hello.yml  0.0s
         ✓ load debian:bookworm  CACHED
         warning: the tests are skipped
          --> examples/hello.yml:2:10

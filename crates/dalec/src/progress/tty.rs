@@ -14,6 +14,10 @@ use crate::terminal::{Keep, Size, clean, cut};
 
 /// Time before anything appears.
 const PATIENCE: Duration = Duration::from_millis(150);
+/// How steps are named that nobody asked for, such as reading the spec.
+const INTERNAL: &str = "[internal]";
+/// Such steps get a line of their own when they take this long.
+const NOTABLE: Duration = Duration::from_secs(1);
 /// Most lines of a running step's log.
 const LOG_LINES: usize = 6;
 /// Most unfinished parts shown one by one.
@@ -60,16 +64,20 @@ impl Tty {
     }
 
     fn ended(&mut self, step: &Step) {
+        let took = step.elapsed(SystemTime::UNIX_EPOCH);
+        self.cached += usize::from(step.cached);
+        if step.name.starts_with(INTERNAL) && step.error.is_none() && took < NOTABLE {
+            return;
+        }
         let paint = self.paint();
         let name = match step.group.as_str() {
             "" => step.name.clone(),
             group => format!("{} {}", paint.dim(&format!("[{group}]")), step.name),
         };
-        let time = words::time(step.elapsed(SystemTime::UNIX_EPOCH));
+        let time = words::time(took);
         match &step.error {
             Some(error) => self.finished.push(format!("{} {name}  {}", paint.red("✗"), paint.red(error))),
             None if step.cached => {
-                self.cached += 1;
                 self.finished.push(format!("{} {name}  {}", paint.green("✓"), paint.dim("CACHED")));
             }
             None => self.finished.push(format!("{} {name}  {}", paint.green("✓"), paint.dim(&time))),
