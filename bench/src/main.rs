@@ -1,3 +1,87 @@
-//! Measures the product and prints JSON.
+//! Measures the product and prints JSON; what is measured, and how to read it, stands in `README.md` beside this.
 
-fn main() {}
+mod process;
+mod sandbox;
+mod scenarios;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use serde_json::{Map, Value, json};
+
+use crate::scenarios::Scenarios;
+
+const HELP: &str = "\
+Measures dalec and prints JSON.
+
+usage: dalec-bench [--runs N] [--binary PATH]...
+
+  --runs N       how often each measurement is taken (default 3)
+  --binary PATH  a dalec binary to measure; several take turns (default: a release build of this checkout)
+";
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(sandbox::TRIVIAL) {
+        return ExitCode::SUCCESS;
+    }
+    dalec_engine::sandbox::shim_main_if_requested();
+    match run() {
+        Ok(report) => {
+            println!("{report:#}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<Value, String> {
+    let (mut runs, mut binaries) = (3, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next().ok_or(HELP)?;
+        match argument.as_str() {
+            "--runs" => runs = value.parse().map_err(|_| format!("{value:?} is no number of runs"))?,
+            "--binary" => binaries.push(PathBuf::from(value)),
+            _ => return Err(HELP.into()),
+        }
+    }
+    if binaries.is_empty() {
+        binaries.push(release_build()?);
+    }
+    let mut scenarios = Vec::new();
+    for binary in &binaries {
+        scenarios.push(Scenarios::new(binary)?);
+    }
+    for run in 0..runs {
+        for scenario in &mut scenarios {
+            eprintln!("run {} of {runs}: {}", run + 1, scenario.binary().display());
+            scenario.measure()?;
+        }
+    }
+    let mut report = Map::new();
+    for scenario in scenarios {
+        report.insert(scenario.binary().display().to_string(), scenario.report());
+    }
+    // Last, because it moves this process into a namespace of its own.
+    let starts = sandbox::starts(100)?;
+    Ok(json!({ "binaries": report, "sandbox_start": scenarios::summary(&starts) }))
+}
+
+fn release_build() -> Result<PathBuf, String> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--release", "--package", "dalec", "--message-format=json-render-diagnostics"];
+    let mut build = Command::new(cargo);
+    build.args(arguments).current_dir(workspace).stderr(std::process::Stdio::inherit());
+    let built = build.output().map_err(|error| format!("cannot start cargo: {error}"))?;
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let mut executables = messages.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_binary = message["target"]["name"] == "dalec" && message["executable"].is_string();
+        is_binary.then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    executables.next_back().filter(|_| built.status.success()).ok_or_else(|| "dalec does not build".into())
+}

@@ -19,12 +19,12 @@ pub fn dalec() -> &'static Path {
             .expect("cargo starts");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let messages = String::from_utf8_lossy(&built.stdout);
-        let executables = messages.lines().filter_map(|line| {
+        let mut executables = messages.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             (message["target"]["name"] == "dalec")
                 .then(|| message["executable"].as_str().map(PathBuf::from))?
         });
-        executables.last().expect("cargo names the executable")
+        executables.next_back().expect("cargo names the executable")
     })
 }
 

@@ -79,17 +79,8 @@ impl Project {
     pub fn build_as(&self, who: Who, target: &str) -> Invocation {
         let mut invocation = Invocation::new(who, self.folder.path());
         let state = kept_state(who);
-        invocation.command.args([
-            "build",
-            "-f",
-            "spec.yml",
-            "--target",
-            target,
-            "-o",
-            "out",
-            "--progress",
-            "plain",
-        ]);
+        invocation.command.args(["build", "-f", "spec.yml", "--target", target, "-o", "out"]);
+        invocation.command.env("DALEC_PROGRESS", "plain");
         invocation.command.arg("--state-dir").arg(state).arg(".");
         invocation
     }

@@ -93,14 +93,14 @@ fn source_entries() -> String {
     let list = std::fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
     for line in list.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        if let ["deb", uri, suite, components @ ..] = words.as_slice() {
-            if uri.trim_end_matches('/').ends_with("/debian") {
-                let components = components.join(" ");
-                entries.push_str(&format!(
-                    "Types: deb-src\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n\
+        if let ["deb", uri, suite, components @ ..] = words.as_slice()
+            && uri.trim_end_matches('/').ends_with("/debian")
+        {
+            let components = components.join(" ");
+            entries.push_str(&format!(
+                "Types: deb-src\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n\
                      Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\n"
-                ));
-            }
+            ));
         }
     }
     entries

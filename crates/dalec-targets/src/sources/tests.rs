@@ -1,3 +1,5 @@
+//! What sources become in the graph.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,0 +1,11 @@
+//! The real binary in the real sandbox, from a spec to packages that are installed and run.
+//!
+//! The modules share one store, kept between runs; see `dalec_e2e::binary`.
+
+mod bad_input;
+mod cancel;
+mod first_package;
+mod lifecycle;
+mod rebuild;
+mod routes;
+mod specs;

@@ -1,0 +1,45 @@
+//! Specs that several tests build.
+
+use dalec_e2e::binary::workspace;
+use dalec_e2e::run::Project;
+
+/// Returns the text of an example of the repository.
+pub fn example(name: &str) -> String {
+    std::fs::read_to_string(workspace().join("examples").join(name)).expect("the example is there")
+}
+
+/// Returns a project with the hello example and its C file.
+pub fn hello() -> Project {
+    let project = Project::new(&example("hello.yml"));
+    project.write("hello.c", example("hello/hello.c"));
+    project
+}
+
+/// Returns a small spec without a compiler: one script, installed as `/usr/bin/NAME`.
+///
+/// `more` is appended to it.
+pub fn script(name: &str, more: &str) -> String {
+    format!(
+        "\
+name: {name}
+version: 1.0.0
+revision: 1
+noarch: true
+description: A script
+website: https://example.org
+license: MIT
+packager: Test Maintainers <test@example.org>
+sources:
+  {name}:
+    inline:
+      file:
+        permissions: 0755
+        contents: |
+          #!/bin/sh
+          echo I am {name}
+artifacts:
+  binaries:
+    {name}: {{}}
+{more}"
+    )
+}
