@@ -158,7 +158,9 @@ fn root_error(error: BootstrapError) -> RootError {
         // What the sandbox said about the command is an error of the same kind, with the command's last words.
         BootstrapError::Command { source, .. } => match source.downcast::<RootError>() {
             Ok(inner) => {
-                RootError { message, hint: inner.hint.clone(), log: inner.log.clone(), source: Some(inner) }
+                // Its own message repeats the command, which may be a long script.
+                let RootError { message: said, hint, log, source } = *inner;
+                RootError { message, hint, log, source: source.or_else(|| Some(said.into())) }
             }
             Err(source) => RootError { message, hint, log: Vec::new(), source: Some(source) },
         },

@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use dalec_engine::userns::{self, Entered, Mode};
+use dalec_spec::Platform;
 use serde_json::{Value, json};
 
 use crate::errors::CommandError;
@@ -26,6 +27,37 @@ pub fn enter() -> Result<Entered, CommandError> {
         message: error.to_string(),
         source: std::error::Error::source(&error).map(|source| source.to_string().into()),
     })
+}
+
+/// Returns nothing if programs for `platform` run here: it is this machine's own, or the kernel has an emulator for it.
+///
+/// # Errors
+/// [`CommandError::Environment`] otherwise.
+pub fn can_run(platform: &Platform, host: &Platform) -> Result<(), CommandError> {
+    // The two that run each other's programs without help; whether a given processor does, the build will see.
+    let related = [("386", "amd64"), ("arm", "arm64")];
+    let native =
+        platform.arch == host.arch || related.contains(&(platform.arch.as_str(), host.arch.as_str()));
+    if native || has_emulator(&platform.arch) {
+        return Ok(());
+    }
+    Err(CommandError::Environment {
+        message: format!("this machine cannot run programs for {platform}; it is {host}"),
+        help: Some("build on such a machine, or register an emulator (QEMU user mode, binfmt_misc)".into()),
+        source: None,
+    })
+}
+
+/// Returns whether the kernel starts an emulator for programs of `arch`, as the usual packages register it.
+fn has_emulator(arch: &str) -> bool {
+    let name = match arch {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        "386" => "i386",
+        other => other,
+    };
+    let entry = std::fs::read_to_string(format!("/proc/sys/fs/binfmt_misc/qemu-{name}"));
+    entry.is_ok_and(|text| text.starts_with("enabled"))
 }
 
 /// Returns how the engine runs, as a record.

@@ -206,6 +206,7 @@ impl Request {
 
     fn build(self, mode: Mode) -> Result<Summary, CommandError> {
         let started = Instant::now();
+        self.platforms.iter().try_for_each(|platform| surroundings::can_run(platform, &host()))?;
         // Before anything that starts a thread.
         let entered = surroundings::enter()?;
         let state_dir = surroundings::state_dir(self.state_dir.clone())?;

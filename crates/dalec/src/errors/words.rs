@@ -68,7 +68,8 @@ impl Words {
             && !log.is_empty()
         {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "the end of the log of {}:", clean(name.as_bytes(), Keep::Nothing));
+            let _ =
+                writeln!(text, "the end of the log of {}:", clean(words_of(name).as_bytes(), Keep::Nothing));
             for line in &log[log.len().saturating_sub(LOG_LINES)..] {
                 let keep = if style.color { Keep::Style } else { Keep::Nothing };
                 let _ = writeln!(text, "  | {}", clean(line.as_bytes(), keep));
@@ -181,12 +182,12 @@ fn of_step(exit: Exit, failure: &SolveFailure, spec: &SpecName) -> Words {
     let mut words = match said.next() {
         Some(first) => Words {
             excerpts: marked(&first).into_iter().collect(),
-            notes: vec![failure.to_string()],
+            notes: vec![one_line(failure)],
             ..Words::new(exit, &first.message)
         },
         None => Words {
             causes: failure.cause.as_deref().map(|cause| chain(cause, &failure.message)).unwrap_or_default(),
-            ..Words::new(exit, &failure.to_string())
+            ..Words::new(exit, &one_line(failure))
         },
     };
     for more in said {
@@ -200,6 +201,15 @@ fn of_step(exit: Exit, failure: &SolveFailure, spec: &SpecName) -> Words {
     words.step = Some((failure.name.clone(), failure.log.clone()));
     words.help.clone_from(&failure.hint);
     words
+}
+
+/// Returns the words of `failure` in one line: names of steps may hold pieces of the spec.
+fn one_line(failure: &SolveFailure) -> String {
+    format!("{}: {}", words_of(&failure.name), words_of(&failure.message))
+}
+
+fn words_of(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {

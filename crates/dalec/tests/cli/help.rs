@@ -45,3 +45,13 @@ fn shells_complete_commands_flags_and_targets() {
         assert!(!run.stdout.contains("test-runner"), "{shell} completes what is not for people");
     }
 }
+
+/// The same executable checks files inside tested containers; that is not for people, so the help is silent about it.
+#[test]
+fn the_test_runner_is_there_but_hidden() {
+    let place = Place::with("file", "hello\n");
+    let path = place.path().join("file").display().to_string();
+    let run = place.run(&["test-runner", "no-such-check", &path]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(70), ""), "{}", run.stderr);
+    assert!(!place.run(&["--help"]).stdout.contains("test-runner"));
+}
