@@ -115,3 +115,152 @@ fn write_output(text: &mut String, output: &Output) {
         let _ = writeln!(text, "  … and {} more", output.files.len() - listed.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+    use crate::outputs::OutputFile;
+
+    fn file(path: &str, size: Option<u64>) -> OutputFile {
+        OutputFile { path: path.into(), size, digest: size.map(|_| "sha256:00".to_owned()) }
+    }
+
+    fn directory(dest: &str, written: usize, files: Vec<OutputFile>) -> Output {
+        Output { kind: "local", dest: dest.into(), size: 20_480, written, files, digest: None }
+    }
+
+    fn built(target: &str, outputs: Vec<Output>) -> Built {
+        let base = Base {
+            reference: "docker.io/library/debian:bookworm".into(),
+            platform: "linux/amd64".into(),
+            digest: "sha256:11".into(),
+            origin: "pulled from its registry".into(),
+        };
+        Built { target: target.into(), platforms: vec!["linux/amd64".into()], bases: vec![base], outputs }
+    }
+
+    fn summary(ops_run: u64, builds: Vec<Built>) -> Summary {
+        Summary {
+            engine: json!({ "mode": "rootless", "ids": 1 }),
+            builds,
+            elapsed: Duration::from_millis(if ops_run == 0 { 17 } else { 12_340 }),
+            stats: Stats { ops_run, ops_cached: 5, ..Stats::default() },
+        }
+    }
+
+    #[track_caller]
+    fn check(summary: &Summary, expected: &Expect) {
+        expected.assert_eq(&summary.text(Style::default()));
+    }
+
+    #[test]
+    fn what_was_built_from_what_and_where_it_is() {
+        let files = vec![file("hello_1.0.0-1_amd64.deb", Some(20_480)), file("latest.deb", None)];
+        check(
+            &summary(14, vec![built("bookworm/deb", vec![directory("out", 2, files)])]),
+            &expect![[r#"
+            built bookworm/deb in 12.3s: 14 steps run, 5 cached
+            base docker.io/library/debian:bookworm: pulled from its registry
+            wrote 2 files, 20.5 kB, to out:
+              hello_1.0.0-1_amd64.deb    20.5 kB
+              latest.deb
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_build_in_which_nothing_changed_says_so() {
+        let files = vec![file("a.deb", Some(20_480))];
+        check(
+            &summary(0, vec![built("bookworm/deb", vec![directory("out", 0, files)])]),
+            &expect![[r#"
+            built bookworm/deb in 17ms: nothing has changed, all 5 steps cached
+            base docker.io/library/debian:bookworm: pulled from its registry
+            1 file, 20.5 kB, in out, as they were:
+              a.deb    20.5 kB
+        "#]],
+        );
+    }
+
+    #[test]
+    fn large_results_are_counted_and_archives_have_a_size() {
+        let many = (0..3000).map(|number| file(&format!("usr/{number:04}"), Some(1))).collect();
+        let tar = Output { kind: "tar", dest: "-".into(), ..directory("", 1, Vec::new()) };
+        let builds = vec![
+            built("bookworm/container", vec![directory("a", 7, many), tar]),
+            built("bookworm/deb", Vec::new()),
+        ];
+        check(
+            &summary(1, builds),
+            &expect![[r#"
+            built bookworm/container, bookworm/deb in 12.3s: 1 step run, 5 cached
+            base docker.io/library/debian:bookworm: pulled from its registry
+            3000 files, 20.5 kB, in a, 7 of them new or changed:
+              usr/0000        1 B
+              usr/0001        1 B
+              usr/0002        1 B
+              usr/0003        1 B
+              usr/0004        1 B
+              usr/0005        1 B
+              usr/0006        1 B
+              usr/0007        1 B
+              usr/0008        1 B
+              usr/0009        1 B
+              usr/0010        1 B
+              usr/0011        1 B
+              … and 2988 more
+            wrote 20.5 kB to standard output
+            nothing was written: name a directory with -o to get the result
+        "#]],
+        );
+    }
+
+    #[test]
+    fn the_record_holds_nothing_of_one_run_alone() {
+        let outputs = |written| vec![directory("out", written, vec![file("a.deb", Some(20_480))])];
+        let first = summary(14, vec![built("bookworm/deb", outputs(1))]).record();
+        let second = summary(0, vec![built("bookworm/deb", outputs(0))]).record();
+        assert_eq!(first, second);
+        expect![[r#"
+            {
+              "engine": {
+                "mode": "rootless",
+                "ids": 1
+              },
+              "builds": [
+                {
+                  "target": "bookworm/deb",
+                  "platforms": [
+                    "linux/amd64"
+                  ],
+                  "bases": [
+                    {
+                      "reference": "docker.io/library/debian:bookworm",
+                      "platform": "linux/amd64",
+                      "digest": "sha256:11",
+                      "origin": "pulled from its registry"
+                    }
+                  ],
+                  "outputs": [
+                    {
+                      "type": "local",
+                      "dest": "out",
+                      "size": 20480,
+                      "files": [
+                        {
+                          "path": "a.deb",
+                          "size": 20480,
+                          "digest": "sha256:00"
+                        }
+                      ]
+                    }
+                  ]
+                }
+              ]
+            }"#]]
+        .assert_eq(&serde_json::to_string_pretty(&first).unwrap());
+    }
+}

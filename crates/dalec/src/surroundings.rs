@@ -113,3 +113,27 @@ pub fn ca_bundle(given: Option<PathBuf>) -> Result<Option<PathBuf>, CommandError
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_runs_its_own_programs() {
+        let host = Platform::new("linux", "amd64");
+        assert!(can_run(&host, &host).is_ok());
+        assert!(can_run(&Platform::new("linux", "386"), &host).is_ok());
+        let error = can_run(&Platform::new("linux", "no-such-processor"), &host).unwrap_err();
+        assert_eq!(error.exit().code(), 3);
+    }
+
+    #[test]
+    fn the_state_directory_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = state_dir(Some(folder.path().join("a/b"))).unwrap();
+        assert_eq!(path, folder.path().join("a/b"));
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(state_dir(Some("/proc/nowhere".into())).unwrap_err().exit().code(), 3);
+    }
+}

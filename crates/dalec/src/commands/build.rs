@@ -71,7 +71,8 @@ pub struct Args {
     /// Additional context by name: directory, tar archive, image or URL
     ///
     /// A context named like a base image, such as debian:bookworm, replaces that image. Forms: a directory, a tar
-    /// archive of files or of an image, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], http://URL.
+    /// archive of files or of an image, docker-image://REFERENCE, http://URL, and oci-layout://PATH, which may end with
+    /// :TAG or @DIGEST.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
     /// Secret for the steps that name it: id=NAME[,src=FILE|,env=VARIABLE]
