@@ -8,10 +8,11 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use rustix::fs::{AtFlags, CWD};
 use rustix::io::Errno;
 
-use super::merged::{MergedNode, MergedTree, is_whiteout, list, lstat};
-use super::tree::Tree;
+use super::merged::{MergedNode, MergedTree, is_whiteout, list, lstat, read_xattrs};
+use super::tree::{Meta, Tree};
 use super::write;
 use crate::error::{IoContext, Result};
 
@@ -39,6 +40,8 @@ fn finish_dir(
     if let (true, Some(hidden)) = (opaque, hidden) {
         hide(dir, below, hidden)?;
     }
+    let Some(before) = lstat(dir)? else { return Ok(()) };
+    let mut removed = false;
     for name in list(dir)? {
         let path = dir.join(write::os(&name));
         let Some(meta) = lstat(&path)? else { continue };
@@ -50,9 +53,27 @@ fn finish_dir(
                 None => None,
             };
             finish_dir(&path, below, child.as_ref(), opaque, deletes)?;
+            if child.is_some_and(|child| says_nothing(&path, &meta, below, &child)) {
+                removed |= std::fs::remove_dir(&path).is_ok();
+            }
         }
     }
+    if removed {
+        rustix::fs::utimensat(CWD, dir, &write::times(before.mtime), AtFlags::empty())
+            .at("set the time of", dir)?;
+    }
     Ok(())
+}
+
+/// Returns whether the directory `path` of a layer, if it is empty, makes no difference: the kernel copies
+/// directories up for changes that were taken back, such as places for mounts.
+fn says_nothing(path: &Path, meta: &Meta, below: &MergedTree, node: &MergedNode) -> bool {
+    let seen = |meta: &Meta| (meta.kind.clone(), meta.mode, meta.uid, meta.gid);
+    let same_attributes = || {
+        let (own, other) = (read_xattrs(path), below.xattrs(node));
+        own.is_ok_and(|own| other.is_ok_and(|other| own == other))
+    };
+    seen(meta) == seen(below.meta(node)) && same_attributes()
 }
 
 /// Removes the opaque marks of `dir` and returns whether there was one.

@@ -205,9 +205,6 @@ impl<'a> Solve<'a> {
         if made.known {
             return Ok(made);
         }
-        if self.cancel.is_cancelled() {
-            return Err(Error::Cancelled);
-        }
         let stored =
             StoredResult { result_key: made.key, outputs: made.outputs.clone(), note: made.note.clone() };
         self.core.store().put_result(key, &stored)?;

@@ -19,6 +19,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Lock {
     file: File,
     path: PathBuf,
+    leave_file: bool,
 }
 
 /// A file to lock.
@@ -54,7 +55,7 @@ impl LockFile {
             }
             // The one before us may have removed the file between our open and our lock.
             if is_same_file(&file, &self.path).at("look at", &self.path)? {
-                return Ok(Some(Lock { file, path: self.path.clone() }));
+                return Ok(Some(Lock { file, path: self.path.clone(), leave_file: false }));
             }
         }
     }
@@ -74,10 +75,19 @@ impl LockFile {
     }
 }
 
+impl Lock {
+    /// Lets go of the lock, but leaves its file.
+    pub fn keep_file(mut self) {
+        self.leave_file = true;
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is still held, so that nobody can have locked it in between.
-        let _ = fs::remove_file(&self.path);
+        if !self.leave_file {
+            let _ = fs::remove_file(&self.path);
+        }
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }

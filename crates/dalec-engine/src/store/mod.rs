@@ -7,6 +7,8 @@
 //! ├── layers/ID/             one overlay layer; complete, never changed
 //! ├── blobs/sha256/HEX       small blobs by digest
 //! ├── caches/NAME/           what cache mounts hold
+//! ├── downloads/, images/    what servers said about files and images
+//! ├── bootstrap/             kept by whoever assembles root file systems
 //! ├── locks/NAME             held with flock while someone makes what NAME stands for
 //! └── tmp/
 //!     ├── PID-RANDOM.lock    held with flock while the process lives
@@ -29,7 +31,7 @@ mod scans;
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -38,6 +40,7 @@ use rusqlite::Connection;
 
 use crate::error::{Error, IoContext, Result};
 use crate::snapshot::LayerId;
+use crate::solver::locked;
 use process_dir::ProcessDir;
 
 pub use locks::{Lock, LockFile};
@@ -59,6 +62,8 @@ struct Inner {
     process_dir: OnceLock<ProcessDir>,
     /// Layers that were seen to exist.
     seen: Mutex<HashSet<LayerId>>,
+    /// Layers of this process that no stored result has yet; what is left of them goes with the store.
+    unclaimed: Mutex<HashSet<LayerId>>,
     durable: durable::Syncer,
 }
 
@@ -82,12 +87,15 @@ impl Store {
                 db: Mutex::new(connection),
                 process_dir: OnceLock::new(),
                 seen: Mutex::default(),
+                unclaimed: Mutex::default(),
                 durable: durable::Syncer::default(),
                 root,
             }),
         };
-        process_dir::remove_leftovers(&store.inner.root.join("tmp"))?;
         store.forget_lost_results()?;
+        if process_dir::remove_leftovers(&store.inner.root.join("tmp"))? {
+            store.remove_orphans()?;
+        }
         Ok(store)
     }
 
@@ -103,7 +111,7 @@ impl Store {
 
     /// Returns whether the layer `id` is there.
     pub(crate) fn has_layer(&self, id: &LayerId) -> bool {
-        let mut seen = self.seen();
+        let mut seen = locked(&self.inner.seen);
         if seen.contains(id) {
             return true;
         }
@@ -122,9 +130,34 @@ impl Store {
     pub(crate) fn publish_layer(&self, tree: &Path, deletes: bool) -> Result<LayerId> {
         let id = LayerId::random(deletes)?;
         let path = self.layer_path(&id);
+        locked(&self.inner.unclaimed).insert(id.clone());
         fs::rename(tree, &path).at("publish", &path)?;
-        self.seen().insert(id.clone());
+        locked(&self.inner.seen).insert(id.clone());
         Ok(id)
+    }
+
+    /// Removes layers that no result has: a process died between publishing a layer and storing its result.
+    ///
+    /// Does nothing while other processes use the store, for they may be just there.
+    fn remove_orphans(&self) -> Result<()> {
+        let _lock = self.gate().wait(&mut || Ok(()))?;
+        if process_dir::others_live(&self.inner.root.join("tmp"))? {
+            return Ok(());
+        }
+        let known = self.layers_of_results()?;
+        let layers = self.inner.root.join("layers");
+        for entry in fs::read_dir(&layers).at("read the directory", &layers)? {
+            let entry = entry.at("read the directory", &layers)?;
+            if !known.contains(&*entry.file_name().to_string_lossy()) {
+                remove_tree(&entry.path()).at("remove", entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the lock that whoever begins to write takes for a moment.
+    fn gate(&self) -> LockFile {
+        LockFile::new(self.inner.root.join("locks/store"))
     }
 
     /// Returns the directory of the cache mount called `name`; when there is none, `fill` makes its first
@@ -157,6 +190,7 @@ impl Store {
         let process_dir = match self.inner.process_dir.get() {
             Some(process_dir) => process_dir,
             None => {
+                let _lock = self.gate().wait(&mut || Ok(()))?;
                 let made = ProcessDir::make(&self.inner.root.join("tmp"))?;
                 // When another thread was faster, its directory is used and this one goes again.
                 self.inner.process_dir.get_or_init(|| made)
@@ -165,18 +199,22 @@ impl Store {
         process_dir.work_dir()
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashSet<LayerId>> {
-        // A panic elsewhere cannot leave a set of names half-changed.
-        self.inner.seen.lock().unwrap_or_else(|error| error.into_inner())
-    }
-
     fn db<T>(&self, action: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
         // Statements are atomic, so a panic of another thread leaves nothing half-done.
-        let mut connection = self.inner.db.lock().unwrap_or_else(|error| error.into_inner());
+        let mut connection = locked(&self.inner.db);
         action(&mut connection).map_err(|source| Error::Database {
             path: self.inner.root.join("store.db").display().to_string(),
             source,
         })
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for layer in locked(&self.unclaimed).drain() {
+            // What cannot be removed is an orphan, and goes with those of dead processes.
+            let _ = remove_tree(&self.root.join("layers").join(layer.directory()));
+        }
     }
 }
 
@@ -217,11 +255,17 @@ fn has_version(root: &Path) -> Result<bool> {
     }
 }
 
+/// Names in the state directory; `bootstrap` belongs to whoever assembles root file systems.
+const NAMES: [&str; 9] =
+    ["version", "layers", "blobs", "caches", "downloads", "images", "locks", "tmp", "bootstrap"];
+
 /// Makes the layout. Processes that start at the same time wait for each other.
 fn initialize(root: &Path) -> Result<()> {
-    let fresh = fs::read_dir(root).map_or(true, |mut entries| entries.next().is_none());
-    let ours = fresh || root.join("locks").is_dir();
-    if !ours {
+    let foreign = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        !name.as_encoded_bytes().starts_with(b"store.db") && !NAMES.iter().any(|known| name == *known)
+    };
+    if fs::read_dir(root).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(foreign))) {
         return Err(Error::Environment {
             message: format!("{} holds files that are not dalec's", root.display()),
             hint: "name an empty or new directory with --state-dir".into(),
@@ -229,6 +273,8 @@ fn initialize(root: &Path) -> Result<()> {
         });
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(root).at("make the directory", root)?;
+    // Layers hold set-user-id programs, which nobody else must be able to run.
+    fs::set_permissions(root, fs::Permissions::from_mode(0o700)).at("protect", root)?;
     for name in ["locks", "layers", "blobs", "blobs/sha256", "caches", "tmp"] {
         make_dir(&root.join(name), 0o700)?;
     }

@@ -74,11 +74,12 @@ impl Drop for WorkDir {
     }
 }
 
-/// Removes from `tmp` what dead processes left there.
+/// Removes from `tmp` what dead processes left there; returns whether there was anything.
 ///
 /// # Errors
 /// When `tmp` cannot be read.
-pub fn remove_leftovers(tmp: &Path) -> Result<()> {
+pub fn remove_leftovers(tmp: &Path) -> Result<bool> {
+    let mut found = false;
     for entry in fs::read_dir(tmp).at("read the directory", tmp)? {
         let path = entry.at("read the directory", tmp)?.path();
         if path.extension().is_none_or(|extension| extension != "lock") {
@@ -86,11 +87,24 @@ pub fn remove_leftovers(tmp: &Path) -> Result<()> {
         }
         // A process that starts right now makes its directory after its lock, so an unlocked lock file
         // is a dead process's.
-        if let Ok(Some(_lock)) = LockFile::new(path.clone()).try_lock() {
-            let _ = remove_tree(&path.with_extension(""));
+        if let Ok(Some(lock)) = LockFile::new(path.clone()).try_lock() {
+            found = true;
+            if remove_tree(&path.with_extension("")).is_err() {
+                // Its last processes may be dying right now; the file stays as a mark for the next start.
+                lock.keep_file();
+            }
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Returns whether processes that live have directories in `tmp`.
+///
+/// # Errors
+/// When `tmp` cannot be read.
+pub fn others_live(tmp: &Path) -> Result<bool> {
+    let mut entries = fs::read_dir(tmp).at("read the directory", tmp)?.flatten();
+    Ok(entries.any(|entry| entry.path().extension().is_some_and(|extension| extension == "lock")))
 }
 
 fn make(path: &Path) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Results of ops by key, digests of trees, and remembered answers.
 
+use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
@@ -8,6 +9,7 @@ use super::Store;
 use crate::cachekey::Key;
 use crate::error::Result;
 use crate::snapshot::{LayerId, Snapshot};
+use crate::solver::locked;
 
 /// What the store knows about an op's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +72,31 @@ impl Store {
             )?;
             transaction.commit()
         })?;
+        let mut unclaimed = locked(&self.inner.unclaimed);
+        for layer in result.outputs.iter().flat_map(Snapshot::layers) {
+            unclaimed.remove(&layer.attached());
+        }
+        drop(unclaimed);
         self.inner.durable.request(self);
         Ok(())
+    }
+
+    /// Returns the directory names of all layers that results have.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn layers_of_results(&self) -> Result<HashSet<String>> {
+        self.db(|db| {
+            let mut statement = db.prepare("SELECT outputs FROM results")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            let mut layers = HashSet::new();
+            for outputs in rows {
+                let names = outputs?;
+                let ids = names.split_whitespace().map(LayerId::from_stored);
+                layers.extend(ids.map(|id| id.directory().to_owned()));
+            }
+            Ok(layers)
+        })
     }
 
     /// Returns the digest of the part `selector` of the file system `chain` names.
