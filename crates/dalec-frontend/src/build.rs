@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use dalec_gateway::{FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
+use dalec_gateway::{Excerpt, FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
 use dalec_llb::{Platform, SourceMap, State};
 use dalec_spec::target_spec::TargetSpec;
-use dalec_spec::{Platform as SpecPlatform, ResolveOptions, SourceText, UnknownArgs};
+use dalec_spec::{Diagnostic, Platform as SpecPlatform, ResolveOptions, SourceText, UnknownArgs};
 use dalec_targets::error::PlanError;
+use dalec_targets::locate::locate;
 use dalec_targets::request::{Options as PlanOptions, Plan, Request};
 use dalec_targets::routes::{self, Route};
 use prost::Message;
@@ -109,7 +110,34 @@ impl PlatformBuild<'_> {
             diagnostics.extend(found);
             spec = resolved.filter(|_| !dalec_spec::has_errors(&diagnostics));
         }
-        spec.ok_or_else(|| FrontendError::Spec { source_text: self.source_text.clone(), diagnostics })
+        match spec {
+            Some(spec) => {
+                diagnostics.iter().for_each(|diagnostic| self.gateway.warn(self.warning(diagnostic)));
+                Ok(spec)
+            }
+            None => Err(FrontendError::Spec { source_text: self.source_text.clone(), diagnostics }),
+        }
+    }
+
+    /// Returns what a finding in a usable spec says, with the piece of the spec that it is about.
+    fn warning(&self, diagnostic: &Diagnostic) -> Warning {
+        let location = locate(&self.source_map(), diagnostic.span);
+        Warning {
+            short: diagnostic.message.clone(),
+            detail: diagnostic.help.iter().cloned().collect(),
+            excerpt: location.map(|location| Excerpt {
+                info: location.map.to_pb(),
+                ranges: location.ranges.iter().map(|range| range.to_pb()).collect(),
+            }),
+        }
+    }
+
+    fn source_map(&self) -> Arc<SourceMap> {
+        Arc::new(SourceMap {
+            filename: self.source_text.name().to_owned(),
+            language: "yaml".into(),
+            data: self.source_text.text().as_bytes().to_vec(),
+        })
     }
 
     fn plan(&self, spec: &TargetSpec, platform: &Platform) -> Result<Plan, FrontendError> {
@@ -119,11 +147,7 @@ impl PlatformBuild<'_> {
         let frontend = self.gateway.frontend_image()?;
         let request = Request {
             spec,
-            source_map: Arc::new(SourceMap {
-                filename: self.source_text.name().to_owned(),
-                language: "yaml".into(),
-                data: self.source_text.text().as_bytes().to_vec(),
-            }),
+            source_map: self.source_map(),
             platform: platform.clone(),
             answers: &answers,
             frontend: State::from_definition(&frontend).map_err(|error| GatewayError::Request {

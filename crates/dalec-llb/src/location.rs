@@ -43,7 +43,8 @@ pub struct Location {
 }
 
 impl SourceMap {
-    pub(crate) fn to_pb(&self) -> pb::SourceInfo {
+    /// Returns the text as BuildKit's messages carry it.
+    pub fn to_pb(&self) -> pb::SourceInfo {
         pb::SourceInfo {
             filename: self.filename.clone(),
             data: self.data.clone(),
@@ -54,7 +55,8 @@ impl SourceMap {
 }
 
 impl Range {
-    pub(crate) fn to_pb(self) -> pb::Range {
+    /// Returns the range as BuildKit's messages carry it.
+    pub fn to_pb(self) -> pb::Range {
         let position = |at: Position| Some(pb::Position { line: at.line, character: at.character });
         pb::Range { start: position(self.start), end: position(self.end) }
     }
