@@ -88,8 +88,8 @@ impl Pattern {
 
     /// Reaches `state`, and on from there what needs no byte.
     fn enter(&self, states: &mut [bool], state: usize) {
-        for next in state..states.len() {
-            states[next] = true;
+        for (next, reached) in states.iter_mut().enumerate().skip(state) {
+            *reached = true;
             if !matches!(self.tokens.get(next), Some(Token::Star | Token::Everything | Token::Directories)) {
                 break;
             }

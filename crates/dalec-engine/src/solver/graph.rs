@@ -163,7 +163,7 @@ impl<'a> Loader<'a> {
             )));
         };
         check_indexes(&kind, inputs.len())?;
-        let below = || inputs.iter().map(|edge| self.vertices.get(edge.vertex)).flatten();
+        let below = || inputs.iter().filter_map(|edge| self.vertices.get(edge.vertex));
         let depth = 1 + below().map(|vertex| vertex.depth).max().unwrap_or(0);
         if depth > MAX_DEPTH {
             return Err(Error::Request(format!("the graph is more than {MAX_DEPTH} ops deep")));

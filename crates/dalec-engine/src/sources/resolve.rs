@@ -39,7 +39,7 @@ struct Answer {
 /// Finds an image.
 ///
 /// # Errors
-/// [`Error::Image`] when it is nowhere to be had.
+/// An image error when it is nowhere to be had.
 pub fn resolve_image(core: &Core, image: &ResolveImage, cancel: &Cancel) -> Result<ResolvedImage> {
     let platform = platform_of(&image.platform)?;
     if let Some(rest) = image.reference.strip_prefix("oci-layout://") {

@@ -17,7 +17,7 @@
 //!
 //! Several processes share one store. Everything outside `tmp/` and `caches/` gets there by one rename, so
 //! it is complete or absent; what a dead process left in `tmp/` goes at the next start. A result counts
-//! across a crash of the machine only when the disk is known to have it, see [`durable`].
+//! across a crash of the machine only when the disk is known to have it, see the module `durable`.
 
 mod blobs;
 mod db;

@@ -142,7 +142,7 @@ mod tests {
         let tree = dir.path().join("tree");
         fs::create_dir_all(tree.join("closed/inner")).unwrap();
         std::os::unix::fs::symlink(&outside, tree.join("closed/link")).unwrap();
-        fs::set_permissions(tree.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
         let mut deep = tree.join("d");
         for _ in 0..500 {
             deep.push("d");
