@@ -40,6 +40,8 @@ pub struct Solve<'a> {
     core: &'a Core,
     graph: &'a Graph,
     cancel: Cancel,
+    /// What a look at the graph found, by position; filled before anything is evaluated.
+    seen: Mutex<HashMap<usize, Peek>>,
     /// What failed first; everything after it failed because of it.
     first: Mutex<Option<Failure>>,
 }
@@ -58,7 +60,7 @@ enum Peek {
 impl<'a> Solve<'a> {
     /// Returns a solve of `graph`; it stops when `cancel` says so, or when something in it fails.
     pub fn new(core: &'a Core, graph: &'a Graph, cancel: &Cancel) -> Self {
-        Self { core, graph, cancel: cancel.child(), first: Mutex::new(None) }
+        Self { core, graph, cancel: cancel.child(), seen: Mutex::default(), first: Mutex::default() }
     }
 
     /// Returns the file system behind `edge`, running what is missing.
@@ -69,7 +71,7 @@ impl<'a> Solve<'a> {
         let outcome = if self.graph.vertex(edge).depth > DEPTH_ON_CALLERS_STACK {
             self.on_large_stack(edge.vertex)
         } else {
-            self.evaluate(edge.vertex)
+            self.find(edge.vertex)
         };
         let outcome = outcome.map_err(|failure| locked(&self.first).clone().unwrap_or(failure))?;
         Ok(outcome.outputs.get(edge.output).cloned().unwrap_or_default())
@@ -78,15 +80,23 @@ impl<'a> Solve<'a> {
     fn on_large_stack(&self, vertex: usize) -> Result<Arc<Outcome>, Failure> {
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-            let thread = thread.spawn_scoped(scope, || self.evaluate(vertex));
+            let thread = thread.spawn_scoped(scope, || self.find(vertex));
             joined(thread)
         })
     }
 
-    fn evaluate(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
-        if let Peek::Hit(outcome) = self.peek(index, &mut HashMap::new())? {
-            return Ok(outcome);
+    /// Looks at everything below a vertex, then makes what is missing.
+    fn find(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
+        let mut seen = HashMap::new();
+        let peek = self.peek(index, &mut seen)?;
+        *locked(&self.seen) = seen;
+        match peek {
+            Peek::Hit(outcome) => Ok(outcome),
+            Peek::Miss(_) | Peek::Unknown => self.evaluate(index),
         }
+    }
+
+    fn evaluate(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
         let vertex = &self.graph.vertices[index];
         let cell = self.core.outcomes.get(cell_name(vertex));
         loop {
@@ -132,8 +142,9 @@ impl<'a> Solve<'a> {
         let mut missing: Vec<usize> = Vec::new();
         let mut known: HashMap<usize, Arc<Outcome>> = HashMap::new();
         for edge in &vertex.inputs {
-            match self.peek(edge.vertex, &mut HashMap::new())? {
-                Peek::Hit(outcome) => drop(known.insert(edge.vertex, outcome)),
+            let seen = locked(&self.seen).get(&edge.vertex).cloned();
+            match seen {
+                Some(Peek::Hit(outcome)) => drop(known.insert(edge.vertex, outcome)),
                 _ if missing.contains(&edge.vertex) => {}
                 _ => missing.push(edge.vertex),
             }
@@ -182,6 +193,7 @@ impl<'a> Solve<'a> {
         if !vertex.ignore_cache
             && let Some(stored) = self.core.store().result(&key)?
         {
+            Counters::add(&self.core.counters.cached);
             return Ok(Made {
                 key: stored.result_key,
                 outputs: stored.outputs,

@@ -26,7 +26,7 @@ use crate::cachekey::Key;
 use crate::error::{Cause, Error, Result, os_code};
 use crate::oci::BlobDir;
 use crate::ops::OpContext;
-use crate::shared::Core;
+use crate::shared::{Core, Counters};
 use crate::solver::graph::Vertex;
 use crate::solver::{Made, locked};
 use http::{HttpCache, HttpClient, HttpError, HttpSettings};
@@ -155,10 +155,11 @@ fn stored_or(context: &OpContext<'_>, key: Key, make: impl FnOnce() -> Result<Ma
     let _lock = crate::ops::wait_for_lock(context, &name, "this source")?;
     match context.core.store().result(&key)? {
         Some(stored) => {
+            Counters::add(&context.core.counters.cached);
             Ok(Made { key: stored.result_key, outputs: stored.outputs, note: stored.note, known: true })
         }
         None => {
-            crate::shared::Counters::add(&context.core.counters.run);
+            Counters::add(&context.core.counters.run);
             make()
         }
     }

@@ -174,7 +174,9 @@ impl Store {
         let unfinished = work.path().join("cache");
         make_dir(&unfinished, 0o755)?;
         fill(&unfinished)?;
-        match fs::rename(&unfinished, &path) {
+        // A plain rename would replace an empty directory, which someone may have mounted already.
+        let keep = rustix::fs::RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(rustix::fs::CWD, &unfinished, rustix::fs::CWD, &path, keep) {
             // Someone else was faster.
             Err(_) if path.is_dir() => Ok(path),
             Err(error) => Err(error).at("make the cache", &path),
