@@ -23,7 +23,7 @@ pub fn read(gateway: &dyn Gateway, options: &Options) -> Result<SourceText, Fron
         Some(input) => input,
         None => State::local(Local {
             name: CONTEXT.into(),
-            include: vec![options.filename.clone()],
+            include: vec![escaped(&options.filename)],
             follow: vec![options.filename.clone()],
             label: format!("[internal] load {}", options.filename),
             session: gateway.build_options().session.clone(),
@@ -41,4 +41,27 @@ pub fn read(gateway: &dyn Gateway, options: &Options) -> Result<SourceText, Fron
         other => other.into(),
     })?;
     SourceText::from_bytes(&options.filename, content).map_err(|error| unreadable(error.into()))
+}
+
+/// Returns the pattern that matches `name` alone.
+fn escaped(name: &str) -> String {
+    let mut pattern = String::with_capacity(name.len());
+    for char in name.chars() {
+        if matches!(char, '*' | '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn names_are_no_patterns() {
+        assert_eq!(escaped("a[1]*.yml"), "a\\[1]\\*.yml");
+        assert_eq!(escaped("dir/spec.yml"), "dir/spec.yml");
+    }
 }

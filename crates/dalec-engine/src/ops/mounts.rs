@@ -1,5 +1,6 @@
 //! The mounts of a process: what is shown where, and what becomes of it afterwards.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bollard_buildkit_proto::pb;
@@ -36,7 +37,8 @@ impl Mounts {
         let Some(root) = op.mounts.iter().find(|mount| mount.dest == "/") else {
             return Err(Error::Request("a process has no root file system".into()));
         };
-        // Cache mounts that others use are waited for before anything is mounted.
+        // Locked caches are waited for before anything is mounted.
+        mounts.lock_caches(context, op, inputs)?;
         mounts.root(context, root, inputs)?;
         for mount in op.mounts.iter().filter(|mount| mount.dest != "/") {
             mounts.add(context, mount, inputs)?;
@@ -58,6 +60,23 @@ impl Mounts {
             }
         }
         Ok(snapshots)
+    }
+
+    /// Takes the locks of all locked caches in the order of their names, each once, so that processes that use
+    /// the same caches never wait for each other in a circle.
+    fn lock_caches(&mut self, context: &OpContext<'_>, op: &pb::ExecOp, inputs: &[Snapshot]) -> Result<()> {
+        let mut wanted = BTreeMap::new();
+        for mount in op.mounts.iter().filter(|mount| mount.mount_type() == MountType::Cache) {
+            let options = mount.cache_opt.clone().unwrap_or_default();
+            if options.sharing() == pb::CacheSharingOpt::Locked {
+                let (id, name) = cache_name(mount, &input(inputs, mount.input));
+                wanted.insert(name, id);
+            }
+        }
+        for (name, id) in wanted {
+            self.locks.push(wait_for_lock(context, &format!("cache-{name}"), &format!("cache {id}"))?);
+        }
+        Ok(())
     }
 
     fn root(&mut self, context: &OpContext<'_>, mount: &pb::Mount, inputs: &[Snapshot]) -> Result<()> {
@@ -122,22 +141,11 @@ impl Mounts {
         mount: &pb::Mount,
         initial: &Snapshot,
     ) -> Result<SandboxMount> {
-        let options = mount.cache_opt.clone().unwrap_or_default();
-        let id = if options.id.is_empty() { mount.dest.clone() } else { options.id.clone() };
-        let mut hasher = Key::hasher("cache mount");
-        hasher.field(id.as_bytes()).field(initial.chain_key().to_hex().as_bytes());
-        let mut name = hasher.finish().to_hex()[..32].to_owned();
-        match options.sharing() {
-            pb::CacheSharingOpt::Shared => {}
-            pb::CacheSharingOpt::Locked => {
-                let lock = wait_for_lock(context, &format!("cache-{name}"), &format!("cache {id}"))?;
-                self.locks.push(lock);
-            }
-            pb::CacheSharingOpt::Private => {
-                let (lock, own) = private(context, &name)?;
-                self.locks.push(lock);
-                name = own;
-            }
+        let (_, mut name) = cache_name(mount, initial);
+        if mount.cache_opt.clone().unwrap_or_default().sharing() == pb::CacheSharingOpt::Private {
+            let (lock, own) = private(context, &name)?;
+            self.locks.push(lock);
+            name = own;
         }
         let source = context.core.store().cache_dir(&name, &mut |dir| fill(context, initial, dir))?;
         Ok(SandboxMount::Bind {
@@ -147,6 +155,16 @@ impl Mounts {
             readonly: mount.readonly,
         })
     }
+}
+
+/// Returns the id of a cache mount, and the name of its directory, which also says what it begins with.
+fn cache_name(mount: &pb::Mount, initial: &Snapshot) -> (String, String) {
+    let options = mount.cache_opt.clone().unwrap_or_default();
+    let id = if options.id.is_empty() { mount.dest.clone() } else { options.id };
+    let mut hasher = Key::hasher("cache mount");
+    hasher.field(id.as_bytes()).field(initial.chain_key().to_hex().as_bytes());
+    let name = hasher.finish().to_hex()[..32].to_owned();
+    (id, name)
 }
 
 /// Takes the lock `name`, telling once that `what` is waited for.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 const SCHEMA: &str = "
     -- What an op with this key made. `outputs` has one line per output: layer ids from the bottom up.
     CREATE TABLE IF NOT EXISTS results (
-        sequence   INTEGER PRIMARY KEY,
+        sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
         key        BLOB NOT NULL UNIQUE,
         result_key BLOB NOT NULL,
         outputs    TEXT NOT NULL,

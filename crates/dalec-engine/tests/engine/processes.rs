@@ -10,6 +10,7 @@ pub const CASES: &[(&str, Case)] = cases![
     mount_points_do_not_stay,
     secrets_are_seen_but_never_stored,
     caches_outlive_builds_and_private_ones_are_not_shared,
+    locked_caches_in_any_order_never_block_each_other,
     independent_steps_run_at_the_same_time,
     names_logs_and_exit_codes_are_passed_on,
     writes_to_mounts_without_output_are_dropped,
@@ -119,6 +120,21 @@ fn caches_outlive_builds_and_private_ones_are_not_shared(world: &World) {
     assert_eq!(build("one", "a").read("/log"), "a");
     assert_eq!(build("one", "b").read("/log"), "ab");
     assert_eq!(build("two", "c").read("/log"), "c");
+}
+
+fn locked_caches_in_any_order_never_block_each_other(world: &World) {
+    let built = world.build(|graph| {
+        let base = graph.base();
+        let mut step = |own: &str, [first, second]: [&'static str; 2]| {
+            let write = format!("write=/{own}=done");
+            let locked = pb::CacheSharingOpt::Locked;
+            let exec = Exec::new(&base, &[&write]).cache("/1", first, locked).cache("/2", second, locked);
+            graph.exec(exec.cache("/again", first, locked)).remove(0)
+        };
+        let (one, two) = (step("one", ["a", "b"]), step("two", ["b", "a"]));
+        graph.merge(&[&one, &two])
+    });
+    assert_eq!((built.read("/one").as_str(), built.read("/two").as_str()), ("done", "done"));
 }
 
 fn independent_steps_run_at_the_same_time(world: &World) {

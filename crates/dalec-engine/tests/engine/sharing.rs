@@ -36,7 +36,8 @@ fn engines_on_one_store_do_the_same_work_once(world: &World) {
     let started = std::thread::scope(|scope| {
         let builds: Vec<_> = (0..3).map(|_| scope.spawn(|| world.build(slow))).collect();
         // The others wait, and say so.
-        while !world.events.statuses().iter().any(|id| id.starts_with("waiting for another build")) {
+        let waiting = || world.events.statuses().iter().any(|id| id.starts_with("waiting for another build"));
+        while !waiting() && !builds.iter().any(|build| build.is_finished()) {
             std::thread::yield_now();
         }
         drop(world.build(go));
