@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use dalec_gateway::GatewayError;
+use dalec_gateway::{GatewayError, SolveFailure};
 use thiserror::Error;
 
 /// Result of the engine's inner functions.
@@ -116,6 +116,17 @@ impl Error {
             (Self::Image { reference, hint, source }, None) => {
                 GatewayError::Image { reference, hint, source }
             }
+            // What failed before there was a graph is a failed build all the same.
+            (Self::Op { message, hint, source }, None) => GatewayError::Solve(Box::new(SolveFailure {
+                vertex: String::new(),
+                name: "look things up".to_owned(),
+                message,
+                hint: (!hint.is_empty()).then_some(hint),
+                exit_code: None,
+                log: Vec::new(),
+                excerpts: Vec::new(),
+                cause: source,
+            })),
             (error, environment) => {
                 let (message, hint) = environment.unwrap_or_else(|| (error.to_string(), String::new()));
                 let source = match error {
