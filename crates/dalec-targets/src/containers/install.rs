@@ -7,11 +7,16 @@ use dalec_spec::target_spec::PackageConstraint;
 
 use super::{CACHE_KEY, keeps_docs};
 use crate::deb::architecture::architecture;
-use crate::deb::distro::DebDistro;
-use crate::deb::install::{InstallOptions, install_names, install_packages, wanted};
+use crate::deb::distro::{DebDistro, Trust};
+use crate::deb::install::{InstallOptions, install_names, install_packages, install_wanted, wanted};
+use crate::deb::relation;
+use crate::error::PlanError;
 use crate::marker::Marks;
 use crate::request::Request;
 use crate::spec_tests;
+
+/// Name of the package that depends on what the tests need.
+const TEST_DEPENDENCIES: &str = "dalec-test-deps";
 
 /// Installs into the root file systems of one container.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +29,10 @@ impl Installer<'_> {
     /// Upgrades `root` and installs `names`: what does not depend on the built packages.
     pub fn prepare(&self, root: &State, names: &[String]) -> State {
         let options = self.options("Upgrade the container's base", "Prepare container");
-        install_names(root, names, &InstallOptions { dist_upgrade: true, ..options })
+        // A base image of the spec is not the distribution's word.
+        let stock = self.request.spec.image.bases.is_empty();
+        let trust = if stock { Trust::Distribution } else { options.trust };
+        install_names(root, names, &InstallOptions { dist_upgrade: true, trust, ..options })
     }
 
     /// Installs the built packages, the `.deb` files at the top of `packages`.
@@ -35,26 +43,36 @@ impl Installer<'_> {
         install_packages(root, packages, &InstallOptions { recommends, ..options })
     }
 
-    /// Installs what the tests need, if tests will run.
-    pub fn install_test_dependencies(&self, root: &State) -> State {
+    /// Installs what the tests need, if tests will run. Version constraints bind.
+    ///
+    /// # Errors
+    /// [`PlanError::Invalid`] for what cannot be a dependency.
+    pub fn install_test_dependencies(&self, root: &State) -> Result<State, PlanError> {
+        if self.test_dependencies().is_empty() {
+            return Ok(root.clone());
+        }
+        relation::check(&self.request.spec.dependencies.test)?;
         let options = self.options("Install test dependencies", "Install test dependencies");
         let options = self.naming(&self.request.spec.dependencies.test, options);
         let ignore_cache = self.request.options.ignores_cache(spec_tests::CACHE_KEY);
-        install_names(root, &self.test_dependencies(), &InstallOptions { ignore_cache, ..options })
+        let options = InstallOptions { ignore_cache, ..options };
+        Ok(install_wanted(root, TEST_DEPENDENCIES, architecture(&self.request.platform), &options))
     }
 
-    /// Returns the names of the packages that the tests need; none if no tests will run.
+    /// Returns the names of the packages that the tests need on this platform; none if no tests will run.
     pub fn test_dependencies(&self) -> Vec<String> {
         let spec = self.request.spec;
         if self.request.options.skip_tests || spec.tests.is_empty() {
             return Vec::new();
         }
-        spec.dependencies.test.keys().cloned().collect()
+        relation::names_on_architecture(&spec.dependencies.test, architecture(&self.request.platform))
     }
 
+    /// Returns options for a root with the spec's packages in it.
     fn options(&self, name: &str, group: &str) -> InstallOptions<'_> {
         InstallOptions {
             distro: self.distro,
+            trust: Trust::Spec,
             name: name.to_owned(),
             group: ProgressGroup::new(group),
             locations: Vec::new(),

@@ -51,7 +51,8 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
 /// Test dependencies come with what they depend on themselves: tests run in the container plus exactly that.
 ///
 /// # Errors
-/// As [`image`]; [`PlanError::MissingImage`] if that image was not looked up.
+/// As [`image`]; [`PlanError::MissingImage`] if that image was not looked up; [`PlanError::Invalid`] for a test
+/// dependency that cannot be one.
 pub fn plan(
     request: &Request<'_>,
     distro: &DebDistro,
@@ -75,7 +76,7 @@ pub fn plan(
     let test_root = if extra.is_empty() {
         small.clone()
     } else {
-        shrink.run(&installer.install_test_dependencies(&linked), &extra)
+        shrink.run(&installer.install_test_dependencies(&linked)?, &extra)
     };
     let base = spec_base.map(|_| {
         let mut config = answer.config.clone();

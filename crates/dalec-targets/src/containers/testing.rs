@@ -28,7 +28,8 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
 /// package starts from there.
 ///
 /// # Errors
-/// As [`image`]; [`PlanError::MissingImage`] if that image was not looked up.
+/// As [`image`]; [`PlanError::MissingImage`] if that image was not looked up; [`PlanError::Invalid`] for a test
+/// dependency that cannot be one.
 pub fn plan(request: &Request<'_>, distro: &DebDistro, packages: &State) -> Result<Container, PlanError> {
     let spec = request.spec;
     let span = base::of_spec(spec)?.map_or_else(Span::default, |written| written.span);
@@ -42,6 +43,6 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro, packages: &State) -> Resu
     };
     let installed = installer.install(&prepared, &installable(packages), true);
     let root = symlinks::plan(&installed, &spec.image.symlinks);
-    let test_root = installer.install_test_dependencies(&root);
+    let test_root = installer.install_test_dependencies(&root)?;
     Ok(Container { root, base: Some(answer.config.clone()), test_root })
 }

@@ -134,6 +134,71 @@ fn test_dependencies_stay_out_of_the_container() {
     assert!(!names(&container.test_root).contains(&"Install test dependencies".to_owned()));
 }
 
+// TEST-019, DEP-002: version constraints bind, and other architectures' entries are left out.
+#[test]
+fn test_dependencies_have_versions_and_architectures() {
+    let constraint = |version: &[&str], arch: &[&str]| {
+        let own = |list: &[&str]| list.iter().map(|item| (*item).to_owned()).collect();
+        PackageConstraint { version: own(version), arch: own(arch), ..PackageConstraint::default() }
+    };
+    let mut spec = TargetSpec { tests: vec![Test::default()], ..TargetSpec::default() };
+    spec.dependencies.test = BTreeMap::from([
+        ("curl".into(), constraint(&[], &["amd64"])),
+        ("jq".into(), constraint(&["< 2", ">= 1.5"], &[])),
+        ("qemu".into(), constraint(&[], &["arm64"])),
+    ]);
+    let graph = describe(&testing_container(&spec, true).test_root.marshal(&Platform::linux("amd64")));
+    assert!(graph.contains("    arg amd64\n    arg curl, jq (<< 2), jq (>= 1.5)\n"), "{graph}");
+    assert!(!graph.contains("qemu"), "{graph}");
+    let graph = describe(&minimal_container(&spec, true).test_root.marshal(&Platform::linux("amd64")));
+    assert!(graph.contains("    arg purge\n    arg curl\n    arg jq\n"), "{graph}");
+    assert!(!graph.contains("qemu"), "{graph}");
+
+    spec.dependencies.test = BTreeMap::from([("qemu".into(), constraint(&[], &["arm64"]))]);
+    assert!(!names(&testing_container(&spec, true).test_root).contains(&"Install test dependencies".into()));
+}
+
+#[test]
+fn test_dependencies_cannot_add_fields() {
+    let mut spec = TargetSpec { tests: vec![Test::default()], ..TargetSpec::default() };
+    spec.dependencies.test.insert("jq\nEssential: yes".into(), PackageConstraint::default());
+    let question = testing::image(&spec, bookworm()).expect("a question");
+    plan(&spec, question, true, |request| {
+        let error = testing::plan(request, bookworm(), &image("packages")).expect_err("two lines");
+        assert!(matches!(error, PlanError::Invalid { .. }), "{error:?}");
+        Ok(Container { root: image("x"), base: None, test_root: image("x") })
+    });
+}
+
+/// The caches of package lists, by the name of the step that has them.
+fn caches(state: &State) -> BTreeMap<String, String> {
+    let graph = describe(&state.marshal(&Platform::linux("amd64")));
+    let of_step = |step: &str| {
+        let field =
+            |start: &str| step.lines().find_map(|line| Some(line.trim().strip_prefix(start)?.to_owned()));
+        Some((field("name ")?, field("mount /var/lib/apt cache ")?))
+    };
+    graph.split("\n#").filter_map(of_step).collect()
+}
+
+// What a spec's maintainer scripts leave in a cache must not decide what workers are made of.
+#[test]
+fn lists_are_not_shared_with_what_a_spec_brings() {
+    let mut spec = TargetSpec { tests: vec![Test::default()], ..TargetSpec::default() };
+    spec.dependencies.test.insert("jq".into(), PackageConstraint::default());
+    let stock = "bookwormdalec-var-lib-apt LOCKED";
+    let apart = "bookwormdalec-var-lib-apt-untrusted LOCKED";
+    let steps = ["Upgrade the container's base", "Install the packages", "Install test dependencies"];
+    let expected = |base: &str| {
+        let caches = [base, apart, apart].map(str::to_owned);
+        steps.map(str::to_owned).into_iter().zip(caches).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(caches(&testing_container(&spec, false).test_root), expected(stock));
+    assert_eq!(caches(&minimal_container(&spec, false).test_root), expected(stock));
+    spec.image.bases = vec![Spanned { value: "debian".into(), span: Span::new(0, 3) }];
+    assert_eq!(caches(&testing_container(&spec, false).test_root), expected(apart));
+}
+
 // TGT-015
 #[test]
 fn minimal_container_is_shrunk_to_one_layer() {
@@ -214,11 +279,15 @@ fn minimal_container_from_a_base_of_the_spec() {
                 name Install the packages
             #7 exec network=UNSET
                 arg install
+                arg --meta
+                arg dalec-test-deps
+                arg 1
+                arg amd64
+                arg jq
                 arg --wanted
                 arg dalec: error: 
                 arg jq
                 arg --
-                arg jq
                 mount / #6
                 name Install test dependencies
             #8 exec network=NONE

@@ -23,6 +23,15 @@ pub struct DebDistro {
     pub base_packages: &'static [&'static str],
 }
 
+/// Whose programs run as root while packages are installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The distribution's alone, verified by signatures.
+    Distribution,
+    /// What a spec builds or names too: maintainer scripts, files already in the root, a base image.
+    Spec,
+}
+
 /// Tools of every worker. Packaging itself needs few of them: specs count on the others.
 const WORKER: &[&str] = &[
     "aptitude",
@@ -85,9 +94,16 @@ impl DebDistro {
         question(self.image, self.base_packages)
     }
 
-    /// Returns the caches that every run of apt shares: package lists and downloaded packages.
-    pub fn apt_caches(&self) -> [Mount; 2] {
-        let id = |name| format!("{}dalec-{name}", self.key);
+    /// Returns the caches that runs of apt share: package lists and downloaded packages.
+    ///
+    /// apt takes what it finds there as verified, so whoever is root beside them decides what the next run
+    /// installs. Runs with a spec's programs therefore share nothing with those that workers come from.
+    pub fn apt_caches(&self, trust: Trust) -> [Mount; 2] {
+        let suffix = match trust {
+            Trust::Distribution => "",
+            Trust::Spec => "-untrusted",
+        };
+        let id = |name| format!("{}dalec-{name}{suffix}", self.key);
         [
             Mount::cache("/var/cache/apt", id("var-cache-apt"), CacheSharing::Locked),
             Mount::cache("/var/lib/apt", id("var-lib-apt"), CacheSharing::Locked),

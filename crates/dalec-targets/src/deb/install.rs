@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
 use dalec_spec::target_spec::PackageConstraint;
 
-use crate::deb::distro::DebDistro;
-use crate::deb::names::Names;
+use crate::deb::distro::{DebDistro, Trust};
 use crate::deb::relation;
 use crate::marker::Marks;
 
@@ -25,6 +24,8 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 pub struct InstallOptions<'a> {
     /// Distribution of the root file system.
     pub distro: &'a DebDistro,
+    /// Whose programs run as root in it, now or before.
+    pub trust: Trust,
     /// Words to show while it runs.
     pub name: String,
     /// Phase it belongs to.
@@ -76,17 +77,20 @@ pub fn install_names(root: &State, names: &[String], options: &InstallOptions<'_
     run(root, &[], names, options, Vec::new())
 }
 
-/// Returns `root` after the installation of a package `NAME-build-deps` that depends on all that is wanted.
-pub(super) fn install_build_dependencies(
+/// Returns `root` after the installation of a package called `package`, made on the spot, that depends on all that
+/// is wanted: version constraints bind that way. Nothing wanted changes nothing.
+pub fn install_wanted(
     root: &State,
-    names: &Names,
+    package: &str,
     architecture: &str,
     options: &InstallOptions<'_>,
 ) -> State {
+    if options.wanted.is_empty() {
+        return root.clone();
+    }
     let relations: Vec<&str> = options.wanted.iter().map(|wanted| wanted.relation.as_str()).collect();
-    let package = format!("{}-build-deps", names.package());
     // Its version says nothing: a new version of the spec finds the same dependencies installed.
-    let flags = ["--meta", &package, "1", architecture, &relations.join(", ")];
+    let flags = ["--meta", package, "1", architecture, &relations.join(", ")];
     run(root, &flags, &[], options, Vec::new())
 }
 
@@ -118,7 +122,7 @@ fn run(
         .group(&options.group)
         .at(options.locations.clone())
         .ignore_cache(options.ignore_cache)
-        .mounts(options.distro.apt_caches())
+        .mounts(options.distro.apt_caches(options.trust))
         .mount(ca_bundle())
         .mounts(mounts);
     root.run(exec).root()

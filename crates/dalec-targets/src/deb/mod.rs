@@ -9,5 +9,5 @@ mod layout;
 mod names;
 pub mod package;
 mod quote;
-mod relation;
+pub(crate) mod relation;
 pub mod worker;

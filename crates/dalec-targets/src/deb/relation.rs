@@ -9,6 +9,23 @@ use std::collections::BTreeMap;
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::PackageConstraint;
 
+use crate::error::PlanError;
+
+/// Checks that names, versions and architectures cannot become more than one relation, or another field.
+///
+/// # Errors
+/// [`PlanError::Invalid`] for a comma or a control character.
+pub fn check(list: &BTreeMap<String, PackageConstraint>) -> Result<(), PlanError> {
+    for (name, constraint) in list {
+        let mut parts = [name].into_iter().chain(&constraint.version).chain(&constraint.arch);
+        if let Some(bad) = parts.find(|part| part.contains(|char: char| char.is_control() || char == ',')) {
+            let message = format!("{bad:?} cannot be part of a dependency");
+            return Err(PlanError::invalid(message, [constraint.span]));
+        }
+    }
+    Ok(())
+}
+
 /// Returns one relation per version constraint, in the order of names and then of versions, with architectures.
 pub fn relations(list: &BTreeMap<String, PackageConstraint>) -> Vec<String> {
     list.iter()
@@ -32,6 +49,12 @@ pub fn on_architecture(
             plain(name, constraint).into_iter().map(|relation| (relation, constraint.span))
         })
         .collect()
+}
+
+/// Returns the names of the dependencies that hold on `architecture`.
+pub fn names_on_architecture(list: &BTreeMap<String, PackageConstraint>, architecture: &str) -> Vec<String> {
+    let holding = list.iter().filter(|(_, constraint)| applies(&constraint.arch, architecture));
+    holding.map(|(name, _)| name.clone()).collect()
 }
 
 fn plain(name: &str, constraint: &PackageConstraint) -> Vec<String> {

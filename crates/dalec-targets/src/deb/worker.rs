@@ -6,8 +6,8 @@ use dalec_llb::{ProgressGroup, State};
 use dalec_spec::span::Span;
 
 use crate::deb::architecture::architecture;
-use crate::deb::distro::DebDistro;
-use crate::deb::install::{InstallOptions, PATH, install_build_dependencies, install_names, wanted};
+use crate::deb::distro::{DebDistro, Trust};
+use crate::deb::install::{InstallOptions, PATH, install_names, install_wanted, wanted};
 use crate::deb::names::Names;
 use crate::error::PlanError;
 use crate::image_config::ImageConfig;
@@ -75,7 +75,8 @@ impl Worker {
             wanted,
             ..options(distro, "Install build dependencies".into(), group)
         };
-        let root = install_build_dependencies(&self.root, names, architecture, &options);
+        let package = format!("{}-build-deps", names.package());
+        let root = install_wanted(&self.root, &package, architecture, &options);
         Self { root, ..self.clone() }
     }
 }
@@ -83,6 +84,7 @@ impl Worker {
 fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
     InstallOptions {
         distro,
+        trust: Trust::Distribution,
         name,
         group,
         locations: Vec::new(),

@@ -6,6 +6,9 @@
 //!
 //! Steps of one test follow each other in one file system, and a step waits for the checks of the output of the
 //! one before. Files are checked when all steps are done. Tests know nothing of each other.
+//!
+//! Steps have the network of the sandbox, as specs written for other builders expect; checks only look at files
+//! and have none.
 
 mod checks;
 mod mounts;
@@ -114,6 +117,8 @@ impl<'a> TestPlanner<'a> {
     }
 
     /// Returns the file system after `step` and the checks of its output. `before` must hold first.
+    ///
+    /// The step keeps the network of the sandbox: what it tests may well be a client of something.
     fn step(
         &self,
         root: &State,
@@ -137,6 +142,7 @@ impl<'a> TestPlanner<'a> {
             gates.map(|(index, state)| Mount::bind(format!("{DIRECTORY}/checked/{index}"), state).readonly());
         let exec = self
             .exec(&runner_path(), &command, [step.span])?
+            .network(Network::Sandbox)
             .name(&step.command)
             .envs(self.env.clone())
             .envs(step.env.clone())
@@ -159,7 +165,7 @@ impl<'a> TestPlanner<'a> {
         Ok((executed.root(), checked))
     }
 
-    /// Returns the state that exists once `check` holds in `root`.
+    /// Returns the state that exists once `check` holds in `root`; it runs without network.
     fn check(
         &self,
         root: &State,
@@ -174,6 +180,7 @@ impl<'a> TestPlanner<'a> {
         let span = spans.into_iter().find(|span| span.end > span.start);
         let exec = self
             .exec(runner, &command, span)?
+            .network(Network::None)
             .name(shown(&command))
             .readonly_root()
             .mounts(mounts)
@@ -199,7 +206,6 @@ impl<'a> TestPlanner<'a> {
         }
         let locations: Option<Location> = locate(&self.request.source_map, spans);
         Ok(Exec::new(args)
-            .network(Network::Sandbox)
             .group(&self.group)
             .at(locations)
             .ignore_cache(self.request.options.ignores_cache(CACHE_KEY)))

@@ -102,66 +102,66 @@ fn a_step_and_its_checks() {
     check(
         HELLO,
         expect![[r##"
-        #0 source docker-image://frontend
-        #1 source docker-image://container
-        #2 file
-            scratch mkfile 444 /data
-            | {"command":"hello -x \"a b\"","stdin":"in","capture_stdout":true,"capture_stderr":false}
-            name Write a file for the test runner
-        #3 exec network=UNSET
-            arg /tmp/internal/dalec/testrunner/frontend
-            arg test-runner
-            arg step-runner
-            arg /tmp/internal/dalec/testrunner/step/step.json
-            arg /tmp/internal/dalec/testrunner/step/output
-            env A=test
-            env B=step
-            env PATH=/base/bin
-            cwd /
-            mount / #1
-            mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
-            mount /tmp/internal/dalec/testrunner/step/step.json #2 [/data] ro
-            mount /tmp/internal/dalec/testrunner/step/output scratch
-            name hello -x "a b"
-        #4 exec network=UNSET
-            arg /frontend
-            arg test-runner
-            arg check-file-equals
-            arg /tmp/internal/dalec/testrunner/step/output/stdout
-            arg Hello
-            cwd /
-            mount / #0 ro
-            mount /tmp/internal/dalec/testrunner/step/output #3.1 ro
-            mount /tmp/internal/dalec/testrunner/result scratch
-            name check-file-equals /tmp/internal/dalec/testrunner/step/output/stdout Hello
-        #5 exec network=UNSET
-            arg /tmp/internal/dalec/testrunner/frontend
-            arg test-runner
-            arg check-file-isdir
-            arg --not=true
-            arg --no-follow-symlinks=false
-            arg /etc/hello.conf
-            cwd /
-            mount / #3 ro
-            mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
-            mount /tmp/internal/dalec/testrunner/result scratch
-            name check-file-isdir --not=true --no-follow-symlinks=false /etc/hello.conf
-        #6 exec network=UNSET
-            arg /tmp/internal/dalec/testrunner/frontend
-            arg test-runner
-            arg check-file-perms
-            arg --no-follow-symlinks=false
-            arg /etc/hello.conf
-            arg 644
-            cwd /
-            mount / #3 ro
-            mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
-            mount /tmp/internal/dalec/testrunner/result scratch
-            name check-file-perms --no-follow-symlinks=false /etc/hello.conf 644
-        #7 merge #4 #5 #6
-            name all
-        #8 result #7
-    "##]],
+            #0 source docker-image://frontend
+            #1 source docker-image://container
+            #2 file
+                scratch mkfile 444 /data
+                | {"command":"hello -x \"a b\"","stdin":"in","capture_stdout":true,"capture_stderr":false}
+                name Write a file for the test runner
+            #3 exec network=UNSET
+                arg /tmp/internal/dalec/testrunner/frontend
+                arg test-runner
+                arg step-runner
+                arg /tmp/internal/dalec/testrunner/step/step.json
+                arg /tmp/internal/dalec/testrunner/step/output
+                env A=test
+                env B=step
+                env PATH=/base/bin
+                cwd /
+                mount / #1
+                mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
+                mount /tmp/internal/dalec/testrunner/step/step.json #2 [/data] ro
+                mount /tmp/internal/dalec/testrunner/step/output scratch
+                name hello -x "a b"
+            #4 exec network=NONE
+                arg /frontend
+                arg test-runner
+                arg check-file-equals
+                arg /tmp/internal/dalec/testrunner/step/output/stdout
+                arg Hello
+                cwd /
+                mount / #0 ro
+                mount /tmp/internal/dalec/testrunner/step/output #3.1 ro
+                mount /tmp/internal/dalec/testrunner/result scratch
+                name check-file-equals /tmp/internal/dalec/testrunner/step/output/stdout Hello
+            #5 exec network=NONE
+                arg /tmp/internal/dalec/testrunner/frontend
+                arg test-runner
+                arg check-file-isdir
+                arg --not=true
+                arg --no-follow-symlinks=false
+                arg /etc/hello.conf
+                cwd /
+                mount / #3 ro
+                mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
+                mount /tmp/internal/dalec/testrunner/result scratch
+                name check-file-isdir --not=true --no-follow-symlinks=false /etc/hello.conf
+            #6 exec network=NONE
+                arg /tmp/internal/dalec/testrunner/frontend
+                arg test-runner
+                arg check-file-perms
+                arg --no-follow-symlinks=false
+                arg /etc/hello.conf
+                arg 644
+                cwd /
+                mount / #3 ro
+                mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
+                mount /tmp/internal/dalec/testrunner/result scratch
+                name check-file-perms --no-follow-symlinks=false /etc/hello.conf 644
+            #7 merge #4 #5 #6
+                name all
+            #8 result #7
+        "##]],
     );
 }
 

@@ -9,7 +9,7 @@ use dalec_spec::target_spec::{PackageConstraint, TargetSpec};
 use crate::deb::debian_dir::capabilities;
 use crate::deb::names::Names;
 use crate::deb::quote::one_line;
-use crate::deb::relation::relations;
+use crate::deb::relation;
 use crate::error::PlanError;
 
 /// Address of a maintainer who gave none.
@@ -84,18 +84,8 @@ fn list(text: &mut String, name: &str, items: &[String]) {
 }
 
 fn check(list: &std::collections::BTreeMap<String, PackageConstraint>) -> Result<Vec<String>, PlanError> {
-    for (name, constraint) in list {
-        let parts = [name].into_iter().chain(&constraint.version).chain(&constraint.arch);
-        if let Some(bad) =
-            parts.into_iter().find(|part| part.contains(|char: char| char.is_control() || char == ','))
-        {
-            return Err(PlanError::invalid(
-                format!("{bad:?} cannot be part of a dependency"),
-                [constraint.span],
-            ));
-        }
-    }
-    Ok(relations(list))
+    relation::check(list)?;
+    Ok(relation::relations(list))
 }
 
 /// What the maintainer scripts call and no essential package brings.

@@ -7,7 +7,7 @@ use crate::error::PlanError;
 /// Returns the file, or nothing without links.
 ///
 /// # Errors
-/// [`PlanError::Invalid`] for a path with white space, which the format cannot hold.
+/// [`PlanError::Invalid`] for a path that the format cannot hold: with white space, or one that makes a comment.
 pub(super) fn render(links: &[Link]) -> Result<Option<String>, PlanError> {
     let mut text = String::new();
     for link in links {
@@ -21,6 +21,13 @@ pub(super) fn render(links: &[Link]) -> Result<Option<String>, PlanError> {
                 format!("{:?} -> {:?} cannot be a link of a Debian package", link.dest, link.source);
             return Err(PlanError::invalid(message, [link.span]));
         }
+        if source.starts_with('#') {
+            return Err(PlanError::Invalid {
+                message: format!("{:?} cannot be what a link of a Debian package points at", link.source),
+                spans: vec![link.span],
+                hint: Some("a line that starts with `#` is a comment there; choose another name".into()),
+            });
+        }
         text.push_str(&format!("{source} {dest}\n"));
     }
     Ok((!text.is_empty()).then_some(text))
@@ -28,6 +35,8 @@ pub(super) fn render(links: &[Link]) -> Result<Option<String>, PlanError> {
 
 #[cfg(test)]
 mod tests {
+    use dalec_spec::span::Span;
+
     use super::*;
 
     fn link(source: &str, dest: &str) -> Link {
@@ -47,5 +56,17 @@ mod tests {
         for (source, dest) in [("a b", "c"), ("a", "b\nc d"), ("/", "a"), ("a", ""), ("$x", "a")] {
             assert!(render(&[link(source, dest)]).is_err(), "{source:?} {dest:?}");
         }
+    }
+
+    /// Such a line would be a comment, and the link would be missing without a word.
+    #[test]
+    fn no_link_becomes_a_comment() {
+        for source in ["#x", "/#x", "//#x/y"] {
+            let link = Link { span: Span::new(3, 7), ..link(source, "/usr/bin/x") };
+            let error = render(&[link]).expect_err("a comment");
+            assert_eq!(error.spans(), [Span::new(3, 7)]);
+            assert!(error.hint().expect("a hint").contains("comment"));
+        }
+        assert!(render(&[link("/usr/x#1", "/usr/x")]).is_ok());
     }
 }

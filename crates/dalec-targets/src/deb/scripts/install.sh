@@ -72,7 +72,7 @@ while [ "$1" != -- ]; do
     --meta)
         mkdir -p "$work/meta/DEBIAN"
         printf 'Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: dalec\nDepends: %s\nDescription: %s\n' \
-            "$2" "$3" "$4" "$5" 'build dependencies' >"$work/meta/DEBIAN/control"
+            "$2" "$3" "$4" "$5" 'what was asked for' >"$work/meta/DEBIAN/control"
         directory="$work"
         shift 4
         ;;
