@@ -1,5 +1,8 @@
 //! The kernel's own file systems in a sandbox: `/proc`, `/sys`, a small `/dev`, and what is hidden of them.
 //!
+//! The three must be directories of the root itself: behind a symbolic link, nothing of them would be found again to
+//! be hidden, so a root with such a link is refused.
+//!
 //! The lists of hidden and read-only paths are the ones of other container engines, so that programs find
 //! the world they know.
 
@@ -10,7 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-use super::places::{Kind, Parents, Places};
+use super::places::Places;
 use super::wire::{At, Failure};
 use crate::mount::detached::{self, Depth};
 use crate::userns;
@@ -52,32 +55,37 @@ const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
 /// Mounts `/proc`, `/sys` and `/dev`. Must run in the pid, ipc and network namespaces of the sandbox.
 pub(super) fn mount(places: &mut Places<'_>, mode: userns::Mode) -> Result<(), Failure> {
     let proc = detached::filesystem("proc", &[], INERT).at("mount /proc")?;
-    attach(places, &proc, "/proc")?;
-    attach(places, &sysfs().at("mount /sys")?, "/sys")?;
+    attach(places, &proc, "proc")?;
+    attach(places, &sysfs().at("mount /sys")?, "sys")?;
     let dev = detached::filesystem("tmpfs", &[("mode", "0755"), ("size", "64m")], NOSUID | NODEV)
         .at("mount /dev")?;
-    attach(places, &dev, "/dev")?;
+    attach(places, &dev, "dev")?;
     fill_dev(&dev, mode).at("fill /dev")
 }
 
 /// Hides and protects what the command must not see or change. Must run after all other mounts.
 pub(super) fn mask(places: &Places<'_>) -> Result<(), Failure> {
     for path in READ_ONLY {
-        if let Some(place) = places.existing(path) {
-            protect(&place).at(format!("make {path} read-only"))?;
-        }
+        change_existing(places, path, protect).at(format!("make {path} read-only"))?;
     }
     for path in MASKED {
-        if let Some(place) = places.existing(path) {
-            hide(&place).at(format!("hide {path}"))?;
-        }
+        change_existing(places, path, hide).at(format!("hide {path}"))?;
     }
     Ok(())
 }
 
-fn attach(places: &mut Places<'_>, tree: &OwnedFd, path: &str) -> Result<(), Failure> {
-    let place = places.mount_point(path, Kind::Directory, Parents::Remove)?;
-    detached::attach(tree, &place).at(format!("mount {path}"))
+/// Kernels differ in what they have: what is missing needs no change, but every other failure is one.
+fn change_existing(
+    places: &Places<'_>,
+    path: &str,
+    change: fn(&OwnedFd) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    places.existing(path)?.map_or(Ok(()), |place| change(&place))
+}
+
+fn attach(places: &mut Places<'_>, tree: &OwnedFd, name: &str) -> Result<(), Failure> {
+    let place = places.top_directory(name)?;
+    detached::attach(tree, &place).at(format!("mount /{name}"))
 }
 
 /// A user namespace may mount its own `/sys` only with its own network; else the host's is shown.

@@ -16,8 +16,8 @@
 //! dies that spawned it.)
 //!
 //! What the command sees: its root, the mounts of the spec, `/proc`, `/sys` and a small `/dev`, a host name, and
-//! either the host's network or none. What it keeps of root's rights are the 14 capabilities of other builders,
-//! and system calls that matter for breaking out are refused. Device files it makes are dead (`nodev`), which
+//! either the host's network or none. What it keeps of root's rights are the 14 capabilities of other builders
+//! (12 where real root shares the host's network), and system calls that matter for breaking out are refused. Device files it makes are dead (`nodev`), which
 //! stands in for a device control group. `fsync` and its kin are answered as done: build roots need not survive a power cut.
 //!
 //! This room sets up no control group, knows no cache and no layer, and downloads nothing.

@@ -87,9 +87,30 @@ impl<'a> Places<'a> {
         open_in(self.root, &located.path(), OFlags::PATH | OFlags::DIRECTORY).at(format!("enter {path}"))
     }
 
-    /// Opens `path` if it exists and is no symbolic link.
-    pub(super) fn existing(&self, path: &str) -> Option<OwnedFd> {
-        open_in(self.root, Path::new(path), OFlags::PATH | OFlags::NOFOLLOW).ok()
+    /// Opens the directory `name` right below the root, made as a mount point if it is missing. A symbolic link is
+    /// not followed but refused, as is anything else that is no directory.
+    pub(super) fn top_directory(&mut self, name: &str) -> Result<OwnedFd, Failure> {
+        let step = || format!("create the mount point /{name}");
+        let open = |root| match open_in(root, Path::new(name), OFlags::PATH | OFlags::DIRECTORY) {
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::LOOP) => Err(Failure::invalid(step(), "it is a symbolic link in the root")),
+            Err(Errno::NOTDIR) => Err(Failure::invalid(step(), "it is not a directory in the root")),
+            result => result.map(Some).at(step()),
+        };
+        if let Some(directory) = open(self.root)? {
+            return Ok(directory);
+        }
+        let stub = self.make(Path::new(""), OsStr::new(name), Kind::Directory).at(step())?;
+        self.stubs.extend(stub);
+        open(self.root)?.ok_or(Errno::NOENT).at(step())
+    }
+
+    /// Opens `path`, or returns `None` if there is no such place. Symbolic links are not followed but an error.
+    pub(super) fn existing(&self, path: &str) -> Result<Option<OwnedFd>, Errno> {
+        match open_in(self.root, Path::new(path), OFlags::PATH) {
+            Err(Errno::NOENT) => Ok(None),
+            result => result.map(Some),
+        }
     }
 
     /// Makes one file or directory; returns what to remember of it, which is nothing outside of the root's own mount.
@@ -272,6 +293,21 @@ mod tests {
             "no/such/../../usr/lib",
             Ok(("usr/lib", 1)),
         );
+    }
+
+    #[test]
+    fn only_what_is_missing_counts_as_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        symlink(".", directory.path().join("link")).unwrap();
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        let root = rustix::fs::open(directory.path(), OFlags::PATH, Mode::empty()).unwrap();
+        let places = Places::new(root.as_fd()).unwrap();
+        let existing = |path: &str| places.existing(path).map(|place| place.is_some());
+        assert_eq!(existing("/file"), Ok(true));
+        assert_eq!(existing("/no/such"), Ok(false));
+        assert_eq!(existing("/link"), Err(Errno::LOOP));
+        assert_eq!(existing("/link/file"), Err(Errno::LOOP));
+        assert_eq!(existing("/file/below"), Err(Errno::NOTDIR));
     }
 
     #[test]

@@ -118,7 +118,8 @@ impl<'a> Command<'a> {
 
     fn reduce_rights(&self) -> Result<(), Failure> {
         let single = self.spec.mode.has_single_id();
-        capabilities::limit_bounding_set().at("limit the capabilities")?;
+        let kept = capabilities::kept(self.spec.mode, self.spec.network);
+        capabilities::limit_bounding_set(kept).at("limit the capabilities")?;
         Filter::new(single).load().at("load the system call filter")?;
         if !single {
             let User { uid, gid, groups, .. } = self.user;
@@ -128,7 +129,7 @@ impl<'a> Command<'a> {
             rustix::thread::set_thread_res_uid(*uid, *uid, *uid).at(step.as_str())?;
         }
         if single || self.user.uid.is_root() {
-            capabilities::drop_to_kept().at("drop capabilities")?;
+            capabilities::drop_to(kept).at("drop capabilities")?;
         }
         Ok(())
     }

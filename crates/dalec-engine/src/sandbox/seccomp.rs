@@ -207,6 +207,9 @@ mod tests {
         assert_eq!(decide(&filter, I386, 212, 0), DONE);
         assert_eq!(decide(&filter, I386, 21, 0), REFUSE);
         assert_eq!(decide(&filter, I386, 3, 0), ALLOW);
+        // socket, and socketcall, by which it could be called unseen.
+        assert_eq!(decide(&filter, I386, 359, libc::AF_VSOCK as u32), REFUSE);
+        assert_eq!(decide(&filter, I386, 102, 1), MISSING);
         // x32.
         assert_eq!(native(&filter, 0x4000_0000, 0), MISSING);
     }

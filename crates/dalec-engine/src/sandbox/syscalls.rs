@@ -219,7 +219,9 @@ const I386: Table = Table {
         166, // vm86
         113, // vm86old
     ],
+    // The arguments of socketcall are in memory, out of sight, too; without it, there are the calls of its parts.
     missing: &[
+        102, // socketcall
         435, // clone3
         425, // io_uring_setup
         426, // io_uring_enter

@@ -19,6 +19,7 @@ pub const ALL: &[(&str, Case)] = cases![
     environment_is_what_was_given_and_home,
     nothing_but_the_standard_descriptors_is_open,
     rights_are_the_usual_fourteen,
+    rights_do_not_reach_the_hosts_network,
     dangerous_calls_are_refused,
     flushing_is_answered_as_done,
     ownership_changes_work_or_are_answered_as_done,
@@ -26,6 +27,7 @@ pub const ALL: &[(&str, Case)] = cases![
     device_files_made_inside_are_dead,
     devices_of_the_sandbox_work,
     kernel_settings_are_hidden_or_read_only,
+    roots_that_redirect_kernel_file_systems_are_refused,
     no_file_of_the_host_is_visible,
     control_groups_of_the_host_have_no_names,
     network_none_has_only_loopback,
@@ -131,6 +133,15 @@ fn rights_are_the_usual_fourteen(world: &World) {
     }
 }
 
+fn rights_do_not_reach_the_hosts_network(world: &World) {
+    // Without 10 (binding low ports) and 13 (raw packets), unless a user namespace makes them void there anyway.
+    let rights = if world.mode == Mode::Privileged { "00000000a80401fb" } else { FOURTEEN };
+    let answers = world.probe_with(&["status=CapEff", "status=CapPrm", "status=CapBnd"], |spec| {
+        spec.network = Network::Host;
+    });
+    assert_eq!(answers, format!("{rights}\n{rights}\n{rights}\n"));
+}
+
 fn dangerous_calls_are_refused(world: &World) {
     let calls = ["mount", "umount", "unshare-user", "clone-user", "bpf", "keyctl", "vsock", "clone3"]
         .map(|name| format!("call={name}"));
@@ -209,6 +220,31 @@ fn kernel_settings_are_hidden_or_read_only(world: &World) {
         let answer = world.probe(&[&format!("append={path}")]);
         assert!(["EROFS\n", "EACCES\n"].contains(&answer.as_str()), "{path}: {answer}");
     }
+}
+
+/// Behind a link, nothing of them would be found again to be hidden.
+fn roots_that_redirect_kernel_file_systems_are_refused(world: &World) {
+    for name in ["proc", "sys", "dev"] {
+        let refusal = |prepare: &dyn Fn(&Path)| {
+            let root = world.root();
+            prepare(&root.path());
+            let error = world.spawn(&world.spec(&root, &["pid"])).unwrap_err();
+            describe(&error)
+        };
+        let step = format!("cannot prepare the sandbox: create the mount point /{name}");
+        for target in ["p", "/lib", "no/such"] {
+            let linked = refusal(&|root| {
+                std::fs::create_dir(root.join("p")).unwrap();
+                std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+            });
+            assert_eq!(linked, format!("{step}: it is a symbolic link in the root"));
+        }
+        let file = refusal(&|root| std::fs::write(root.join(name), "").unwrap());
+        assert_eq!(file, format!("{step}: it is not a directory in the root"));
+    }
+    let root = world.root();
+    std::fs::create_dir(root.path().join("proc")).unwrap();
+    assert_eq!(world.probe_in(&root, &["pid"], |_| ()), "2\n");
 }
 
 fn no_file_of_the_host_is_visible(world: &World) {
