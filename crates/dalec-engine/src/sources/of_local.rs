@@ -48,7 +48,7 @@ pub fn run(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Resul
     let path = changed.unwrap_or_default();
     Err(Error::Op {
         message: format!("{} changes while it is read", path.display()),
-        hint: "stop what writes to it, or leave it out with .dockerignore".into(),
+        hint: "stop what writes to it, or leave it out with `excludes` in the source of the spec".into(),
         source: None,
     })
 }

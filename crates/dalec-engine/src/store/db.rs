@@ -1,9 +1,11 @@
 //! The database file: its tables and how it is opened.
+//!
+//! The last process to leave folds the log back into the database, so that the next one need not read it.
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Error, Result};
 
@@ -70,8 +72,6 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(32);
     // In WAL mode this is safe against crashes of the machine: the last transactions may be lost, no more.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    // Leaving is faster without folding the log back; the next writer does it when the log is long.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
 

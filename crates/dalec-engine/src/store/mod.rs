@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! STATE/                     mode 0700: layers hold set-user-id programs
-//! ├── version                which layout this is; written last when the store is made
+//! ├── version                which layout this is, and whose ids; written last when the store is made
 //! ├── store.db               SQLite (WAL): results by key, digests of trees, small answers
 //! ├── layers/ID/             one overlay layer; complete, never changed
 //! ├── blobs/sha256/HEX       small blobs by digest
@@ -48,7 +48,7 @@ pub use process_dir::WorkDir;
 pub use remove::remove_tree;
 pub use results::{StoredResult, now};
 
-const VERSION: &str = "dalec store 1\n";
+const VERSION: &str = "dalec store 1";
 
 /// An open state directory; cheap to clone.
 #[derive(Clone)]
@@ -239,22 +239,43 @@ fn open_error(error: Error, path: &Path) -> GatewayError {
     error.into_gateway(path)
 }
 
+/// Returns whether the layout is there; it must be this version's, and its files this user's.
 fn has_version(root: &Path) -> Result<bool> {
     let path = root.join("version");
-    match fs::read_to_string(&path) {
-        Ok(version) if version == VERSION => Ok(true),
-        Ok(version) => Err(Error::Environment {
-            message: format!(
-                "the state directory {} was made by another version of dalec ({})",
-                root.display(),
-                version.trim()
-            ),
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).at("read", &path),
+    };
+    let (version, owner) = text.split_once('\n').unwrap_or((&text, ""));
+    let refused = |what: String| {
+        Err(Error::Environment {
+            message: format!("the state directory {} was made by {what}", root.display()),
             hint: "name another directory with --state-dir, or remove this one".into(),
             source: None,
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).at("read", &path),
+        })
+    };
+    if version != VERSION {
+        return refused(format!("another version of dalec ({version})"));
     }
+    if owner != owner_ids()? {
+        return refused("another user, or under other user ids".into());
+    }
+    Ok(true)
+}
+
+/// Returns which ids of the machine the ids of this process stand for. Layers hold ids, so a store is of use
+/// only to whoever sees them the same way.
+fn owner_ids() -> Result<String> {
+    let mut ids = String::new();
+    for path in ["/proc/self/uid_map", "/proc/self/gid_map"] {
+        let map = fs::read_to_string(path).at("read", path)?;
+        for line in map.lines() {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            ids += &format!("{}\n", fields.join(" "));
+        }
+    }
+    Ok(ids)
 }
 
 /// Names in the state directory; `bootstrap` belongs to whoever assembles root file systems.
@@ -293,7 +314,8 @@ fn initialize(root: &Path) -> Result<()> {
         .mode(0o600)
         .open(&unfinished)
         .at("write", &unfinished)?;
-    file.write_all(VERSION.as_bytes()).and_then(|()| file.sync_all()).at("write", &unfinished)?;
+    let text = format!("{VERSION}\n{}", owner_ids()?);
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).at("write", &unfinished)?;
     let version = root.join("version");
     fs::rename(&unfinished, &version).at("write", &version)
 }

@@ -152,13 +152,16 @@ fn a_layer_that_is_gone_is_made_again(world: &World) {
 
 fn a_store_of_another_version_is_refused(world: &World) {
     drop(world.build(|graph| graph.file(None, None, vec![mkfile("/a", 0o644, "")])));
-    world.write("state/version", "dalec store 999\n");
-    let error = dalec_engine::store::Store::open(&world.path("state")).unwrap_err();
     let state = world.path("state").display().to_string();
-    assert_eq!(
-        error.to_string(),
-        format!("the state directory {state} was made by another version of dalec (dalec store 999)")
-    );
+    let version = fs::read_to_string(world.path("state/version")).unwrap();
+    for (text, expected) in [
+        (version.replace("store 1", "store 999"), "another version of dalec (dalec store 999)"),
+        (format!("{version}9 9 9\n"), "another user, or under other user ids"),
+    ] {
+        world.write("state/version", &text);
+        let error = dalec_engine::store::Store::open(&world.path("state")).unwrap_err();
+        assert_eq!(error.to_string(), format!("the state directory {state} was made by {expected}"));
+    }
 }
 
 fn other_files_are_not_taken_for_a_store(world: &World) {
