@@ -6,6 +6,7 @@ mod bases;
 mod cli;
 mod commands;
 mod errors;
+mod new_file;
 mod observe;
 mod options;
 mod outputs;

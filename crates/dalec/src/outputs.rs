@@ -1,7 +1,6 @@
 //! Writing results to their destinations, and what was written.
 
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::errors::{CommandError, SpecName};
+use crate::new_file::NewFile;
 use crate::options::outputs::Destination;
 use crate::signals::Watch;
 
@@ -80,18 +80,10 @@ impl Exporter<'_> {
                 Ok(Output { dest: "-".into(), ..tar })
             }
             Destination::TarFile(dest) => {
-                let folder = dest.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let folder = folder.unwrap_or(Path::new("."));
                 let unwritable = |source| CommandError::unwritable(dest, source);
-                std::fs::create_dir_all(folder).map_err(unwritable)?;
-                let file = tempfile::Builder::new()
-                    .prefix(".dalec-")
-                    .permissions(std::fs::Permissions::from_mode(0o666))
-                    .tempfile_in(folder)
-                    .map_err(unwritable)?;
-                self.watch.remove_when_killed(file.path());
-                let tar = self.tar(results, file.as_file().try_clone().map_err(unwritable)?)?;
-                file.persist(dest).map_err(|error| unwritable(error.error))?;
+                let file = NewFile::create(dest, self.watch).map_err(unwritable)?;
+                let tar = self.tar(results, file.writer().map_err(unwritable)?)?;
+                file.finish().map_err(unwritable)?;
                 Ok(Output { dest: dest.display().to_string(), ..tar })
             }
         }

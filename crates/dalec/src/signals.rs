@@ -25,7 +25,7 @@ pub struct Watch(Arc<Shared>);
 
 impl Watch {
     /// Starts to watch: the first signal sets `cancel` and calls `told`, the second one calls `last_words` and ends the
-    /// process.
+    /// process. Neither function may wait for anything: the next signal would not be seen.
     ///
     /// # Errors
     /// [`CommandError::Environment`] when signals cannot be caught.
@@ -50,8 +50,8 @@ impl Watch {
                     told();
                     continue;
                 }
-                last_words();
                 shared.remove_leftovers();
+                last_words();
                 // SAFETY: ends the process without running anything else; what it holds goes with it.
                 unsafe { libc::_exit(128 + signal) }
             }
@@ -67,6 +67,12 @@ impl Watch {
     /// Has `path` removed, too, when the process ends at once.
     pub fn remove_when_killed(&self, path: impl Into<PathBuf>) {
         self.0.leftovers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(path.into());
+    }
+
+    /// Returns what would be removed when the process ends at once.
+    #[cfg(test)]
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        self.0.leftovers.lock().unwrap().clone()
     }
 }
 

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::errors::Style;
 use crate::observe::Base;
-use crate::outputs::Output;
+use crate::outputs::{Output, OutputFile};
 use crate::progress::words;
+use crate::terminal::{self, Keep};
 
 /// More files than this are counted, not listed.
 const LISTED: usize = 24;
@@ -93,7 +94,10 @@ impl Summary {
 }
 
 fn write_output(text: &mut String, output: &Output) {
-    let dest = if output.dest == "-" { "standard output" } else { &output.dest };
+    let dest = match output.dest.as_str() {
+        "-" => "standard output".to_owned(),
+        dest => terminal::clean(dest.as_bytes(), Keep::Nothing),
+    };
     if output.kind == "tar" {
         let _ = writeln!(text, "wrote {} to {dest}", words::bytes(output.size));
         return;
@@ -106,10 +110,12 @@ fn write_output(text: &mut String, output: &Output) {
         some => writeln!(text, "{files}, {size}, in {dest}, {some} of them new or changed:"),
     };
     let listed = if output.files.len() > LISTED { &output.files[..LISTED / 2] } else { &output.files };
-    let width = listed.iter().map(|file| file.path.chars().count()).max().unwrap_or_default();
+    // Names come out of the build, which may have made them to steer the terminal.
+    let shown = |file: &OutputFile| terminal::clean(file.path.as_bytes(), Keep::Nothing);
+    let width = listed.iter().map(|file| shown(file).chars().count()).max().unwrap_or_default();
     for file in listed {
         let size = file.size.map(words::bytes).unwrap_or_default();
-        let _ = writeln!(text, "{}", format!("  {:width$}  {size:>9}", file.path).trim_end());
+        let _ = writeln!(text, "{}", format!("  {:width$}  {size:>9}", shown(file)).trim_end());
     }
     if listed.len() < output.files.len() {
         let _ = writeln!(text, "  … and {} more", output.files.len() - listed.len());
@@ -122,7 +128,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::outputs::OutputFile;
 
     fn file(path: &str, size: Option<u64>) -> OutputFile {
         OutputFile { path: path.into(), size, digest: size.map(|_| "sha256:00".to_owned()) }
@@ -169,6 +174,14 @@ mod tests {
               latest.deb
         "#]],
         );
+    }
+
+    #[test]
+    fn names_of_files_cannot_steer_the_terminal() {
+        let files = vec![file("a\x1b[2J\x1b]0;title\x07\nb\u{202e}.deb", Some(20_480)), file("plain", None)];
+        let text = summary(1, vec![built("bookworm/deb", vec![directory("o\x1b[31mut", 2, files)])])
+            .text(Style::default());
+        assert!(text.contains(", to out:\n  ab.deb    20.5 kB\n  plain\n"), "{text:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `dalec build`: what the spec says, for one or several targets, with the embedded engine.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use dalec_spec::Platform;
 use super::host;
 use crate::bases::DebianRoots;
 use crate::errors::{CommandError, SpecName, Style};
+use crate::new_file::NewFile;
 use crate::observe::Observed;
 use crate::options::build_args;
 use crate::options::contexts::{Contexts, SPEC_CONTEXT};
@@ -51,7 +53,8 @@ like the target with _ for /. So do several platforms, such as linux_amd64.")]
 pub struct Args {
     /// Directory that the spec's `context` sources are read from
     ///
-    /// Also a tar archive, docker-image://REFERENCE, oci-layout://PATH or an http URL.
+    /// Also a tar archive, docker-image://REFERENCE, oci-layout://PATH or an http URL, which gives a directory with what
+    /// is downloaded as one file named `context`; archives from there are not unpacked.
     #[arg(value_name = "CONTEXT", default_value = ".")]
     context: String,
     /// Spec to build; `-` for standard input [default: dalec.yml or dalec.yaml]
@@ -71,8 +74,9 @@ pub struct Args {
     /// Additional context by name: directory, tar archive, image or URL
     ///
     /// A context named like a base image, such as debian:bookworm, replaces that image. Forms: a directory, a tar
-    /// archive of files or of an image, docker-image://REFERENCE, http://URL, and oci-layout://PATH, which may end with
-    /// :TAG or @DIGEST.
+    /// archive of files or of an image, docker-image://REFERENCE, oci-layout://PATH, which may end with :TAG or @DIGEST,
+    /// and http://URL, which gives a directory with what is downloaded as one file named `context`; archives from there
+    /// are not unpacked.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
     /// Secret for the steps that name it: id=NAME[,src=FILE|,env=VARIABLE]
@@ -166,16 +170,37 @@ struct Request {
     ca_bundle: Option<PathBuf>,
 }
 
-/// The spec as a directory with a file in it, which is how frontends get it.
+/// The spec that is to be built.
 struct Spec {
     name: SpecName,
-    folder: PathBuf,
-    /// Holds a spec that came through standard input; goes with this value.
-    kept: Option<tempfile::TempDir>,
+    text: SpecText,
+}
+
+enum SpecText {
+    /// In a file of this folder.
+    InFolder(PathBuf),
+    /// Came through standard input.
+    Read(Vec<u8>),
+}
+
+/// A directory with the spec in it, which is how frontends get it.
+enum SpecFolder {
+    Found(PathBuf),
+    /// Goes with this value.
+    Made(tempfile::TempDir),
+}
+
+impl SpecFolder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Found(path) => path,
+            Self::Made(folder) => folder.path(),
+        }
+    }
 }
 
 impl Request {
-    /// Checks everything that can be known before the engine starts.
+    /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
         let targets = targets(&args.target)?;
         let parse = |text: &String| text.trim().parse::<Platform>();
@@ -188,11 +213,12 @@ impl Request {
         if let [_, another, ..] = targets.as_slice() {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;
         }
+        let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
         Ok(Self {
             platforms: platforms.map_err(|error| CommandError::usage(format!("--platform: {error}")))?,
             build_args: build_args::collect(&args.build_arg, build_args::environment)?,
-            secrets: SecretPlaces::parse(&args.secret)?,
-            ca_bundle: surroundings::ca_bundle(args.ca_bundle)?,
+            secrets: SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone()),
+            ca_bundle,
             contexts: Contexts::read(&args.context, &args.build_context)?,
             spec: Spec::find(args.file.as_deref())?,
             targets,
@@ -205,7 +231,7 @@ impl Request {
         })
     }
 
-    fn build(self, mode: Mode) -> Result<Summary, CommandError> {
+    fn build(mut self, mode: Mode) -> Result<Summary, CommandError> {
         let started = Instant::now();
         self.platforms.iter().try_for_each(|platform| surroundings::can_run(platform, &host()))?;
         // Before anything that starts a thread.
@@ -223,8 +249,11 @@ impl Request {
             display.note("engine", remark);
         }
         let cancel = Cancel::new();
-        let watch = self.watch(mode, &display, &cancel)?;
-        let built = self.engine(store, &state_dir, &display, cancel, entered.mode).and_then(|engine| {
+        let watch = watch(mode, &display, &cancel)?;
+        // Only from here on a signal removes what is made.
+        let inputs = self.contexts.unpack(&cancel, &watch).and_then(|()| self.spec.folder(&watch));
+        let built = inputs.and_then(|spec| {
+            let engine = self.engine(store, &state_dir, &display, cancel, entered.mode, spec.path())?;
             let builds = self.targets.iter().map(|target| self.one(&engine, &watch, &display.sink(), target));
             Ok((builds.collect::<Result<Vec<_>, _>>()?, engine.stats()))
         });
@@ -235,27 +264,10 @@ impl Request {
             (Ok((builds, stats)), None) => {
                 let engine = surroundings::mode_record(&entered);
                 let summary = Summary { engine, builds, elapsed: started.elapsed(), stats };
-                self.write_metadata(&summary)?;
+                self.write_metadata(&summary, &watch)?;
                 Ok(summary)
             }
         }
-    }
-
-    fn watch(&self, mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, CommandError> {
-        let told = display.clone();
-        let watch = Watch::start(
-            cancel.clone(),
-            move || told.note("stopping", "the build is being cancelled; once more ends it at once"),
-            move || {
-                if mode == Mode::Tty {
-                    super::say(progress::RESTORE);
-                }
-            },
-        )?;
-        for folder in self.contexts.unpacked().chain(self.spec.kept.as_ref().map(tempfile::TempDir::path)) {
-            watch.remove_when_killed(folder);
-        }
-        Ok(watch)
     }
 
     fn engine(
@@ -265,11 +277,12 @@ impl Request {
         display: &Display,
         cancel: Cancel,
         mode: userns::Mode,
+        spec: &Path,
     ) -> Result<Engine, CommandError> {
         let mirror = self.apt_mirror.as_deref();
         let roots = DebianRoots::new(state_dir, mirror, self.ca_bundle.clone(), mode.has_single_id())?;
         let mut local_dirs = self.contexts.local_dirs.clone();
-        local_dirs.insert(SPEC_CONTEXT.into(), self.spec.folder.clone());
+        local_dirs.insert(SPEC_CONTEXT.into(), spec.to_owned());
         let options = EngineOptions {
             mode,
             cancel,
@@ -341,10 +354,15 @@ impl Request {
         }
     }
 
-    fn write_metadata(&self, summary: &Summary) -> Result<(), CommandError> {
+    fn write_metadata(&self, summary: &Summary, watch: &Watch) -> Result<(), CommandError> {
         let Some(path) = &self.metadata_file else { return Ok(()) };
         let text = super::to_json(summary)?;
-        std::fs::write(path, text).map_err(|source| CommandError::unwritable(path, source))
+        let write = || {
+            let file = NewFile::create(path, watch)?;
+            file.writer()?.write_all(text.as_bytes())?;
+            file.finish()
+        };
+        write().map_err(|source| CommandError::unwritable(path, source))
     }
 
     fn engine_error(&self, error: GatewayError) -> CommandError {
@@ -357,16 +375,8 @@ impl Spec {
         let file = SpecFile::find(given)?;
         let shown = file.shown();
         let SpecFile::Path(path) = &file else {
-            let kept = tempfile::Builder::new().prefix("dalec-spec-").tempdir();
-            let kept = kept.map_err(|error| CommandError::unwritable(std::env::temp_dir(), error))?;
-            let in_build = "spec.yml".to_owned();
-            let path = kept.path().join(&in_build);
-            std::fs::write(&path, file.bytes()?).map_err(|error| CommandError::unwritable(path, error))?;
-            return Ok(Self {
-                name: SpecName { in_build, shown },
-                folder: kept.path().to_owned(),
-                kept: Some(kept),
-            });
+            let name = SpecName { in_build: "spec.yml".to_owned(), shown };
+            return Ok(Self { name, text: SpecText::Read(file.bytes()?) });
         };
         // Opening tells what the frontend could only say less clearly.
         std::fs::File::open(path).map_err(|error| CommandError::unreadable("spec", path, error))?;
@@ -377,10 +387,37 @@ impl Spec {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(Self {
             name: SpecName { in_build: name.to_string_lossy().into_owned(), shown },
-            folder: folder.to_owned(),
-            kept: None,
+            text: SpecText::InFolder(folder.to_owned()),
         })
     }
+
+    /// Returns the folder of the spec, made for one that came through standard input.
+    fn folder(&self, watch: &Watch) -> Result<SpecFolder, CommandError> {
+        let text = match &self.text {
+            SpecText::InFolder(folder) => return Ok(SpecFolder::Found(folder.clone())),
+            SpecText::Read(text) => text,
+        };
+        let made = tempfile::Builder::new().prefix("dalec-spec-").tempdir();
+        let made = made.map_err(|error| CommandError::unwritable(std::env::temp_dir(), error))?;
+        watch.remove_when_killed(made.path());
+        let path = made.path().join(&self.name.in_build);
+        std::fs::write(&path, text).map_err(|error| CommandError::unwritable(path, error))?;
+        Ok(SpecFolder::Made(made))
+    }
+}
+
+/// Starts to watch for signals; what it does then waits for no reader of the output.
+fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, CommandError> {
+    let told = display.clone();
+    Watch::start(
+        cancel.clone(),
+        move || told.try_note("stopping", "the build is being cancelled; once more ends it at once"),
+        move || {
+            if mode == Mode::Tty {
+                super::say_without_waiting(progress::RESTORE);
+            }
+        },
+    )
 }
 
 /// Returns the targets to build, each once; all of them must exist.
@@ -396,5 +433,23 @@ fn targets(given: &[String]) -> Result<Vec<String>, CommandError> {
     match targets.is_empty() {
         true => dalec_frontend::check_target("").map_err(CommandError::target).map(|()| targets),
         false => Ok(targets),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_of_standard_input_is_a_file_only_while_signals_are_watched() {
+        let name = SpecName { in_build: "spec.yml".into(), shown: "<stdin>".into() };
+        let spec = Spec { name, text: SpecText::Read(b"name: hello\n".to_vec()) };
+        let watch = Watch::default();
+        let folder = spec.folder(&watch).unwrap();
+        let path = folder.path().to_owned();
+        assert_eq!(watch.leftovers(), std::slice::from_ref(&path));
+        assert_eq!(std::fs::read(path.join("spec.yml")).unwrap(), b"name: hello\n");
+        drop(folder);
+        assert!(!path.exists());
     }
 }

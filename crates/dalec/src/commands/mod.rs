@@ -33,6 +33,18 @@ pub fn say(words: &str) {
     let _ = std::io::stderr().lock().write_all(words.as_bytes());
 }
 
+/// Writes words to standard error if it takes them at once, whoever else is writing there.
+pub fn say_without_waiting(words: &str) {
+    let stderr = rustix::stdio::stderr();
+    let mut ready = [rustix::event::PollFd::new(&stderr, rustix::event::PollFlags::OUT)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    let polled = rustix::event::poll(&mut ready, Some(&now));
+    if polled.is_ok() && ready[0].revents().contains(rustix::event::PollFlags::OUT) {
+        // Nobody can be told that standard error is closed. Its lock may be held by a writer that waits.
+        let _ = rustix::io::write(stderr, words.as_bytes());
+    }
+}
+
 /// Returns the platform of this machine.
 fn host() -> Platform {
     let arch = match std::env::consts::ARCH {

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use dalec_engine::Cancel;
+
 use crate::errors::CommandError;
+use crate::signals::Watch;
 
 const FORM: &str = "write --build-context NAME=REFERENCE";
 const KINDS: &str = "a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] \
@@ -23,12 +26,14 @@ pub struct Contexts {
     pub local_dirs: BTreeMap<String, PathBuf>,
     /// Layout directories and image archives by store id.
     pub oci_layouts: BTreeMap<String, PathBuf>,
+    /// Archives of files by the name of their context, before [`Contexts::unpack`].
+    archives: BTreeMap<String, PathBuf>,
     /// Unpacked archives; they are removed when this is dropped.
     unpacked: Vec<tempfile::TempDir>,
 }
 
 impl Contexts {
-    /// Reads the main context and the values of `--build-context`.
+    /// Reads the main context and the values of `--build-context`; archives of files are only looked into.
     ///
     /// # Errors
     /// [`CommandError::Usage`] for a kind of context that cannot be used, or one that is not there.
@@ -50,9 +55,17 @@ impl Contexts {
         Ok(contexts)
     }
 
-    /// Returns the folders that archives were unpacked to.
-    pub fn unpacked(&self) -> impl Iterator<Item = &Path> {
-        self.unpacked.iter().map(tempfile::TempDir::path)
+    /// Unpacks the archives of files; from then on they are directories like others.
+    ///
+    /// # Errors
+    /// When one cannot be unpacked, or `cancel` asks to stop; nothing is left of it then.
+    pub fn unpack(&mut self, cancel: &Cancel, watch: &Watch) -> Result<(), CommandError> {
+        for (name, path) in std::mem::take(&mut self.archives) {
+            let folder = unpack(&path, cancel, watch)?;
+            self.local_dirs.insert(name, folder.path().to_owned());
+            self.unpacked.push(folder);
+        }
+        Ok(())
     }
 
     fn add(&mut self, name: &str, reference: &str) -> Result<(), CommandError> {
@@ -72,10 +85,8 @@ impl Contexts {
                 } else if is_image_archive(path)? {
                     self.stored(path.to_owned(), "")
                 } else {
-                    let folder = unpack(path)?;
-                    let value = self.local(name, folder.path().to_owned());
-                    self.unpacked.push(folder);
-                    value
+                    self.archives.insert(name.to_owned(), path.to_owned());
+                    local_source(name)
                 }
             }
         };
@@ -85,7 +96,7 @@ impl Contexts {
 
     fn local(&mut self, name: &str, path: PathBuf) -> String {
         self.local_dirs.insert(name.to_owned(), path);
-        format!("local:{name}")
+        local_source(name)
     }
 
     /// Takes `PATH[:TAG][@DIGEST]`.
@@ -114,6 +125,10 @@ impl Contexts {
         self.oci_layouts.insert(id, path);
         value
     }
+}
+
+fn local_source(name: &str) -> String {
+    format!("local:{name}")
 }
 
 enum Kind<'a> {
@@ -188,12 +203,14 @@ fn is_image_archive(path: &Path) -> Result<bool, CommandError> {
 }
 
 /// Unpacks an archive into a folder of its own; nothing in it can reach outside of that folder.
-fn unpack(path: &Path) -> Result<tempfile::TempDir, CommandError> {
+fn unpack(path: &Path, cancel: &Cancel, watch: &Watch) -> Result<tempfile::TempDir, CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("dalec-context-")
         .tempdir()
         .map_err(|error| CommandError::unwritable(std::env::temp_dir(), error))?;
-    let mut archive = open(path)?;
+    watch.remove_when_killed(folder.path());
+    let reader = Stoppable { reader: open(path)?.into_inner(), cancel };
+    let mut archive = tar::Archive::new(reader);
     archive.set_preserve_permissions(true);
     archive.set_preserve_mtime(false);
     archive.unpack(folder.path()).map_err(|error| {
@@ -201,6 +218,21 @@ fn unpack(path: &Path) -> Result<tempfile::TempDir, CommandError> {
         CommandError::Usage { message, help: None, source: Some(error.into()) }
     })?;
     Ok(folder)
+}
+
+/// Reads until the build is cancelled.
+struct Stoppable<'a> {
+    reader: Box<dyn Read>,
+    cancel: &'a Cancel,
+}
+
+impl Read for Stoppable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(std::io::Error::other("the build was cancelled"));
+        }
+        self.reader.read(buffer)
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +266,8 @@ mod tests {
             "base=docker-image://debian:bookworm".to_owned(),
             "url=https://example.org/a.tar.gz".to_owned(),
         ];
-        let contexts = Contexts::read(&dir, &named).unwrap();
+        let mut contexts = Contexts::read(&dir, &named).unwrap();
+        contexts.unpack(&Cancel::new(), &Watch::default()).unwrap();
         let options: Vec<String> =
             contexts.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(
@@ -252,6 +285,20 @@ mod tests {
         let unpacked = contexts.local_dirs["files"].clone();
         assert_eq!(std::fs::read_to_string(unpacked.join("a/b")).unwrap(), "text");
         drop(contexts);
+        assert!(!unpacked.exists());
+    }
+
+    #[test]
+    fn archives_are_unpacked_only_while_signals_are_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = archive(folder.path(), "files.tar", &[("a", "text")]);
+        let mut contexts = Contexts::read(&files, &[]).unwrap();
+        assert!(contexts.unpacked.is_empty());
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let watch = Watch::default();
+        assert!(contexts.unpack(&cancel, &watch).is_err());
+        let [unpacked] = watch.leftovers().try_into().unwrap();
         assert!(!unpacked.exists());
     }
 

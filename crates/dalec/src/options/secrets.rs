@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dalec_engine::{SecretError, Secrets};
 
@@ -13,11 +13,18 @@ const FORM: &str = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARI
 /// BuildKit's limit; a larger file is probably not what was meant.
 const LARGEST: u64 = 500 * 1024;
 
+/// No collection of certificates is larger.
+const LARGEST_BUNDLE: u64 = 16 << 20;
+/// Id under which package managers in the build get the certificates to trust.
+const CA_BUNDLE: &str = "dalec.ca-bundle";
+
 /// Where one secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     File(PathBuf),
     Variable(String),
+    /// Not secret at all; served like one, so that a result does not depend on it.
+    Certificates(PathBuf),
 }
 
 /// The secrets of a command line; values are read when a step needs them and never kept.
@@ -39,6 +46,14 @@ impl SecretPlaces {
             }
         }
         Ok(Self(places))
+    }
+
+    /// Serves the certificates that downloads trust, unless a secret of that name was given.
+    pub fn with_ca_bundle(mut self, bundle: Option<PathBuf>) -> Self {
+        if let Some(path) = bundle {
+            self.0.entry(CA_BUNDLE.to_owned()).or_insert(Place::Certificates(path));
+        }
+        self
     }
 }
 
@@ -80,7 +95,7 @@ fn parse(text: &str) -> Result<(String, Place), CommandError> {
         Place::Variable(name) if std::env::var_os(name).is_none() => {
             return Err(CommandError::usage(format!("the variable {name} for the secret `{id}` is not set")));
         }
-        Place::Variable(_) => {}
+        Place::Variable(_) | Place::Certificates(_) => {}
     }
     Ok((id, place))
 }
@@ -93,23 +108,23 @@ impl Secrets for SecretPlaces {
                 Some(value) => Ok(Some(std::os::unix::ffi::OsStringExt::into_vec(value))),
                 None => Err(SecretError { id: id.into(), place: format!("${name}"), source: None }),
             },
-            Some(Place::File(path)) => {
-                let failed = |source| SecretError {
-                    id: id.to_owned(),
-                    place: path.display().to_string(),
-                    source: Some(source),
-                };
-                let mut value = Vec::new();
-                let file = std::fs::File::open(path).map_err(failed)?;
-                file.take(LARGEST + 1).read_to_end(&mut value).map_err(failed)?;
-                if value.len() as u64 > LARGEST {
-                    let message = format!("it is larger than {} KiB", LARGEST / 1024);
-                    return Err(failed(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)));
-                }
-                Ok(Some(value))
-            }
+            Some(Place::File(path)) => read(id, path, LARGEST).map(Some),
+            Some(Place::Certificates(path)) => read(id, path, LARGEST_BUNDLE).map(Some),
         }
     }
+}
+
+fn read(id: &str, path: &Path, largest: u64) -> Result<Vec<u8>, SecretError> {
+    let failed =
+        |source| SecretError { id: id.to_owned(), place: path.display().to_string(), source: Some(source) };
+    let mut value = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(largest + 1).read_to_end(&mut value).map_err(failed)?;
+    if value.len() as u64 > largest {
+        let message = format!("it is larger than {} KiB", largest / 1024);
+        return Err(failed(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)));
+    }
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -128,6 +143,25 @@ mod tests {
         assert!(secrets.secret("path").unwrap().is_some());
         assert!(secrets.secret("PATH").unwrap().is_some());
         assert_eq!(secrets.secret("other").unwrap(), None);
+    }
+
+    #[test]
+    fn certificates_are_served_unless_a_secret_has_their_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let bundle = folder.path().join("bundle.pem");
+        // More than a secret may be: some hosts trust many.
+        let certificates = vec![b'a'; LARGEST as usize + 1];
+        std::fs::write(&bundle, &certificates).unwrap();
+        let own = folder.path().join("own.pem");
+        std::fs::write(&own, "own").unwrap();
+        let served = |given: &[String], bundle: Option<&PathBuf>| {
+            let secrets = SecretPlaces::parse(given).unwrap().with_ca_bundle(bundle.cloned());
+            secrets.secret("dalec.ca-bundle").unwrap()
+        };
+        assert_eq!(served(&[], None), None);
+        assert_eq!(served(&[], Some(&bundle)), Some(certificates));
+        let given = [format!("id=dalec.ca-bundle,src={}", own.display())];
+        assert_eq!(served(&given, Some(&bundle)).as_deref(), Some(&b"own"[..]));
     }
 
     #[test]

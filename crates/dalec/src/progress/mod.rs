@@ -129,6 +129,12 @@ impl Display {
         let _ = self.messages.send(Message::Note(topic.to_owned(), text.to_owned()));
     }
 
+    /// Shows a fact like [`Display::note`], or leaves it out when the reader of the output is too far behind: never
+    /// waits.
+    pub fn try_note(&self, topic: &str, text: &str) {
+        let _ = self.messages.try_send(Message::Note(topic.to_owned(), text.to_owned()));
+    }
+
     /// Shows what is still waiting and leaves the terminal as it was; what comes later is not shown.
     pub fn end(&self) {
         let thread = self.thread.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();

@@ -7,7 +7,7 @@ use dalec_gateway::{Event, Excerpt, LogStream, VertexEvent, Warning};
 use expect_test::{Expect, expect};
 
 use super::model::Model;
-use super::{Options, View, json, plain, tty};
+use super::{Display, Options, View, json, plain, tty};
 use crate::errors::SpecName;
 use crate::terminal::Size;
 
@@ -375,4 +375,14 @@ fn many_downloads_become_one_line() {
             1 of 9 done  4.5 MB / 9.0 MB  2.2 MB/s
     "#]]
     .assert_eq(&terminal.frame(2_000));
+}
+
+/// What the thread that waits for signals says must not keep it from seeing the next one.
+#[test]
+fn a_note_that_may_not_wait_is_left_out_when_the_output_is_blocked() {
+    let (messages, unread) = std::sync::mpsc::sync_channel(1);
+    let display = Display { messages, thread: std::sync::Mutex::new(None) };
+    display.try_note("stopping", "once");
+    display.try_note("stopping", "twice");
+    assert_eq!(unread.try_iter().count(), 1);
 }
