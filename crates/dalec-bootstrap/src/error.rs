@@ -252,7 +252,7 @@ impl BootstrapError {
                 "the mirror, or something between it and here, alters files; try again or choose another mirror",
             ),
             Self::BadSignature { .. } | Self::Unsigned { .. } => Some(
-                "if the mirror signs with a key of its own, add that key to the keyring; otherwise do not trust it",
+                "if the mirror signs with a key of its own: the keys in /usr/share/keyrings/debian-archive-keyring.gpg of this host are used beside Debian's; otherwise do not trust it",
             ),
             Self::Expired { .. } => Some(
                 "the mirror is out of date, or this machine's clock is wrong; choose another mirror with --apt-mirror",

@@ -16,6 +16,8 @@ use crate::progress::{self, Progress};
 /// How often a transient failure is met with another attempt.
 const ATTEMPTS: u32 = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a wait goes on before it asks whether it is still wanted.
+const WAIT_SLICE: Duration = Duration::from_millis(50);
 /// The longest silence on one connection.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -103,7 +105,7 @@ impl Http {
             progress::check(progress)?;
             match self.request(url).and_then(&mut consume) {
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
-                    std::thread::sleep(delay);
+                    wait(delay, progress)?;
                     delay *= 2;
                     attempt += 1;
                 }
@@ -123,6 +125,18 @@ impl Http {
             status => Err(BootstrapError::Status { url: url.to_owned(), status: status.as_u16() }),
         }
     }
+}
+
+/// Waits for `delay`, in slices, so that a caller who wants to stop need not wait too.
+fn wait(delay: Duration, progress: &dyn Progress) -> Result<(), BootstrapError> {
+    let mut left = delay;
+    while !left.is_zero() {
+        progress::check(progress)?;
+        let slice = left.min(WAIT_SLICE);
+        std::thread::sleep(slice);
+        left -= slice;
+    }
+    Ok(())
 }
 
 fn builder() -> reqwest::blocking::ClientBuilder {
@@ -149,4 +163,33 @@ fn mozilla_roots() -> impl Iterator<Item = Certificate> {
 fn read_bundle(path: &Path) -> Result<Vec<Certificate>, BootstrapError> {
     let pem = std::fs::read(path).map_err(BootstrapError::io("read", path))?;
     Certificate::from_pem_bundle(&pem).map_err(|source| BootstrapError::Https { source: source.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Event;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Wants to stop from the third question on.
+    #[derive(Default)]
+    struct SoonCancelled(AtomicU32);
+
+    impl Progress for SoonCancelled {
+        fn report(&self, _event: Event) {}
+
+        fn is_cancelled(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) >= 2
+        }
+    }
+
+    #[test]
+    fn the_wait_for_another_attempt_ends_when_the_caller_stops() {
+        // A wait that heeds nobody would outlast every test run.
+        let retry_delay = Duration::from_secs(1_000_000);
+        let http = Http::new(&HttpOptions { retry_delay, ..HttpOptions::default() }).unwrap();
+        // Port 0 is nobody's: the attempt fails at once, as a broken connection does.
+        let error = http.get("http://127.0.0.1:0/x", 1, &SoonCancelled::default()).unwrap_err();
+        assert!(matches!(error, BootstrapError::Cancelled), "{error}");
+    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Signature, SignatureType};
+use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::types::{KeyDetails, Tag};
 
 use crate::error::BootstrapError;
@@ -31,6 +31,11 @@ const DEBIAN_KEYS: &[(&str, &[u8])] = &[
 /// Where a Debian host keeps the keys that came with its own archive keyring package.
 const HOST_KEYRINGS: &[&str] =
     &["usr/share/keyrings/debian-archive-keyring.pgp", "usr/share/keyrings/debian-archive-keyring.gpg"];
+
+/// How far a signer's clock may be ahead of this machine's.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
+const REVOKED: &str = "is revoked";
+const NOT_FOR_SIGNING: &str = "is not meant for signing";
 
 /// OpenPGP public keys that may sign an archive's index.
 #[derive(Debug, Clone, Default)]
@@ -67,13 +72,18 @@ impl Keyring {
 
     /// Adds the archive keys that a Debian host under `root` has, if it is one.
     ///
-    /// A host that is newer than this program knows keys that came after it.
+    /// A host that is newer than this program knows keys that came after it. What is not a
+    /// usable key there is passed over: nobody asked for these files, and the keys that are
+    /// known anyway may do. The parser may lose the key just before such a thing as well.
     ///
     /// # Errors
-    /// Those of [`Keyring::add_file`], for files that are there.
+    /// [`BootstrapError::Io`] if a file is there but cannot be read.
     pub fn add_host(&mut self, root: &Path) -> Result<(), BootstrapError> {
         for path in HOST_KEYRINGS.iter().map(|path| root.join(path)).filter(|path| path.exists()) {
-            self.add_file(&path)?;
+            let bytes = fs::read(&path).map_err(BootstrapError::io("read", &path))?;
+            if let Ok((keys, _)) = SignedPublicKey::from_reader_many(bytes.as_slice()) {
+                self.keys.extend(keys.flatten());
+            }
         }
         Ok(())
     }
@@ -126,7 +136,13 @@ impl Keyring {
         if has_passed(signature.created().map(SystemTime::from), expires.map(Duration::from), now) {
             return Err(format!("the signature by {issuer} expired"));
         }
-        let mut known = false;
+        if signature.created().is_some_and(|created| SystemTime::from(created) > now + CLOCK_TOLERANCE) {
+            return Err(format!("the signature by {issuer} is dated in the future by this machine's clock"));
+        }
+        let mismatch = || format!("the signature by {issuer} does not match the text");
+        let mut is_good = false;
+        let mut refusal = None;
+        // There may be several copies of one key: the newest may be the only one in force.
         for key in &self.keys {
             let is_primary = names(signature, &key.primary_key);
             let subkey = key.public_subkeys.iter().find(|subkey| names(signature, &subkey.key));
@@ -135,21 +151,25 @@ impl Keyring {
                 None if is_primary => signature.verify(&key.primary_key, text.as_bytes()).is_ok(),
                 None => continue,
             };
-            known = true;
             if !holds {
+                refusal.get_or_insert_with(mismatch);
                 continue;
             }
-            check_primary(key, now).map_err(|reason| format!("the key {issuer} {reason}"))?;
-            if let Some(subkey) = subkey {
-                check_subkey(key, subkey, now).map_err(|reason| format!("the key {issuer} {reason}"))?;
+            let standing = check_primary(key, now).and_then(|()| match subkey {
+                Some(subkey) => check_subkey(key, subkey, now),
+                None => check_signing(key),
+            });
+            match standing {
+                Ok(()) => is_good = true,
+                // A revocation holds for older copies too, which do not know of it yet.
+                Err(REVOKED) => return Err(format!("the key {issuer} {REVOKED}")),
+                Err(reason) => refusal = Some(format!("the key {issuer} {reason}")),
             }
+        }
+        if is_good {
             return Ok(());
         }
-        Err(if known {
-            format!("the signature by {issuer} does not match the text")
-        } else {
-            format!("the key {issuer} is not trusted")
-        })
+        Err(refusal.unwrap_or_else(|| format!("the key {issuer} is not trusted")))
     }
 }
 
@@ -197,8 +217,45 @@ fn has_passed(start: Option<SystemTime>, period: Option<Duration>, now: SystemTi
 /// Others among them are about something else, such as who may revoke the key.
 fn check_primary(key: &SignedPublicKey, now: SystemTime) -> Result<(), &'static str> {
     if !key.details.revocation_signatures.is_empty() {
-        return Err("is revoked");
+        return Err(REVOKED);
     }
+    let own = self_signatures(key);
+    if own.is_empty() {
+        return Err("does not vouch for itself");
+    }
+    let lasts = own
+        .into_iter()
+        .filter_map(|signature| Some((signature.created()?, signature.key_expiration_time()?)))
+        .max_by_key(|(created, _)| created.as_secs())
+        .map(|(_, lasts)| Duration::from(lasts));
+    if has_passed(Some(key.primary_key.created_at().into()), lasts, now) {
+        return Err("expired");
+    }
+    Ok(())
+}
+
+/// Checks that the primary key is meant for signing: the newest of its own signatures to name uses counts.
+///
+/// A key that names none may be used for everything, as for other programs.
+fn check_signing(key: &SignedPublicKey) -> Result<(), &'static str> {
+    let flags = |signature: &Signature| {
+        signature.config()?.hashed_subpackets().find_map(|subpacket| match &subpacket.data {
+            SubpacketData::KeyFlags(flags) => Some(flags.sign()),
+            _ => None,
+        })
+    };
+    let newest = self_signatures(key)
+        .into_iter()
+        .filter_map(|signature| Some((signature.created()?, flags(signature)?)))
+        .max_by_key(|(created, _)| created.as_secs());
+    match newest {
+        Some((_, false)) => Err(NOT_FOR_SIGNING),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the signatures by which a primary key says something about itself, and which hold.
+fn self_signatures(key: &SignedPublicKey) -> Vec<&Signature> {
     let primary = &key.primary_key;
     let over_users = key.details.users.iter().flat_map(|user| {
         user.signatures.iter().filter(|signature| {
@@ -208,19 +265,7 @@ fn check_primary(key: &SignedPublicKey, now: SystemTime) -> Result<(), &'static 
     });
     let over_key =
         key.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
-    let own: Vec<&Signature> = over_users.chain(over_key).collect();
-    if own.is_empty() {
-        return Err("does not vouch for itself");
-    }
-    let lasts = own
-        .into_iter()
-        .filter_map(|signature| Some((signature.created()?, signature.key_expiration_time()?)))
-        .max_by_key(|(created, _)| created.as_secs())
-        .map(|(_, lasts)| Duration::from(lasts));
-    if has_passed(Some(primary.created_at().into()), lasts, now) {
-        return Err("expired");
-    }
-    Ok(())
+    over_users.chain(over_key).collect()
 }
 
 /// Checks that a subkey is in force and meant for signing.
@@ -231,7 +276,7 @@ fn check_subkey(
 ) -> Result<(), &'static str> {
     let is_revocation = |signature: &&Signature| signature.typ() == Some(SignatureType::SubkeyRevocation);
     if subkey.signatures.iter().any(|signature| is_revocation(&signature)) {
-        return Err("is revoked");
+        return Err(REVOKED);
     }
     let newest = subkey
         .signatures
@@ -243,7 +288,7 @@ fn check_subkey(
         .embedded_signature()
         .is_some_and(|signature| signature.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok());
     if !newest.key_flags().sign() || !agrees {
-        return Err("is not meant for signing");
+        return Err(NOT_FOR_SIGNING);
     }
     let lasts = newest.key_expiration_time().map(Duration::from);
     if has_passed(Some(subkey.key.created_at().into()), lasts, now) {
@@ -255,6 +300,10 @@ fn check_subkey(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedSecretKey};
+    use pgp::packet::{SignatureConfig, Subpacket};
+    use pgp::ser::Serialize;
+    use pgp::types::{Password, Timestamp};
 
     fn at(year: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_556_952)
@@ -267,6 +316,7 @@ mod tests {
         for key in &keyring.keys {
             let id = key.primary_key.legacy_key_id();
             assert_eq!(check_primary(key, at(2026)), Ok(()), "{id}");
+            assert_eq!(check_signing(key), Ok(()), "{id}");
             for subkey in &key.public_subkeys {
                 assert_eq!(check_subkey(key, subkey, at(2026)), Ok(()), "{id}");
             }
@@ -283,6 +333,116 @@ mod tests {
         assert!(matches!(error, BootstrapError::Keyring { .. }), "{error}");
         let error = Keyring::default().add_file(&directory.path().join("none")).unwrap_err();
         assert!(matches!(error, BootstrapError::Io { .. }), "{error}");
+    }
+
+    fn generate(can_sign: bool) -> SignedSecretKey {
+        SecretKeyParamsBuilder::default()
+            .key_type(KeyType::Ed25519Legacy)
+            .can_sign(can_sign)
+            .can_certify(true)
+            .primary_user_id("archive <archive@example.org>".to_owned())
+            .build()
+            .unwrap()
+            .generate(rand::thread_rng())
+            .unwrap()
+    }
+
+    /// Returns a copy of `key` that ends `seconds` after it was made.
+    fn expiring(key: &SignedSecretKey, seconds: u32) -> SignedSecretKey {
+        let mut key = key.clone();
+        let (secret, public) = (&key.primary_key, key.primary_key.public_key());
+        let mut config =
+            SignatureConfig::from_key(rand::thread_rng(), secret, SignatureType::CertPositive).unwrap();
+        config.hashed_subpackets = [
+            SubpacketData::SignatureCreationTime(Timestamp::now()),
+            SubpacketData::IssuerFingerprint(secret.fingerprint()),
+            SubpacketData::KeyExpirationTime(pgp::types::Duration::from_secs(seconds)),
+        ]
+        .map(|data| Subpacket::regular(data).unwrap())
+        .into();
+        let user = &mut key.details.users[0];
+        let signature =
+            config.sign_certification(secret, public, &Password::empty(), Tag::UserId, &user.id).unwrap();
+        user.signatures = vec![signature];
+        key
+    }
+
+    fn sign(key: &SignedSecretKey) -> Vec<u8> {
+        CleartextSignedMessage::sign(rand::thread_rng(), "text\n", &key.primary_key, &Password::empty())
+            .unwrap()
+            .to_armored_bytes(ArmorOptions::default())
+            .unwrap()
+    }
+
+    fn open(keys: &[&SignedPublicKey], message: &[u8], now: SystemTime) -> Result<(), String> {
+        let keyring = Keyring { keys: keys.iter().copied().cloned().collect() };
+        match keyring.open("http://m.example/InRelease", message, now) {
+            Ok(_) => Ok(()),
+            Err(BootstrapError::BadSignature { reason, .. }) => Err(reason),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_newer_copy_of_an_expired_key_counts() {
+        let key = generate(true);
+        let renewed = key.to_public_key();
+        let message = sign(&key);
+        let later = SystemTime::now() + CLOCK_TOLERANCE;
+        let expired = expiring(&key, 60).to_public_key();
+        let refusal = open(&[&expired], &message, later).unwrap_err();
+        assert!(refusal.ends_with("expired"), "{refusal}");
+        assert_eq!(open(&[&expired, &renewed], &message, later), Ok(()));
+        assert_eq!(open(&[&renewed, &expired], &message, later), Ok(()));
+    }
+
+    #[test]
+    fn a_revocation_counts_for_all_copies_of_a_key() {
+        let key = generate(true);
+        let good = key.to_public_key();
+        let mut revoked = good.clone();
+        revoked.details.revocation_signatures.push(good.details.users[0].signatures[0].clone());
+        for keys in [[&good, &revoked], [&revoked, &good]] {
+            let refusal = open(&keys, &sign(&key), SystemTime::now()).unwrap_err();
+            assert!(refusal.ends_with(REVOKED), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_signature_from_the_future_is_refused() {
+        let key = generate(true);
+        let (message, public) = (sign(&key), key.to_public_key());
+        let hour = Duration::from_secs(3600);
+        assert_eq!(open(&[&public], &message, SystemTime::now() - hour), Ok(()));
+        let refusal = open(&[&public], &message, SystemTime::now() - CLOCK_TOLERANCE - hour).unwrap_err();
+        assert!(refusal.contains("is dated in the future"), "{refusal}");
+    }
+
+    #[test]
+    fn a_primary_key_that_only_certifies_signs_no_index() {
+        let key = generate(false);
+        let refusal = open(&[&key.to_public_key()], &sign(&key), SystemTime::now()).unwrap_err();
+        assert!(refusal.ends_with(NOT_FOR_SIGNING), "{refusal}");
+    }
+
+    #[test]
+    fn what_is_no_key_in_the_keyring_of_a_host_is_passed_over() {
+        let (first, second) = (generate(true).to_public_key(), generate(true).to_public_key());
+        // An RSA key of version 4 whose modulus has eight bits.
+        let broken = [0xc6, 12, 4, 0, 0, 0, 1, 1, 0, 8, 0xff, 0, 8, 0xff];
+        let mixed = [first.to_bytes().unwrap(), broken.to_vec(), second.to_bytes().unwrap()].concat();
+        let host = tempfile::tempdir().unwrap();
+        let [pgp, gpg] = [HOST_KEYRINGS[0], HOST_KEYRINGS[1]].map(|path| host.path().join(path));
+        fs::create_dir_all(pgp.parent().unwrap()).unwrap();
+        fs::write(&pgp, "no keys here").unwrap();
+        fs::write(&gpg, mixed).unwrap();
+        let mut keyring = Keyring::default();
+        keyring.add_host(host.path()).unwrap();
+        assert!(keyring.keys.contains(&second));
+        for path in [pgp, gpg] {
+            let error = Keyring::default().add_file(&path).unwrap_err();
+            assert!(matches!(error, BootstrapError::Keyring { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A candidate is a guess from a URL's look. Whether it holds what it seems to hold is decided
 //! by the signature over its index, never by its name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::apt_config::{self, Entry};
@@ -37,10 +38,11 @@ pub struct AptSources {
     pub main: Vec<String>,
     /// Where `dists/SUITE-security` may be.
     pub security: Vec<String>,
-    /// Whether an index that is past its `Valid-Until` is refused.
+    /// Those of them whose indexes are believed past their `Valid-Until`.
     ///
-    /// On unless the host's apt is told otherwise, as the hosts of frozen mirrors are.
-    pub check_valid_until: bool,
+    /// None unless the host's apt is told so, as the hosts of frozen mirrors are. What is said
+    /// of one archive holds for no other.
+    pub expiry_ignored: BTreeSet<String>,
 }
 
 impl AptSources {
@@ -58,21 +60,27 @@ impl AptSources {
             None => (archive_url(text)?, None),
         };
         let security = security.or_else(|| security_sibling(&main));
-        Ok(Self { main: vec![main], security: security.into_iter().collect(), check_valid_until: true })
+        Ok(Self {
+            main: vec![main],
+            security: security.into_iter().collect(),
+            expiry_ignored: BTreeSet::new(),
+        })
     }
 
     /// Finds Debian's archives in an apt configuration, such as `/etc/apt`.
     ///
     /// Entries of other vendors are passed over. The suites named there need not be the wanted
-    /// one: a host that runs one release names the archive that has them all.
+    /// one: a host that runs one release names the archive that has them all. An archive's
+    /// dates are ignored if all its entries say so, or the configuration as a whole; nothing is
+    /// said of a security archive that is only inferred from the main one.
     ///
     /// # Errors
     /// [`BootstrapError::Io`] if a file of the configuration cannot be read. A configuration
     /// without a Debian archive is not an error: the lists are empty then.
     pub fn from_host(etc: &Path) -> Result<Self, BootstrapError> {
         let config = apt_config::read(etc)?;
-        let mut sources =
-            Self { main: Vec::new(), security: Vec::new(), check_valid_until: !config.ignores_expiry };
+        let mut sources = Self { main: Vec::new(), security: Vec::new(), expiry_ignored: BTreeSet::new() };
+        let mut checked = BTreeSet::new();
         for entry in config.entries.iter().filter(|entry| may_be_debian(entry)) {
             let list = if has_segment(&entry.uri, SECURITY_SEGMENT) {
                 &mut sources.security
@@ -81,15 +89,26 @@ impl AptSources {
             };
             if !list.contains(&entry.uri) {
                 list.push(entry.uri.clone());
-                sources.check_valid_until &= !entry.ignores_expiry;
+            }
+            if !entry.ignores_expiry {
+                checked.insert(entry.uri.clone());
             }
         }
         for sibling in sources.main.iter().filter_map(|uri| security_sibling(uri)) {
             if !sources.security.contains(&sibling) {
+                checked.insert(sibling.clone());
                 sources.security.push(sibling);
             }
         }
+        let all = sources.main.iter().chain(&sources.security);
+        let is_ignored = |uri: &&String| config.ignores_expiry || !checked.contains(*uri);
+        sources.expiry_ignored = all.filter(is_ignored).cloned().collect();
         Ok(sources)
+    }
+
+    /// Returns whether an index at `url`, a base URL of these, is refused past its `Valid-Until`.
+    pub fn checks_expiry(&self, url: &str) -> bool {
+        !self.expiry_ignored.contains(url)
     }
 }
 
@@ -221,7 +240,32 @@ mod tests {
             sources.security,
             ["http://sec.example/debian-security", "http://deb.example/debian-security"]
         );
-        assert!(sources.check_valid_until);
+        assert!(sources.expiry_ignored.is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_ignores_dates_speaks_for_its_own_archive_only() {
+        let ignored = |list: &str| Vec::from_iter(host(list).expiry_ignored);
+        let frozen = "deb [check-valid-until=no] http://snap.example/debian bookworm main\n";
+        let security = "deb http://sec.example/debian-security bookworm-security main\n";
+        assert_eq!(ignored(&format!("{frozen}{security}")), ["http://snap.example/debian"]);
+        assert_eq!(ignored(&format!("{security}{frozen}")), ["http://snap.example/debian"]);
+        let sources = host(frozen);
+        assert_eq!(sources.security, ["http://snap.example/debian-security"]);
+        assert!(sources.checks_expiry("http://snap.example/debian-security"));
+        assert!(!sources.checks_expiry("http://snap.example/debian"));
+        let same = "deb http://snap.example/debian bookworm-updates main\n";
+        assert!(ignored(&format!("{frozen}{same}")).is_empty());
+    }
+
+    #[test]
+    fn the_general_option_speaks_for_all_archives() {
+        let etc = tempfile::tempdir().unwrap();
+        std::fs::write(etc.path().join("sources.list"), "deb http://a.example/debian sid main\n").unwrap();
+        std::fs::write(etc.path().join("apt.conf"), "Acquire::Check-Valid-Until \"no\";\n").unwrap();
+        let sources = AptSources::from_host(etc.path()).unwrap();
+        assert!(sources.main.iter().chain(&sources.security).all(|url| !sources.checks_expiry(url)));
+        assert_eq!(sources.expiry_ignored.len(), 2);
     }
 
     #[test]

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_image_starts_a_shell() {
-        let mut recipe = Recipe::new("sid".into(), None, "amd64".into(), true, vec![], vec![]);
+        let mut recipe = Recipe::new("sid".into(), None, "amd64".into(), vec![], vec![]);
         expect![[r#"{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["bash"]}}"#]]
             .assert_eq(&String::from_utf8(recipe.image_config()).unwrap());
         recipe.architecture = "armhf".to_owned();

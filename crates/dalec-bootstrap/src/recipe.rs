@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Raised when the same recipe would come out as another tree.
-const FORMAT: u32 = 1;
+/// Raised when the same recipe would come out as another tree, or is written in another way.
+const FORMAT: u32 = 2;
 const SKELETON: &str = "base-files";
 
 /// What a root file system is made of.
@@ -21,8 +21,6 @@ pub struct Recipe {
     pub version_id: Option<String>,
     /// The Debian architecture, such as `amd64`.
     pub architecture: String,
-    /// Whether the root's own apt refuses indexes past their date, as was done here.
-    pub check_valid_until: bool,
     /// Where the packages are from, and what the root's own apt will ask.
     pub repositories: Vec<Repository>,
     /// In the order in which they are to be set up.
@@ -38,6 +36,8 @@ pub struct Repository {
     pub suite: String,
     /// The component, such as `main`.
     pub component: String,
+    /// Whether the root's own apt refuses its index past its date, as was done here.
+    pub check_valid_until: bool,
 }
 
 /// One `.deb`.
@@ -65,11 +65,10 @@ impl Recipe {
         codename: String,
         version_id: Option<String>,
         architecture: String,
-        check_valid_until: bool,
         repositories: Vec<Repository>,
         packages: Vec<Package>,
     ) -> Self {
-        Self { format: FORMAT, codename, version_id, architecture, check_valid_until, repositories, packages }
+        Self { format: FORMAT, codename, version_id, architecture, repositories, packages }
     }
 
     /// Reads what [`Recipe::to_json`] wrote; `None` if it is something else or of another format.
@@ -119,20 +118,17 @@ impl Recipe {
     ///
     /// Suites of one archive share a paragraph; the keys are those of the root's own keyring.
     pub fn sources(&self) -> String {
-        let mut paragraphs: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+        let mut paragraphs: Vec<(&Repository, Vec<&str>)> = Vec::new();
         for repository in &self.repositories {
-            let present = paragraphs
-                .iter_mut()
-                .find(|(url, component, _)| *url == repository.url && *component == repository.component);
-            match present {
-                Some((_, _, suites)) => suites.push(&repository.suite),
-                None => paragraphs.push((&repository.url, &repository.component, vec![&repository.suite])),
+            match paragraphs.iter_mut().find(|(first, _)| first.shares_paragraph(repository)) {
+                Some((_, suites)) => suites.push(&repository.suite),
+                None => paragraphs.push((repository, vec![&repository.suite])),
             }
         }
-        let expiry = if self.check_valid_until { "" } else { "Check-Valid-Until: no\n" };
         let texts: Vec<String> = paragraphs
             .into_iter()
-            .map(|(url, component, suites)| {
+            .map(|(Repository { url, component, check_valid_until, .. }, suites)| {
+                let expiry = if *check_valid_until { "" } else { "Check-Valid-Until: no\n" };
                 format!(
                     "Types: deb\nURIs: {url}\nSuites: {}\nComponents: {component}\n\
                      Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n{expiry}",
@@ -141,6 +137,15 @@ impl Recipe {
             })
             .collect();
         texts.join("\n")
+    }
+}
+
+impl Repository {
+    /// Returns whether a source list names both with one paragraph: they differ in the suite alone.
+    fn shares_paragraph(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.component == other.component
+            && self.check_valid_until == other.check_valid_until
     }
 }
 
@@ -154,12 +159,12 @@ mod tests {
             url: url.to_owned(),
             suite: suite.to_owned(),
             component: "main".to_owned(),
+            check_valid_until: true,
         };
         Recipe::new(
             "bookworm".to_owned(),
             Some("12".to_owned()),
             "amd64".to_owned(),
-            true,
             vec![
                 repository("http://m.example/debian", "bookworm"),
                 repository("http://m.example/debian", "bookworm-updates"),
@@ -179,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_canonical_text_is_fixed() {
-        expect![[r#"{"format":1,"codename":"bookworm","version_id":"12","architecture":"amd64","check_valid_until":true,"repositories":[{"url":"http://m.example/debian","suite":"bookworm","component":"main"},{"url":"http://m.example/debian","suite":"bookworm-updates","component":"main"},{"url":"http://m.example/debian-security","suite":"bookworm-security","component":"main"}],"packages":[{"name":"hello","version":"2.10-3","architecture":"amd64","sha256":"0000000000000000000000000000000000000000000000000000000000000000","size":53000,"path":"pool/main/h/hello/hello_2.10-3_amd64.deb","repository":0}]}"#]]
+        expect![[r#"{"format":2,"codename":"bookworm","version_id":"12","architecture":"amd64","repositories":[{"url":"http://m.example/debian","suite":"bookworm","component":"main","check_valid_until":true},{"url":"http://m.example/debian","suite":"bookworm-updates","component":"main","check_valid_until":true},{"url":"http://m.example/debian-security","suite":"bookworm-security","component":"main","check_valid_until":true}],"packages":[{"name":"hello","version":"2.10-3","architecture":"amd64","sha256":"0000000000000000000000000000000000000000000000000000000000000000","size":53000,"path":"pool/main/h/hello/hello_2.10-3_amd64.deb","repository":0}]}"#]]
             .assert_eq(&String::from_utf8(recipe().to_json()).unwrap());
         assert_eq!(Recipe::from_json(&recipe().to_json()), Some(recipe()));
         assert_eq!(recipe().digest().len(), 64);
@@ -208,5 +213,27 @@ mod tests {
             Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
         "#]]
         .assert_eq(&recipe().sources());
+    }
+
+    #[test]
+    fn only_the_archive_whose_dates_were_ignored_is_marked() {
+        let mut recipe = recipe();
+        recipe.repositories[0].check_valid_until = false;
+        recipe.repositories[1].check_valid_until = false;
+        expect![[r#"
+            Types: deb
+            URIs: http://m.example/debian
+            Suites: bookworm bookworm-updates
+            Components: main
+            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+            Check-Valid-Until: no
+
+            Types: deb
+            URIs: http://m.example/debian-security
+            Suites: bookworm-security
+            Components: main
+            Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+        "#]]
+        .assert_eq(&recipe.sources());
     }
 }

@@ -65,7 +65,7 @@ pub struct Origin {
     pub day: String,
     /// How many packages there are.
     pub packages: usize,
-    /// Whether indexes past their date would have been refused.
+    /// Whether every index would have been refused past its date.
     pub checked_valid_until: bool,
 }
 
@@ -208,7 +208,7 @@ impl Session<'_> {
         let signed = self.trust.keyring.open(&url, &message, self.trust.now)?;
         let release = Release::parse(&url, &signed.text)?;
         release.check_identity(suite)?;
-        if self.sources.check_valid_until {
+        if self.sources.checks_expiry(base) {
             release.check_valid_until(self.trust.now)?;
         }
         let suite = release.codename()?.to_owned();
@@ -225,9 +225,9 @@ impl Session<'_> {
         };
         add(env!("CARGO_PKG_VERSION").as_bytes());
         add(self.request.architecture.as_bytes());
-        add(&[u8::from(self.sources.check_valid_until)]);
         for repository in repositories {
             add(repository.url.as_bytes());
+            add(&[u8::from(self.sources.checks_expiry(&repository.url))]);
             add(&repository.digest);
         }
         add(b"packages");
@@ -252,13 +252,13 @@ impl Session<'_> {
             base.suite.clone(),
             base.release.version().map(|version| major(version).to_owned()),
             self.request.architecture.clone(),
-            self.sources.check_valid_until,
             repositories
                 .iter()
                 .map(|repository| Repository {
                     url: repository.url.clone(),
                     suite: repository.suite.clone(),
                     component: COMPONENT.to_owned(),
+                    check_valid_until: self.sources.checks_expiry(&repository.url),
                 })
                 .collect(),
             packages,
@@ -332,7 +332,7 @@ impl Session<'_> {
             // ISO dates sort by time.
             day: days.into_iter().max().unwrap_or_default(),
             packages: recipe.packages.len(),
-            checked_valid_until: self.sources.check_valid_until,
+            checked_valid_until: recipe.repositories.iter().all(|repository| repository.check_valid_until),
         })
     }
 }

@@ -270,10 +270,15 @@ fn an_expired_index_is_refused_unless_told_otherwise() {
         hint: the mirror is out of date, or this machine's clock is wrong; choose another mirror with --apt-mirror
     "#]],
     );
-    world.sources.check_valid_until = false;
+    world.sources.expiry_ignored = [world.mirror.url("debian")].into();
     let resolved = world.resolve_suite("bookworm", &[]).unwrap();
     assert!(resolved.origin.to_string().contains("expiry not checked"));
-    assert!(resolved.recipe.sources().contains("Check-Valid-Until: no"));
+    assert_eq!(resolved.recipe.sources().matches("Check-Valid-Until: no").count(), 1);
+    let suite = Suite { lines, ..BOOKWORM_SECURITY };
+    world.mirror.publish("debian-security", &suite, &[], &world.key);
+    let error = world.resolve_suite("bookworm", &[]).unwrap_err();
+    let BootstrapError::Expired { url, .. } = &error else { panic!("{error}") };
+    assert!(url.contains("/debian-security/"), "{url}");
 }
 
 #[test]
