@@ -30,8 +30,8 @@ use report::Failure;
 ///
 /// A step exits with the code of its command, or 128 and the number of the signal that ended it. What went
 /// wrong is one line on standard error; for a check that does not hold it is
-/// `"PATH": check_type=KIND expected: "EXPECTED", got "ACTUAL"`, and a second line says the same in words, marked
-/// as the headline of the failure (`dalec: error: @1: …`, where `@1` is the op's place in the spec).
+/// `"PATH": check_type=KIND expected: "EXPECTED", got "ACTUAL"`. A second line says the same in words, marked as
+/// the headline of the failure (`dalec: error: @1: …`, where `@1` is the op's place in the spec).
 pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
     let mut errors = std::io::stderr();
     let outcome = Command::parse(args).map_err(Failure::from).and_then(|command| run(&command));
@@ -40,8 +40,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
         Err(failure) => {
             // Nobody is left to tell when standard error is closed.
             let _ = writeln!(errors, "{failure}");
-            if let Some(mismatch) = failure.mismatch() {
-                let _ = writeln!(errors, "dalec: error: @1: {}", mismatch.in_words());
+            if let Some(headline) = failure.headline() {
+                let _ = writeln!(errors, "dalec: error: @1: {headline}");
             }
             failure.exit_code()
         }

@@ -56,10 +56,11 @@ impl Failure {
         })
     }
 
-    /// Returns what was found instead of what was expected, if that is what went wrong.
-    pub(crate) fn mismatch(&self) -> Option<&Mismatch> {
+    /// Returns one sentence for the headline, if the failure is one of the package and not of the runner.
+    pub(crate) fn headline(&self) -> Option<String> {
         match self {
-            Self::Metadata(mismatch) | Self::Content(mismatch) => Some(mismatch),
+            Self::Metadata(mismatch) | Self::Content(mismatch) => Some(mismatch.in_words()),
+            Self::Command { reason, .. } => Some(format!("cannot run the command: {reason}")),
             _ => None,
         }
     }
@@ -106,7 +107,7 @@ impl fmt::Display for Failure {
 
 impl Mismatch {
     /// Returns one sentence about it.
-    pub(crate) fn in_words(&self) -> String {
+    fn in_words(&self) -> String {
         let path = self.path.strip_prefix(OUTPUT_DIR).unwrap_or(&self.path);
         let path = quote(path.as_os_str().as_encoded_bytes());
         let path = path.trim_matches('"');

@@ -41,11 +41,35 @@ fn read(path: &Path) -> Result<Step, Failure> {
 }
 
 fn reason(program: &str, error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::NotFound && !program.contains('/') {
-        let path = std::env::var("PATH").unwrap_or_default();
-        return format!("{program} is in none of the directories of PATH ({path})");
+    if error.kind() != io::ErrorKind::NotFound {
+        return error.to_string();
     }
-    error.to_string()
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = match program.contains('/') {
+        true => Some(Path::new(program).to_owned()),
+        false => path.split(':').map(|folder| Path::new(folder).join(program)).find(|file| file.exists()),
+    };
+    match found.filter(|file| file.exists()) {
+        // The kernel says the same when it is the interpreter that is missing.
+        Some(file) => match interpreter(&file) {
+            Some(interpreter) => {
+                format!("{} needs {interpreter}, which is not installed", file.display())
+            }
+            None => format!("{} needs a program loader that is not installed", file.display()),
+        },
+        None if program.contains('/') => error.to_string(),
+        None => format!("{program} is in none of the directories of PATH ({path})"),
+    }
+}
+
+/// Returns the interpreter that a script names in its first line.
+fn interpreter(file: &Path) -> Option<String> {
+    use std::io::Read;
+    let mut start = [0; 256];
+    let length = std::fs::File::open(file).and_then(|mut file| file.read(&mut start)).ok()?;
+    let line = start[..length].strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line).into_owned();
+    line.split_whitespace().next().map(str::to_owned)
 }
 
 fn code(status: ExitStatus) -> i32 {

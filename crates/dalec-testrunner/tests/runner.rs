@@ -431,32 +431,37 @@ fn a_command_that_cannot_run_is_explained() {
         (
             "",
             expect![[r#"
-            2 cannot run "": the command is empty
-        "#]],
+                2 cannot run "": the command is empty
+                dalec: error: @1: cannot run the command: the command is empty
+            "#]],
         ),
         (
             "# nothing",
             expect![[r##"
-            2 cannot run "# nothing": the command is empty
-        "##]],
+                2 cannot run "# nothing": the command is empty
+                dalec: error: @1: cannot run the command: the command is empty
+            "##]],
         ),
         (
             "echo it's",
             expect![[r#"
-            2 cannot run "echo it's": the quote `'` is never closed
-        "#]],
+                2 cannot run "echo it's": the quote `'` is never closed
+                dalec: error: @1: cannot run the command: the quote `'` is never closed
+            "#]],
         ),
         (
             "no-such-tool -v",
             expect![[r#"
-            2 cannot run "no-such-tool -v": no-such-tool is in none of the directories of PATH (/bin)
-        "#]],
+                2 cannot run "no-such-tool -v": no-such-tool is in none of the directories of PATH (/bin)
+                dalec: error: @1: cannot run the command: no-such-tool is in none of the directories of PATH (/bin)
+            "#]],
         ),
         (
             "/no/such/tool",
             expect![[r#"
-            2 cannot run "/no/such/tool": No such file or directory (os error 2)
-        "#]],
+                2 cannot run "/no/such/tool": No such file or directory (os error 2)
+                dalec: error: @1: cannot run the command: No such file or directory (os error 2)
+            "#]],
         ),
     ] {
         let outcome = step(&command(line), &[("PATH", "/bin")]).outcome;
@@ -468,4 +473,17 @@ fn a_command_that_cannot_run_is_explained() {
         outcome.stderr(),
         "cannot read the step description /no/step.json: No such file or directory (os error 2)\n"
     );
+}
+
+/// The kernel reports a missing interpreter as if the script itself were missing.
+#[test]
+fn a_missing_interpreter_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("tool");
+    fs::write(&script, "#!/no/such/python3 -u\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let stepped = step(&command(script.to_str().unwrap()), &[]);
+    assert_eq!(stepped.outcome.code, 2);
+    let said = stepped.outcome.stderr();
+    assert!(said.contains("needs /no/such/python3, which is not installed"), "{said}");
 }
