@@ -163,7 +163,9 @@ fn missing(root: &Path, what: &str) -> Error {
 
 fn unreadable(path: &Path, source: io::Error) -> Error {
     let hint = match source.kind() {
-        io::ErrorKind::PermissionDenied => "make it readable, or leave it out with `excludes` in the source of the spec",
+        io::ErrorKind::PermissionDenied => {
+            "make it readable, or leave it out with `excludes` in the source of the spec"
+        }
         _ => "",
     };
     Error::Op {
