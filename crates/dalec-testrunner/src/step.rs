@@ -66,7 +66,7 @@ fn reason(program: &str, error: &io::Error) -> String {
 fn interpreter(file: &Path) -> Option<String> {
     use std::io::Read;
     let mut start = [0; 256];
-    let length = std::fs::File::open(file).and_then(|mut file| file.read(&mut start)).ok()?;
+    let length = File::open(file).and_then(|mut file| file.read(&mut start)).ok()?;
     let line = start[..length].strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line).into_owned();
     line.split_whitespace().next().map(str::to_owned)
