@@ -6,7 +6,6 @@
 
 mod cachekey;
 mod cancel;
-
 pub mod engine;
 mod error;
 pub mod export;

@@ -23,6 +23,8 @@ pub struct Mounts {
     pub mounts: Vec<SandboxMount>,
     /// What is being changed, with the number of the output.
     active: Vec<(i64, Active)>,
+    /// Outputs that are what went in, because nothing may be changed.
+    unchanged: Vec<(i64, Snapshot)>,
     views: Vec<View>,
     locks: Vec<Lock>,
 }
@@ -52,12 +54,17 @@ impl Mounts {
     /// When a layer cannot be finished or published.
     pub fn commit(mut self, context: &OpContext<'_>, outputs: usize) -> Result<Vec<Snapshot>> {
         self.views.clear();
-        self.locks.clear();
         let mut snapshots = vec![Snapshot::default(); outputs];
-        for (output, active) in self.active {
+        let mut put = |output: i64, snapshot| {
             if let Some(place) = usize::try_from(output).ok().and_then(|output| snapshots.get_mut(output)) {
-                *place = active.commit(context.core)?;
+                *place = snapshot;
             }
+        };
+        for (output, snapshot) in self.unchanged {
+            put(output, snapshot);
+        }
+        for (output, active) in self.active.into_iter().filter(|(output, _)| *output >= 0) {
+            put(output, active.commit(context.core)?);
         }
         Ok(snapshots)
     }
@@ -84,9 +91,15 @@ impl Mounts {
             return Err(Error::Request("the root of a process is no plain file system".into()));
         }
         // Also a read-only root needs places for the mounts in it.
-        let active = Active::new(context.core, &input(inputs, mount.input))?;
+        let snapshot = input(inputs, mount.input);
+        let active = Active::new(context.core, &snapshot)?;
         self.root = active.root();
-        self.active.push((if mount.readonly { -1 } else { mount.output }, active));
+        if mount.readonly {
+            self.active.push((-1, active));
+            self.unchanged.push((mount.output, snapshot));
+        } else {
+            self.active.push((mount.output, active));
+        }
         Ok(())
     }
 
@@ -120,7 +133,8 @@ impl Mounts {
         mount: &pb::Mount,
         snapshot: &Snapshot,
     ) -> Result<SandboxMount> {
-        let source = if mount.readonly && mount.output < 0 {
+        let source = if mount.readonly {
+            self.unchanged.push((mount.output, snapshot.clone()));
             let view = View::new(context.core, snapshot)?;
             let root = view.root();
             self.views.push(view);
@@ -176,6 +190,7 @@ pub fn wait_for_lock(context: &OpContext<'_>, name: &str, what: &str) -> Result<
     let mut told = false;
     let lock = context.core.store().lock_file(name).wait(&mut || {
         if !std::mem::replace(&mut told, true) {
+            context.progress.start();
             context.progress.status(&message, 0, 0, false);
         }
         context.check()

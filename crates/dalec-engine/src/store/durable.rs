@@ -74,11 +74,11 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets results that an earlier boot left without the mark.
+    /// Forgets results that an earlier boot left without the mark; returns whether there were any.
     ///
     /// # Errors
     /// When the database cannot be used.
-    pub(super) fn forget_lost_results(&self) -> Result<()> {
+    pub(super) fn forget_lost_results(&self) -> Result<bool> {
         let lost: bool = self.db(|db| {
             db.query_row(
                 "SELECT EXISTS (SELECT 1 FROM results WHERE durable = 0 AND boot <> ?1)",
@@ -89,7 +89,7 @@ impl Store {
         if lost {
             self.db(|db| db.execute("DELETE FROM results WHERE durable = 0 AND boot <> ?1", [boot_id()]))?;
         }
-        Ok(())
+        Ok(lost)
     }
 }
 

@@ -92,8 +92,9 @@ impl Store {
                 root,
             }),
         };
-        store.forget_lost_results()?;
-        if process_dir::remove_leftovers(&store.inner.root.join("tmp"))? {
+        let lost = store.forget_lost_results()?;
+        let dead = process_dir::remove_leftovers(&store.inner.root.join("tmp"))?;
+        if lost || dead {
             store.remove_orphans()?;
         }
         Ok(store)
@@ -136,7 +137,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Removes layers that no result has: a process died between publishing a layer and storing its result.
+    /// Removes layers that no result has: a process died between publishing a layer and storing its result, or
+    /// the result was forgotten.
     ///
     /// Does nothing while other processes use the store, for they may be just there.
     fn remove_orphans(&self) -> Result<()> {

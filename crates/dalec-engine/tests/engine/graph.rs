@@ -152,6 +152,10 @@ impl Exec {
         Self { op, mounts: vec![(mount, Some(root.clone()))] }
     }
 
+    pub fn root_mut(&mut self) -> &mut pb::Mount {
+        &mut self.mounts[0].0
+    }
+
     /// Adds a mount; an output unless it is read-only.
     pub fn bind(self, dest: &str, node: Option<&Node>, readonly: bool) -> Self {
         let output = if readonly { -1 } else { 0 };

@@ -14,6 +14,7 @@ pub const CASES: &[(&str, Case)] = cases![
     independent_steps_run_at_the_same_time,
     names_logs_and_exit_codes_are_passed_on,
     writes_to_mounts_without_output_are_dropped,
+    what_may_not_be_changed_comes_out_as_it_went_in,
 ];
 
 fn mounts_show_what_they_should(world: &World) {
@@ -72,10 +73,6 @@ fn mounts_show_what_they_should(world: &World) {
 fn mount_points_do_not_stay(world: &World) {
     let built = world.build(|graph| {
         let base = graph.base();
-        let exec = Exec::new(&base, &["write=/a/b/out/x=1", "write=/kept/file=2"]);
-        let exec = exec.bind("/a/b/out", None, false).bind("/kept", None, true);
-        // The second mount is read-only, so the process fails; it must be writable somewhere else.
-        let _ = exec;
         let exec = Exec::new(&base, &["write=/a/b/out/x=1", "mkdir=/c", "write=/c/own=2"])
             .bind("/a/b/out", None, false)
             .bind("/c/mounted", None, true);
@@ -190,4 +187,17 @@ fn writes_to_mounts_without_output_are_dropped(world: &World) {
     });
     assert_eq!((built.read("/first").as_str(), built.read("/second").as_str()), ("new", "old"));
     assert_eq!(std::fs::read_to_string(world.path("context/file")).unwrap(), "old");
+}
+
+fn what_may_not_be_changed_comes_out_as_it_went_in(world: &World) {
+    world.write("context/file", "text");
+    let built = world.build(|graph| {
+        let (base, context) = (graph.base(), graph.local("context"));
+        let mut exec = Exec::new(&base, &["refused=/new", "refused=/in/new"]);
+        exec.root_mut().readonly = true;
+        let mount = pb::Mount { dest: "/in".into(), readonly: true, ..pb::Mount::default() };
+        let outputs = graph.exec(exec.mount(mount, Some(&context)));
+        graph.merge(&[&outputs[0], &outputs[1]])
+    });
+    assert_eq!(built.names("/"), ["bin", "etc", "file"]);
 }

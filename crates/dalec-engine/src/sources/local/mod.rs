@@ -10,7 +10,7 @@ mod follow;
 mod index;
 mod scan;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,8 +94,6 @@ pub struct LocalNode {
     content: Option<Key>,
     /// Entries of a directory, sorted.
     children: Vec<(Vec<u8>, Arc<LocalNode>)>,
-    /// Position of each name in `children`, for large directories.
-    names: HashMap<Vec<u8>, usize>,
 }
 
 impl LocalNode {
@@ -117,7 +115,8 @@ impl Tree for LocalTree {
     }
 
     fn child(&self, node: &Arc<LocalNode>, name: &[u8]) -> Result<Option<Arc<LocalNode>>> {
-        Ok(node.names.get(name).map(|index| node.children[*index].1.clone()))
+        let found = node.children.binary_search_by(|(known, _)| known.as_slice().cmp(name));
+        Ok(found.ok().map(|index| node.children[index].1.clone()))
     }
 
     fn children(&self, node: &Arc<LocalNode>) -> Result<Vec<(Vec<u8>, Arc<LocalNode>)>> {

@@ -1,6 +1,5 @@
 //! Looks at a directory of the host and digests what it has not digested before.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -74,8 +73,7 @@ impl Scan<'_> {
             }
             path.truncate(length);
         }
-        let names = children.iter().enumerate().map(|(index, (name, _))| (name.clone(), index)).collect();
-        Ok(LocalNode { meta, path: dir.to_owned(), content: None, children, names })
+        Ok(LocalNode { meta, path: dir.to_owned(), content: None, children })
     }
 
     fn entry(&mut self, host: &Path, path: &mut Vec<u8>) -> Result<Option<LocalNode>> {
@@ -142,7 +140,7 @@ fn lstat_root(root: &Path) -> Result<Option<Meta>> {
 }
 
 fn leaf(host: &Path, meta: Meta, content: Option<Key>) -> LocalNode {
-    LocalNode { meta, path: host.to_owned(), content, children: Vec::new(), names: HashMap::new() }
+    LocalNode { meta, path: host.to_owned(), content, children: Vec::new() }
 }
 
 fn directory(mode: u32) -> Meta {
