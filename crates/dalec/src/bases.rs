@@ -3,8 +3,8 @@
 //! Only translates between the two rooms. The engine remembers what was answered here.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use dalec_bootstrap::{
@@ -26,6 +26,7 @@ pub struct DebianRoots {
     ca_bundle: Option<PathBuf>,
     single_id: bool,
     tools: OnceLock<Tools>,
+    resolving: Mutex<()>,
 }
 
 /// What takes time to set up and is only needed when something is really assembled or asked.
@@ -54,7 +55,14 @@ impl DebianRoots {
                 help: error.hint().map(str::to_owned),
                 source: None,
             })?;
-        Ok(Self { state: state.join("bootstrap"), mirror, ca_bundle, single_id, tools: OnceLock::new() })
+        Ok(Self {
+            state: state.join("bootstrap"),
+            mirror,
+            ca_bundle,
+            single_id,
+            tools: OnceLock::new(),
+            resolving: Mutex::default(),
+        })
     }
 
     fn tools(&self) -> Result<&Tools, BootstrapError> {
@@ -79,6 +87,8 @@ impl DebianRoots {
         let mut keyring = Keyring::debian();
         keyring.add_host(Path::new("/"))?;
         let trust = Trust { keyring: &keyring, now: SystemTime::now() };
+        // A package index takes much memory while it is read: one at a time. The second finds it on disk.
+        let _one_at_a_time = self.resolving.lock().unwrap_or_else(PoisonError::into_inner);
         dalec_bootstrap::resolve(request, &sources, trust, &tools.http, &tools.cache, &Silent)
     }
 }
