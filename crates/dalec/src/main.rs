@@ -22,10 +22,6 @@ use cli::{Cli, Command};
 use errors::{CommandError, Style};
 use terminal::Stream;
 
-/// Builds allocate from many threads; the allocator of a static C library is slow there.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() {
     dalec_engine::sandbox::shim_main_if_requested();
     if let Some(code) = test_runner() {
