@@ -2,21 +2,27 @@
 //!
 //! A name is never reused for something else; people silence and search for it.
 
+use crate::diagnostic::Severity;
+
 /// One kind of finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     /// Stable name.
     pub name: &'static str,
+    /// How bad all findings of this kind are.
+    pub severity: Severity,
     /// What it means, one line.
     pub summary: &'static str,
 }
 
 macro_rules! codes {
-    ($($constant:ident $name:literal $summary:literal)*) => {
-        $(#[doc = $summary] pub const $constant: &str = $name;)*
+    ($([$severity:ident] $($constant:ident $name:literal $summary:literal)*)*) => {
+        $($(#[doc = $summary] pub const $constant: &str = $name;)*)*
 
         /// All kinds of findings, sorted by name within errors and warnings.
-        pub const ALL: &[Code] = &[$(Code { name: $name, summary: $summary }),*];
+        pub const ALL: &[Code] = &[$($(
+            Code { name: $name, severity: Severity::$severity, summary: $summary },
+        )*)*];
     };
 }
 
@@ -26,7 +32,7 @@ pub fn find(name: &str) -> Option<&'static Code> {
 }
 
 codes! {
-    // Errors.
+    [Error]
     ALIAS_BUDGET "alias-budget" "aliases repeat so much text that the spec would not fit in memory"
     ALIAS_CYCLE "alias-cycle" "an alias stands inside the value that it repeats"
     BAD_MERGE "bad-merge" "`<<` takes a mapping, an alias of one, or a list of such aliases"
@@ -48,7 +54,7 @@ codes! {
     UNSUPPORTED_KEY "unsupported-key" "a key of the Dalec language that this version of dalec does not support yet"
     WRONG_TYPE "wrong-type" "a value has another type than its key takes"
     YAML_SYNTAX "yaml-syntax" "the text is not YAML"
-    // Warnings.
+    [Warning]
     DECIMAL_MODE "decimal-mode" "permissions are written in decimal and mean something else in octal"
     DUPLICATE_ENTRY "duplicate-entry" "a list names the same thing twice"
     LOST_BACKSLASH "lost-backslash" "expansion removes a backslash that was probably meant to stay"
@@ -71,7 +77,11 @@ mod tests {
             assert!(!code.summary.is_empty() && !code.summary.ends_with('.'), "{}", code.name);
             assert!(ALL[..index].iter().all(|other| other.name != code.name), "{} twice", code.name);
         }
-        assert_eq!(find(UNKNOWN_KEY).map(|code| code.name), Some("unknown-key"));
+        assert_eq!(
+            find(UNKNOWN_KEY).map(|code| (code.name, code.severity)),
+            Some(("unknown-key", Severity::Error))
+        );
+        assert_eq!(find(UNUSED_ARG).map(|code| code.severity), Some(Severity::Warning));
         assert_eq!(find("no-such-code"), None);
     }
 }

@@ -72,7 +72,10 @@ impl Diagnostic {
     }
 
     fn new(code: &'static str, severity: Severity, span: Option<Span>, message: String) -> Self {
-        debug_assert!(codes::find(code).is_some(), "{code} is missing in the table of codes");
+        debug_assert!(
+            codes::find(code).is_some_and(|known| known.severity == severity),
+            "{code} is missing among the codes of {severity}s"
+        );
         Self { code, severity, message, span, note: String::new(), labels: Vec::new(), help: None }
     }
 
