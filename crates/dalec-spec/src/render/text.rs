@@ -1,12 +1,10 @@
-//! Findings as text for people and as JSON for programs.
-//!
-//! Colour is the caller's decision; nothing here looks at a terminal or the environment.
+//! Findings as text for people, with the lines they point at. Colour and width are the caller's decision.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
-use serde::Serialize;
 
-use crate::diagnostic::{Diagnostic, Severity, sort};
+use super::sorted;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::source_text::SourceText;
 use crate::span::Span;
 
@@ -40,43 +38,9 @@ pub fn render(source: &SourceText, diagnostics: &[Diagnostic], options: RenderOp
 ///
 /// It replaces escape characters of the spec itself, so that those left are its own colours.
 fn without_controls(text: String, color: bool) -> String {
-    let is_harmful = |char: char| {
-        let is_own = char == '\n' || color && char == '\u{1b}';
-        char.is_control() && !is_own || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let is_own = |char: char| char == '\n' || color && char == '\u{1b}';
+    let is_harmful = |char: char| super::is_harmful(char) && !is_own(char);
     if text.contains(is_harmful) { text.replace(is_harmful, "\u{fffd}") } else { text }
-}
-
-/// Returns `diagnostics` as a JSON array, sorted by position, repetitions left out.
-///
-/// Each entry has `code`, `severity`, `message`, `labels` and, where known, `help`, `file` and `range` (lines and
-/// columns counted from 1, the end exclusive).
-pub fn render_json(source: &SourceText, diagnostics: &[Diagnostic]) -> serde_json::Value {
-    let diagnostics = sorted(diagnostics);
-    let entries = diagnostics.iter().map(|diagnostic| {
-        let entry = JsonDiagnostic {
-            code: diagnostic.code,
-            severity: diagnostic.severity.to_string(),
-            message: &diagnostic.message,
-            note: &diagnostic.note,
-            help: diagnostic.help.as_deref(),
-            file: source.name(),
-            range: diagnostic.span.map(|span| JsonRange::new(source, span)),
-            labels: diagnostic
-                .labels
-                .iter()
-                .map(|label| JsonLabel { range: JsonRange::new(source, label.span), text: &label.text })
-                .collect(),
-        };
-        serde_json::to_value(entry).unwrap_or_default()
-    });
-    serde_json::Value::Array(entries.collect())
-}
-
-fn sorted(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
-    let mut sorted = diagnostics.to_vec();
-    sort(&mut sorted);
-    sorted
 }
 
 fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
@@ -124,48 +88,4 @@ fn visible(source: &SourceText, span: Span) -> std::ops::Range<usize> {
     let end = floor(span.end.clamp(start, text.len()));
     let line = text[start..end].lines().next().unwrap_or_default();
     start..start + line.trim_end().len()
-}
-
-#[derive(Serialize)]
-struct JsonDiagnostic<'a> {
-    code: &'static str,
-    severity: String,
-    message: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    note: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<&'a str>,
-    file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    range: Option<JsonRange>,
-    labels: Vec<JsonLabel<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonLabel<'a> {
-    range: JsonRange,
-    text: &'a str,
-}
-
-#[derive(Serialize)]
-struct JsonRange {
-    start: JsonPosition,
-    end: JsonPosition,
-}
-
-#[derive(Serialize)]
-struct JsonPosition {
-    line: usize,
-    column: usize,
-    byte: usize,
-}
-
-impl JsonRange {
-    fn new(source: &SourceText, span: Span) -> Self {
-        let position = |byte| {
-            let position = source.position(byte);
-            JsonPosition { line: position.line, column: position.column, byte }
-        };
-        Self { start: position(span.start), end: position(span.end) }
-    }
 }
