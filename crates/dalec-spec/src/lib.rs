@@ -36,6 +36,6 @@ pub use emit::{to_json, to_yaml};
 pub use load::{Loaded, load};
 pub use platform::{InvalidPlatform, Platform};
 pub use raw::RawSpec;
-pub use render::{RenderOptions, render, render_github, render_json};
+pub use render::{RenderOptions, render, render_github, render_json, render_sarif};
 pub use resolve::{ResolveOptions, UnknownArgs};
 pub use source_text::{NotUtf8, SourceText};

@@ -4,6 +4,7 @@
 
 mod github;
 mod json;
+mod sarif;
 mod text;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use crate::span::{Position, Span};
 
 pub use github::render_github;
 pub use json::render_json;
+pub use sarif::render_sarif;
 pub use text::{RenderOptions, render};
 
 /// Returns `diagnostics` sorted by position, repetitions left out.
