@@ -61,8 +61,10 @@ codes! {
     MISSING_DIGEST "missing-digest" "an http source has no digest, so its content may change"
     NO_CHECKS "no-checks" "a test has neither steps nor files, so it checks nothing"
     NUMBER_LIKE_TEXT "number-like-text" "upstream reads this text as a number and changes it"
+    UNKNOWN_CODE "unknown-code" "an allow comment names a code that does not exist"
     UNKNOWN_TAG "unknown-tag" "a YAML tag that has no meaning in a spec"
     UNRESOLVED_ARG "unresolved-arg" "a well-known argument is not declared, so its reference stays as text"
+    UNUSED_ALLOW "unused-allow" "an allow comment silences nothing"
     UNUSED_ARG "unused-arg" "an argument is declared and never used"
 }
 

@@ -13,6 +13,7 @@
 //! assert!(diagnostics.is_empty());
 //! ```
 
+mod allow;
 pub mod codes;
 mod decode;
 mod diagnostic;
@@ -31,6 +32,7 @@ pub mod span;
 pub mod target_spec;
 mod yaml;
 
+pub use allow::{silence, silence_and_check};
 pub use diagnostic::{Diagnostic, Label, Severity, has_errors, sort};
 pub use emit::{to_json, to_yaml};
 pub use load::{Loaded, load};
