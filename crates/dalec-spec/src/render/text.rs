@@ -48,31 +48,34 @@ fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(normalize_untrusted_str(&diagnostic.message)).id(diagnostic.code);
+    let title = level.primary_title(shown(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     if let Some(span) = diagnostic.span {
         let range = visible(source, span);
         let mut primary = AnnotationKind::Primary.span(range);
         if !diagnostic.note.is_empty() {
-            primary = primary.label(normalize_untrusted_str(&diagnostic.note));
+            primary = primary.label(shown(&diagnostic.note));
         }
-        let labels = diagnostic.labels.iter().map(|label| {
-            AnnotationKind::Context
-                .span(visible(source, label.span))
-                .label(normalize_untrusted_str(&label.text))
-        });
+        let labels = diagnostic
+            .labels
+            .iter()
+            .map(|label| AnnotationKind::Context.span(visible(source, label.span)).label(shown(&label.text)));
         group = group.element(
-            Snippet::source(source.text())
-                .path(normalize_untrusted_str(source.name()))
-                .annotation(primary)
-                .annotations(labels),
+            Snippet::source(source.text()).path(shown(source.name())).annotation(primary).annotations(labels),
         );
     }
-    let Some(help) = diagnostic.help.as_deref().map(normalize_untrusted_str) else { return vec![group] };
+    let Some(help) = diagnostic.help.as_deref().map(shown) else { return vec![group] };
     if diagnostic.span.is_some() {
         return vec![group.element(Level::HELP.message(help))];
     }
     vec![group, Group::with_title(Level::HELP.secondary_title(help))]
+}
+
+/// Returns `text` on one line, with pictures of control characters.
+///
+/// A line of its own could be a command to whoever reads the output, such as `::error::` to GitHub Actions.
+fn shown(text: &str) -> String {
+    normalize_untrusted_str(text).replace('\n', "␊")
 }
 
 /// Returns the part of `span` that is worth underlining: its first line, on character boundaries.
@@ -88,4 +91,37 @@ fn visible(source: &SourceText, span: Span) -> std::ops::Range<usize> {
     let end = floor(span.end.clamp(start, text.len()));
     let line = text[start..end].lines().next().unwrap_or_default();
     start..start + line.trim_end().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codes;
+
+    #[test]
+    fn what_a_spec_says_begins_no_line() {
+        let source = SourceText::new("a\n::b::", "x: 1");
+        let finding = Diagnostic::error(codes::UNKNOWN_KEY, Span::new(0, 1), "`a\r\n::error::b`")
+            .note("c\n::error::d")
+            .label(Span::new(3, 4), "e\n::error::f")
+            .help("g\n::error::h");
+        let outside = Diagnostic { span: None, ..finding.clone() };
+        let text = render(&source, &[finding, outside], RenderOptions::default());
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")), "{text}");
+        expect_test::expect![[r#"
+            error[unknown-key]: `a␍␊::error::b`
+             --> a␊::b:::1:1
+              |
+            1 | x: 1
+              | ^  - e␊::error::f
+              | |
+              | c␊::error::d
+              |
+              = help: g␊::error::h
+
+            error[unknown-key]: `a␍␊::error::b`
+            help: g␊::error::h
+        "#]]
+        .assert_eq(&text);
+    }
 }
