@@ -110,6 +110,7 @@ impl PlatformBuild<'_> {
             diagnostics.extend(found);
             spec = resolved.filter(|_| !dalec_spec::has_errors(&diagnostics));
         }
+        let diagnostics = dalec_spec::silence(self.source_text, diagnostics);
         match spec {
             Some(spec) => {
                 diagnostics.iter().for_each(|diagnostic| self.gateway.warn(self.warning(diagnostic)));

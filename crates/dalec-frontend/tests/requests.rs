@@ -134,6 +134,25 @@ fn tests_can_be_left_out() {
     assert!(matches!(build(&gateway), Err(FrontendError::Option { .. })));
 }
 
+/// Findings in a usable spec are warnings of the build, unless a comment in the spec allows them.
+#[test]
+fn allowed_findings_are_not_told() {
+    for (comment, told) in
+        [("", 1), ("# dalec: allow unresolved-arg", 0), ("# dalec: allow-file unused-arg", 1)]
+    {
+        let build_steps = "build:\n  steps: [command: make]\n  env:\n    T: ${DALEC_TARGET}";
+        let spec = format!("{SPEC}{build_steps} {comment}\n").leak();
+        let gateway = Recorder { spec, ..Recorder::new(&[("target", "bookworm/dsc")]) };
+        build(&gateway).unwrap();
+        let warned = gateway.warned.into_inner().unwrap();
+        assert_eq!(
+            warned.iter().filter(|short| short.contains("DALEC_TARGET")).count(),
+            told,
+            "{comment}: {warned:?}"
+        );
+    }
+}
+
 /// TGT-008, TGT-009: a context replaces the worker or the base image, and then nobody asks for the image.
 #[test]
 fn named_contexts_replace_images() {

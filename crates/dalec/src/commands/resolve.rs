@@ -85,6 +85,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         color: terminal::takes_color(Stream::Stderr),
         width: terminal::text_width(Stream::Stderr),
     };
+    let diagnostics = dalec_spec::silence(&source_text, diagnostics);
     say(&dalec_spec::render(&source_text, &diagnostics, style));
     let text = match args.format {
         Format::Yaml => dalec_spec::to_yaml(&spec),

@@ -123,6 +123,20 @@ fn a_spec_is_resolved_for_a_target() {
 }
 
 #[test]
+fn findings_in_a_usable_spec_are_told_unless_a_comment_allows_them() {
+    let spec = |comment: &str| {
+        let build =
+            format!("build:\n  steps: [command: make]\n  env: {{T: \"${{DALEC_TARGET}}\"}} {comment}\n");
+        Place::with("dalec.yml", &format!("{HELLO}\n{build}")).run(&["resolve"])
+    };
+    let run = spec("");
+    assert_eq!(run.code, Some(0));
+    assert!(run.stderr.starts_with("warning[unresolved-arg]"), "{}", run.stderr);
+    let run = spec("# dalec: allow unresolved-arg");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn a_resolved_spec_comes_as_json_too() {
     let run = Place::with("dalec.yml", HELLO).run(&["resolve", "--format", "json"]);
     let spec: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
