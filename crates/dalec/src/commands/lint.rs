@@ -2,7 +2,7 @@
 
 use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText};
 
-use super::{DataFormat, host, say};
+use super::{host, say};
 use crate::errors::{CommandError, Exit};
 use crate::options::build_args;
 use crate::progress::words;
@@ -13,14 +13,20 @@ use crate::terminal::{self, Stream};
 ///
 /// Checks the whole language: YAML, keys, values, arguments, and every target with its overrides. Findings go to
 /// standard output with file, line and column. The exit code is 0 when there are only warnings and 2 when there are
-/// errors.
+/// errors; with --strict, warnings count as errors do.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   dalec lint                        # dalec.yml or dalec.yaml here
-  dalec lint specs/*.yml
+  dalec lint --strict specs/*.yml
   dalec lint --format json hello.yml | jq -r '.[].message'
-  generate-spec | dalec lint -")]
+  dalec lint --format sarif specs/*.yml > dalec.sarif
+  generate-spec | dalec lint -
+
+Comments in a spec silence warnings, by the code that stands in brackets:
+  WRAPPER: 1   # dalec: allow unused-arg (the wrapper reads it)
+  # dalec: allow unused-arg, missing-digest -- on a line of its own: the next line
+  # dalec: allow-file unused-arg")]
 pub struct Args {
     /// Specs to check; `-` for standard input [default: dalec.yml or dalec.yaml]
     #[arg(value_name = "FILE")]
@@ -32,13 +38,28 @@ pub struct Args {
     build_arg: Vec<String>,
     /// How to print the findings
     #[arg(long, value_enum, default_value = "text")]
-    format: DataFormat,
+    format: Format,
+    /// Exit with 2 when there are warnings, too
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// for people
+    Text,
+    /// for programs: a list of findings
+    Json,
+    /// for code scanning services: one SARIF 2.1.0 log
+    Sarif,
+    /// for GitHub Actions: commands that show findings beside the lines of a change
+    Github,
 }
 
 /// Prints the findings.
 ///
 /// # Errors
-/// When a spec cannot be read, or there are errors in one.
+/// When a spec cannot be read, or there are errors in one, or warnings where these count too.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let options = ResolveOptions {
         platform: host(),
@@ -57,8 +78,12 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         found.push((source, diagnostics));
     }
     let printed = match args.format {
-        DataFormat::Json => json(&found)?,
-        DataFormat::Text => text(&found),
+        Format::Text => text(&found),
+        Format::Json => json(&found)?,
+        Format::Sarif => super::to_json(&dalec_spec::render_sarif(&found))?,
+        Format::Github => {
+            found.iter().map(|(source, diagnostics)| dalec_spec::render_github(source, diagnostics)).collect()
+        }
     };
     super::print(&printed)?;
     let count = |severity| {
@@ -66,7 +91,8 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         all.filter(|diagnostic| diagnostic.severity == severity).count() as u64
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    if args.format == DataFormat::Text {
+    // The log of a workflow is read by people as well.
+    if matches!(args.format, Format::Text | Format::Github) {
         let files = words::count(found.len() as u64, "file");
         match (errors, warnings) {
             (0, 0) => say(&format!("nothing to say about {files}\n")),
@@ -77,7 +103,10 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
             )),
         }
     }
-    if errors > 0 { Err(CommandError::Said(Exit::Usage)) } else { Ok(()) }
+    match errors > 0 || args.strict && warnings > 0 {
+        true => Err(CommandError::Said(Exit::Usage)),
+        false => Ok(()),
+    }
 }
 
 fn check(source: &SourceText, options: &ResolveOptions) -> Vec<Diagnostic> {
@@ -88,6 +117,7 @@ fn check(source: &SourceText, options: &ResolveOptions) -> Vec<Diagnostic> {
     if let Some(raw) = loaded.raw.filter(|_| !has_errors) {
         diagnostics.extend(raw.lint(options));
     }
+    let mut diagnostics = dalec_spec::silence_and_check(source, diagnostics);
     dalec_spec::sort(&mut diagnostics);
     diagnostics
 }

@@ -2,6 +2,7 @@
 //! engine.
 
 mod help;
+mod lint;
 mod refusals;
 mod spec_commands;
 
