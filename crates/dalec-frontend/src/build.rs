@@ -98,6 +98,17 @@ impl PlatformBuild<'_> {
         let mut spec = None;
         if let Some(raw) = loaded.raw.filter(|_| !dalec_spec::has_errors(&diagnostics)) {
             let target = self.route.target();
+            if let Some(frontend) = raw.frontend(target) {
+                return Err(FrontendError::Plan {
+                    message: format!(
+                        "this version of dalec cannot let the frontend {} build a target",
+                        frontend.image
+                    ),
+                    hint: Some(format!("remove `frontend` under `targets.{target}` to build it here")),
+                    source_text: self.source_text.clone(),
+                    spans: vec![frontend.span],
+                });
+            }
             let mut build_args = self.options.build_args.clone();
             build_args.insert("DALEC_TARGET".into(), target.to_owned());
             let (resolved, found) = raw.resolve(&ResolveOptions {
@@ -142,6 +153,13 @@ impl PlatformBuild<'_> {
     }
 
     fn plan(&self, spec: &TargetSpec, platform: &Platform) -> Result<Plan, FrontendError> {
+        let options = PlanOptions {
+            skip_tests: self.options.flag("DALEC_SKIP_TESTS")?,
+            // Text that is no boolean leaves signing on, as upstream has it.
+            skip_signing: self.options.flag("DALEC_SKIP_SIGNING").unwrap_or(false),
+            no_cache: self.options.no_cache.clone(),
+        };
+        routes::check(self.route, spec, &options).map_err(|error| self.plan_error(&error))?;
         let contexts = Contexts { gateway: self.gateway, options: self.options, platform };
         let questions = routes::questions(self.route, spec);
         let answers = answer(&contexts, &questions)?;
@@ -154,10 +172,7 @@ impl PlatformBuild<'_> {
             frontend: State::from_definition(&frontend).map_err(|error| GatewayError::Request {
                 message: format!("the graph of the frontend's own image cannot be read: {error}"),
             })?,
-            options: PlanOptions {
-                skip_tests: self.options.flag("DALEC_SKIP_TESTS")?,
-                no_cache: self.options.no_cache.clone(),
-            },
+            options,
         };
         routes::plan(self.route, &request).map_err(|error| self.plan_error(&error))
     }

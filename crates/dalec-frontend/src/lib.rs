@@ -14,5 +14,6 @@ mod routes;
 mod spec_file;
 
 pub use build::build;
+pub use dalec_targets::routes::TARGET_KEYS;
 pub use error::FrontendError;
 pub use routes::{Target, check_target, targets};

@@ -51,21 +51,27 @@ codes! {
     UNKNOWN_BUILD_ARG "unknown-build-arg" "a build argument was given that `args` does not declare"
     UNKNOWN_KEY "unknown-key" "a key is not part of the Dalec language at this place"
     UNKNOWN_SOURCE "unknown-source" "a source is named that `sources` does not have"
-    UNSUPPORTED_KEY "unsupported-key" "a key of the Dalec language that this version of dalec does not support yet"
     WRONG_TYPE "wrong-type" "a value has another type than its key takes"
     YAML_SYNTAX "yaml-syntax" "the text is not YAML"
     [Warning]
+    CONTRADICTING_CHECKS "contradicting-checks" "two checks of one file cannot both be true"
     DECIMAL_MODE "decimal-mode" "permissions are written in decimal and mean something else in octal"
+    DEPRECATED_KEY "deprecated-key" "a key has a newer form"
     DUPLICATE_ENTRY "duplicate-entry" "a list names the same thing twice"
+    LITERAL_REFERENCE "literal-reference" "a reference to an argument stays as text, because its field is not expanded"
     LOST_BACKSLASH "lost-backslash" "expansion removes a backslash that was probably meant to stay"
     MISSING_DIGEST "missing-digest" "an http source has no digest, so its content may change"
     NO_CHECKS "no-checks" "a test has neither steps nor files, so it checks nothing"
+    NO_EFFECT "no-effect" "something is written that nothing looks at"
     NUMBER_LIKE_TEXT "number-like-text" "upstream reads this text as a number and changes it"
     UNKNOWN_CODE "unknown-code" "an allow comment names a code that does not exist"
     UNKNOWN_TAG "unknown-tag" "a YAML tag that has no meaning in a spec"
+    UNKNOWN_TARGET "unknown-target" "settings are written for a target that does not exist"
+    UNPINNED_SOURCE "unpinned-source" "a source is named by something that can change, such as a tag"
     UNRESOLVED_ARG "unresolved-arg" "a well-known argument is not declared, so its reference stays as text"
     UNUSED_ALLOW "unused-allow" "an allow comment silences nothing"
     UNUSED_ARG "unused-arg" "an argument is declared and never used"
+    UPSTREAM_DIFFERS "upstream-differs" "upstream Dalec refuses this or means something else by it"
 }
 
 #[cfg(test)]

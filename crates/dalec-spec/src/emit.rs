@@ -8,10 +8,8 @@ mod yaml_text;
 
 use serde_json::{Map as JsonMap, Value as Json};
 
-use crate::decode::{Field, Flag, List, Map, Template, Text};
-use crate::raw::{
-    Packages, RawArtifacts, RawBuild, RawChange, RawDependencies, RawPatch, RawSource, RawTest, image,
-};
+use crate::decode::Field;
+use crate::raw::RawRoot;
 use crate::target_spec::TargetSpec;
 
 /// A value of the language, ready to be written.
@@ -21,6 +19,8 @@ pub(crate) enum Tree {
     Null,
     /// Text.
     Text(String),
+    /// A scalar as it is written without quotes: a number, a truth value, or text.
+    Plain(String),
     /// A truth value.
     Bool(bool),
     /// A number.
@@ -33,9 +33,9 @@ pub(crate) enum Tree {
     Map(Vec<(String, Tree)>),
 }
 
-/// Returns `spec` in the keys of the spec language; permission bits are decimal numbers.
+/// Returns `spec` in the keys of the spec language; permission bits are decimal numbers. Extensions are left out.
 pub fn to_json(spec: &TargetSpec) -> Json {
-    json(&tree(spec))
+    RawRoot::emit(spec).to_json()
 }
 
 /// Returns `spec` as YAML that loads again to the same spec; permission bits are octal.
@@ -43,48 +43,73 @@ pub fn to_yaml(spec: &TargetSpec) -> String {
     yaml_text::write(&tree(spec))
 }
 
-/// Adds `key` with `output` to `entries` unless leaving it out means the same.
-pub(crate) fn entry<T: Field>(entries: &mut Vec<(String, Tree)>, key: &str, output: &T::Output) {
-    if !T::is_absent(output) {
-        entries.push((key.to_owned(), T::emit(output)));
+/// Returns `spec` in the keys of the language, extensions last.
+pub(crate) fn tree(spec: &TargetSpec) -> Tree {
+    match RawRoot::emit(spec) {
+        Tree::Map(mut entries) => {
+            entries.extend(spec.extensions.entries().iter().cloned());
+            Tree::Map(entries)
+        }
+        tree => tree,
     }
 }
 
-fn tree(spec: &TargetSpec) -> Tree {
-    let mut entries = Vec::new();
-    entry::<Text>(&mut entries, "name", &spec.name);
-    entry::<Text>(&mut entries, "description", &spec.description);
-    entry::<Text>(&mut entries, "website", &spec.website);
-    entry::<Template>(&mut entries, "version", &spec.version);
-    entry::<Template>(&mut entries, "revision", &spec.revision);
-    entry::<Text>(&mut entries, "license", &spec.license);
-    entry::<Text>(&mut entries, "vendor", &spec.vendor);
-    entry::<Text>(&mut entries, "packager", &spec.packager);
-    entry::<Flag>(&mut entries, "noarch", &spec.noarch);
-    entry::<Map<Text>>(&mut entries, "args", &spec.args);
-    entry::<Map<RawSource>>(&mut entries, "sources", &spec.sources);
-    entry::<Map<List<RawPatch>>>(&mut entries, "patches", &spec.patches);
-    entry::<Packages>(&mut entries, "conflicts", &spec.conflicts);
-    entry::<Packages>(&mut entries, "replaces", &spec.replaces);
-    entry::<Packages>(&mut entries, "provides", &spec.provides);
-    entry::<RawDependencies>(&mut entries, "dependencies", &spec.dependencies);
-    entry::<RawBuild>(&mut entries, "build", &spec.build);
-    entry::<RawArtifacts>(&mut entries, "artifacts", &spec.artifacts);
-    entries.extend(image::emit(&spec.image).map(|image| ("image".to_owned(), image)));
-    entry::<List<RawChange>>(&mut entries, "changelog", &spec.changelog);
-    entry::<List<RawTest>>(&mut entries, "tests", &spec.tests);
-    Tree::Map(entries)
+/// Adds `key` with `output` to `entries` unless leaving it out means the same.
+pub(crate) fn entry<T: Field>(entries: &mut Vec<(String, Tree)>, key: &str, output: &T::Output) {
+    if T::is_absent(output) {
+        return;
+    }
+    let tree = T::emit(output);
+    let is_empty = matches!(&tree, Tree::Map(entries) if entries.is_empty());
+    if !(is_empty && T::EMPTY_IS_ABSENT) {
+        entries.push((key.to_owned(), tree));
+    }
 }
 
-fn json(tree: &Tree) -> Json {
-    match tree {
-        Tree::Null => Json::Null,
-        Tree::Text(text) => Json::from(text.as_str()),
-        Tree::Bool(value) => Json::from(*value),
-        Tree::Number(number) | Tree::Mode(number) => Json::from(*number),
-        Tree::List(items) => Json::Array(items.iter().map(json).collect()),
-        Tree::Map(entries) => Json::Object(
-            entries.iter().map(|(key, value)| (key.clone(), json(value))).collect::<JsonMap<_, _>>(),
-        ),
+impl Tree {
+    /// Returns the value as JSON; plain scalars by the core schema of YAML 1.2.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Text(text) => Json::from(text.as_str()),
+            Self::Plain(text) => plain(text),
+            Self::Bool(value) => Json::from(*value),
+            Self::Number(number) | Self::Mode(number) => Json::from(*number),
+            Self::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Self::Map(entries) => Json::Object(
+                entries.iter().map(|(key, value)| (key.clone(), value.to_json())).collect::<JsonMap<_, _>>(),
+            ),
+        }
+    }
+
+    /// Returns a value without entries as one line of YAML.
+    pub fn to_line(&self) -> String {
+        yaml_text::line(self)
+    }
+}
+
+/// Reads a plain scalar by the core schema of YAML 1.2.
+fn plain(text: &str) -> Json {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Json::Null,
+        "true" | "True" | "TRUE" => return Json::Bool(true),
+        "false" | "False" | "FALSE" => return Json::Bool(false),
+        _ => {}
+    }
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let integer = match digits.get(..2) {
+        Some("0x") => i64::from_str_radix(&digits[2..], 16).ok(),
+        Some("0o") => i64::from_str_radix(&digits[2..], 8).ok(),
+        _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        _ => None,
+    };
+    if let Some(integer) = integer {
+        return Json::from(integer);
+    }
+    let is_float = digits.starts_with(|char: char| char.is_ascii_digit() || char == '.')
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+    match text.parse::<f64>() {
+        Ok(number) if is_float && number.is_finite() => Json::from(number),
+        _ => Json::from(text),
     }
 }

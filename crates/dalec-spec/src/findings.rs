@@ -29,6 +29,11 @@ impl Findings {
         self.list.push(diagnostic);
     }
 
+    /// Adds findings unless they are there already.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// Returns whether further findings would be left out anyway.
     pub fn is_full(&self) -> bool {
         self.cut

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::extensions::{ExtensionError, Extensions};
 use crate::span::{Span, Spanned};
 
 /// One spec, resolved for one target and one platform.
@@ -49,16 +50,20 @@ pub struct TargetSpec {
     pub build: Build,
     /// What goes into the package.
     pub artifacts: Artifacts,
+    /// Settings of packages.
+    pub package_config: PackageConfig,
     /// Container settings.
     pub image: Image,
     /// Changelog entries in the order written.
     pub changelog: Vec<ChangelogEntry>,
     /// Tests: the root's, then the target's.
     pub tests: Vec<Test>,
+    /// Keys that are the author's own.
+    pub extensions: Extensions,
 }
 
 /// One source: where it comes from and which part of it is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {
     /// Where it comes from.
     pub kind: SourceKind,
@@ -68,6 +73,8 @@ pub struct Source {
     pub includes: Vec<String>,
     /// Patterns to leave out, relative to `path`.
     pub excludes: Vec<String>,
+    /// What is downloaded for the build beside the source, in order.
+    pub generate: Vec<Generator>,
     /// The source variant in the spec.
     pub span: Span,
 }
@@ -76,8 +83,9 @@ impl Source {
     /// Returns whether the source is a directory in the build root; otherwise it is one file.
     pub fn is_dir(&self) -> bool {
         match &self.kind {
-            SourceKind::Context { .. } | SourceKind::Inline(Inline::Dir { .. }) => true,
-            SourceKind::Http { .. } | SourceKind::Inline(Inline::File(_)) => false,
+            SourceKind::Git(_) | SourceKind::Image(_) | SourceKind::Context(_) | SourceKind::Build(_) => true,
+            SourceKind::Http(_) => false,
+            SourceKind::Inline(inline) => matches!(inline, Inline::Dir(_)),
         }
     }
 }
@@ -85,22 +93,103 @@ impl Source {
 /// The kinds of source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceKind {
+    /// A commit of a git repository.
+    Git(GitSource),
+    /// One file by URL.
+    Http(HttpSource),
+    /// Files of a container image.
+    Image(ImageSource),
+    /// A build context.
+    Context(ContextSource),
+    /// The result of a Dockerfile.
+    Build(BuildSource),
     /// Text written in the spec.
     Inline(Inline),
-    /// A build context.
-    Context {
-        /// Name of the context; `context` is the main one.
-        name: String,
-    },
-    /// One file by URL.
-    Http {
-        /// The URL.
-        url: String,
-        /// `algorithm:hex` of the content, checked after the download.
-        digest: Option<String>,
-        /// Permission bits of the file.
-        permissions: Option<u32>,
-    },
+}
+
+impl Default for SourceKind {
+    fn default() -> Self {
+        Self::Context(ContextSource::default())
+    }
+}
+
+/// A commit of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GitSource {
+    /// https, http, ssh or git URL, or `user@host:path`.
+    pub url: String,
+    /// Commit hash, tag, branch or other ref.
+    pub commit: String,
+    /// Beginning of the hash that the commit must have; empty for any.
+    pub checksum: String,
+    /// Keeps the `.git` directory.
+    pub keep_git_dir: bool,
+    /// How to log in.
+    pub auth: GitAuth,
+}
+
+/// Names of the secrets and of the ssh socket to log in to a git server with; empty for the defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GitAuth {
+    /// Secret with an `Authorization` header.
+    pub header: String,
+    /// Secret with a token.
+    pub token: String,
+    /// The ssh socket.
+    pub ssh: String,
+}
+
+/// One file by URL.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HttpSource {
+    /// The URL.
+    pub url: String,
+    /// `algorithm:hex` of the content, checked after the download; empty for no check.
+    pub digest: String,
+    /// Permission bits of the file; none leaves them to the engine.
+    pub permissions: Option<u32>,
+}
+
+/// Files of a container image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageSource {
+    /// The image.
+    pub reference: String,
+    /// Commands to run in it first; the source is then what they write below its `path`.
+    pub command: Option<ImageCommand>,
+}
+
+/// Commands that run in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageCommand {
+    /// Working directory; empty for the image's.
+    pub dir: String,
+    /// Sources mounted for all steps.
+    pub mounts: Vec<SourceMount>,
+    /// Environment of all steps.
+    pub env: BTreeMap<String, String>,
+    /// The steps, each run with `/bin/sh -c`.
+    pub steps: Vec<BuildStep>,
+}
+
+/// A build context.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContextSource {
+    /// Name of the context; `context` is the main one.
+    pub name: String,
+}
+
+/// The result of a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BuildSource {
+    /// What is built; never a build source itself.
+    pub source: Box<Source>,
+    /// Path of the Dockerfile in the source.
+    pub dockerfile_path: String,
+    /// Stage to build; empty for the last.
+    pub target: String,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
 }
 
 /// Files written in the spec.
@@ -109,20 +198,17 @@ pub enum Inline {
     /// One file.
     File(InlineFile),
     /// A flat directory of files.
-    Dir {
-        /// Files by name; names hold no `/`.
-        files: BTreeMap<String, InlineFile>,
-        /// Permission bits of the directory.
-        permissions: u32,
-        /// Owner.
-        uid: u32,
-        /// Group.
-        gid: u32,
-    },
+    Dir(InlineDir),
+}
+
+impl Default for Inline {
+    fn default() -> Self {
+        Self::File(InlineFile::default())
+    }
 }
 
 /// One inline file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InlineFile {
     /// Content.
     pub contents: String,
@@ -134,8 +220,118 @@ pub struct InlineFile {
     pub gid: u32,
 }
 
+/// A flat directory of inline files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InlineDir {
+    /// Files by name; names hold no `/`.
+    pub files: BTreeMap<String, InlineFile>,
+    /// Permission bits of the directory.
+    pub permissions: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// What is downloaded for the build beside a source; at least one kind is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Generator {
+    /// Directory of the source to work in; empty for its root.
+    pub subpath: String,
+    /// Go modules.
+    pub gomod: Option<Gomod>,
+    /// Rust crates.
+    pub cargohome: Option<Cargohome>,
+    /// Python packages.
+    pub pip: Option<Pip>,
+    /// npm packages.
+    pub nodemod: Option<Nodemod>,
+    /// The entry in the spec.
+    pub span: Span,
+}
+
+/// Go modules.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gomod {
+    /// Directories below the generator's `subpath`.
+    pub paths: Vec<String>,
+    /// How to log in, by host (with its port where it has one).
+    pub auth: BTreeMap<String, GomodAuth>,
+    /// Changes to `go.mod`.
+    pub edits: Option<GomodEdits>,
+}
+
+/// How to log in to the host of private Go modules: the first that is given of token, header and ssh.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GomodAuth {
+    /// Name of the secret with a token.
+    pub token: String,
+    /// Name of the secret with an `Authorization` header.
+    pub header: String,
+    /// An ssh socket.
+    pub ssh: Option<GomodSsh>,
+}
+
+/// An ssh socket and the user to log in as.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GomodSsh {
+    /// Name of the ssh socket.
+    pub id: String,
+    /// User to log in as.
+    pub username: String,
+}
+
+/// Changes to `go.mod`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GomodEdits {
+    /// Modules to replace.
+    pub replace: Vec<GomodReplace>,
+    /// Modules that are no longer required.
+    pub drop: Vec<String>,
+}
+
+/// A Go module and what replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GomodReplace {
+    /// The module, with or without `@version`.
+    pub old: String,
+    /// The module with its version, or a directory.
+    pub new: String,
+    /// The entry in the spec.
+    pub span: Span,
+}
+
+/// Rust crates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cargohome {
+    /// Directories below the generator's `subpath`.
+    pub paths: Vec<String>,
+}
+
+/// Python packages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pip {
+    /// Directories below the generator's `subpath`.
+    pub paths: Vec<String>,
+    /// Name of the requirements file.
+    pub requirements_file: String,
+    /// Package index; empty for pip's own.
+    pub index_url: String,
+    /// Further package indexes.
+    pub extra_index_urls: Vec<String>,
+}
+
+/// npm packages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Nodemod {
+    /// Directories below the generator's `subpath`.
+    pub paths: Vec<String>,
+    /// Package registry; empty for npm's own.
+    pub registry: String,
+}
+
 /// A patch for one source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Patch {
     /// Name of the source that holds the patch.
     pub source: String,
@@ -167,8 +363,39 @@ pub struct Dependencies {
     pub runtime: BTreeMap<String, PackageConstraint>,
     /// Recommended at run time.
     pub recommends: BTreeMap<String, PackageConstraint>,
-    /// Installed before the tests; names only.
+    /// Unpacked into system extensions.
+    pub sysext: BTreeMap<String, PackageConstraint>,
+    /// Installed before the tests.
     pub test: BTreeMap<String, PackageConstraint>,
+    /// Package repositories beside the distribution's, in order.
+    pub extra_repos: Vec<Repository>,
+}
+
+/// A package repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Repository {
+    /// Signing keys by file name; http sources among them have mode 0644.
+    pub keys: BTreeMap<String, Source>,
+    /// Configuration of the package manager by file name.
+    pub config: BTreeMap<String, Source>,
+    /// Files that are there while packages are installed.
+    pub data: Vec<SourceMount>,
+    /// When it is used; never empty.
+    pub envs: Vec<RepositoryUse>,
+    /// The entry in the spec.
+    pub span: Span,
+}
+
+/// When a package repository is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RepositoryUse {
+    /// For what the build needs.
+    #[default]
+    Build,
+    /// For the package and what it needs.
+    Install,
+    /// For what the tests need.
+    Test,
 }
 
 /// How the build steps reach the network.
@@ -189,16 +416,83 @@ pub struct Build {
     /// Environment of all steps.
     pub env: BTreeMap<String, String>,
     /// Network of the steps.
-    pub network: NetworkMode,
+    pub network_mode: NetworkMode,
+    /// Directories that survive from one build to the next.
+    pub caches: Vec<Cache>,
 }
 
-/// One build step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A directory that survives from one build to the next; exactly one kind is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cache {
+    /// A directory of the author's choice.
+    pub dir: Option<CacheDir>,
+    /// The cache of the Go compiler.
+    pub gobuild: Option<GobuildCache>,
+    /// A cache for the Rust compiler.
+    pub rustsccache: Option<SccacheCache>,
+    /// The disk cache of Bazel.
+    pub bazel: Option<BazelCache>,
+    /// The entry in the spec.
+    pub span: Span,
+}
+
+/// A cached directory of the author's choice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CacheDir {
+    /// Absolute path it is mounted at.
+    pub dest: String,
+    /// Name; empty for `dest`.
+    pub key: String,
+    /// What happens when two builds want it at the same time.
+    pub sharing: CacheSharing,
+    /// Shared between targets and platforms.
+    pub no_auto_namespace: bool,
+}
+
+/// What happens when two builds want one cache at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheSharing {
+    /// Both use it.
+    #[default]
+    Shared,
+    /// The second waits.
+    Locked,
+    /// Each has its own.
+    Private,
+}
+
+/// The cache of the Go compiler.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GobuildCache {
+    /// Keeps builds with another scope apart.
+    pub scope: String,
+    /// Not to be used, not even by itself.
+    pub disabled: bool,
+}
+
+/// A cache for the Rust compiler.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SccacheCache {
+    /// Keeps builds with another scope apart.
+    pub scope: String,
+}
+
+/// The disk cache of Bazel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BazelCache {
+    /// Keeps builds with another scope apart.
+    pub scope: String,
+}
+
+/// One build step, or one step in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BuildStep {
     /// Shell script.
     pub command: String,
     /// Environment of this step alone.
     pub env: BTreeMap<String, String>,
+    /// Sources mounted for this step alone.
+    pub mounts: Vec<SourceMount>,
     /// The command in the spec.
     pub span: Span,
 }
@@ -226,16 +520,12 @@ pub struct Artifacts {
     pub libs: BTreeMap<String, Artifact>,
     /// C headers, `/usr/include`.
     pub headers: BTreeMap<String, Artifact>,
-    /// Directories below `/etc`.
-    pub config_dirs: BTreeMap<String, DirectoryConfig>,
-    /// Directories below `/var/lib`.
-    pub state_dirs: BTreeMap<String, DirectoryConfig>,
+    /// Directories that the package owns.
+    pub directories: Directories,
     /// Symbolic links.
     pub links: Vec<Link>,
-    /// systemd units by path in the build root.
-    pub units: BTreeMap<String, Unit>,
-    /// systemd drop-ins by path in the build root.
-    pub dropins: BTreeMap<String, Dropin>,
+    /// systemd units and drop-ins.
+    pub systemd: Systemd,
     /// Users to create at installation.
     pub users: Vec<String>,
     /// Groups to create at installation.
@@ -278,6 +568,15 @@ pub struct Capability {
     pub inheritable: bool,
 }
 
+/// Directories that the package owns, by path.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Directories {
+    /// Below `/etc`.
+    pub config: BTreeMap<String, DirectoryConfig>,
+    /// Below `/var/lib`.
+    pub state: BTreeMap<String, DirectoryConfig>,
+}
+
 /// A directory the package owns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DirectoryConfig {
@@ -304,6 +603,15 @@ pub struct Link {
     pub group: String,
     /// The entry in the spec.
     pub span: Span,
+}
+
+/// systemd units and drop-ins, by path in the build root.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Systemd {
+    /// Units.
+    pub units: BTreeMap<String, Unit>,
+    /// Drop-ins.
+    pub dropins: BTreeMap<String, Dropin>,
 }
 
 /// A systemd unit.
@@ -341,18 +649,36 @@ pub struct Image {
     pub env: Vec<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Volume paths.
-    pub volumes: Vec<String>,
+    /// Volumes by path; they have no settings.
+    pub volumes: BTreeMap<String, ()>,
     /// Working directory; empty when unset.
     pub working_dir: String,
     /// Stop signal; empty when unset.
     pub stop_signal: String,
     /// User; empty when unset.
     pub user: String,
-    /// Image references to start from instead of the target's own base.
-    pub bases: Vec<Spanned<String>>,
+    /// Images to start from instead of the target's own base.
+    pub bases: Vec<BaseImage>,
     /// Links made after the packages are installed, sorted by target and path.
     pub symlinks: Vec<PostSymlink>,
+}
+
+/// An image to start from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BaseImage {
+    /// The image as a source; always of kind `image`.
+    pub rootfs: Source,
+}
+
+impl BaseImage {
+    /// Returns the image's reference.
+    pub fn reference(&self) -> &str {
+        match &self.rootfs.kind {
+            SourceKind::Image(image) => &image.reference,
+            // The loader lets nothing else through.
+            _ => "",
+        }
+    }
 }
 
 /// A link made in a container after installation.
@@ -368,8 +694,39 @@ pub struct PostSymlink {
     pub group: String,
 }
 
+/// Settings of packages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PackageConfig {
+    /// The frontend that signs the packages.
+    pub signer: Option<Signer>,
+}
+
+/// A frontend that signs packages.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signer {
+    /// Its image; never empty.
+    pub image: String,
+    /// Its option `cmdline`.
+    pub cmdline: String,
+    /// Its build arguments.
+    pub args: BTreeMap<String, String>,
+    /// The signer in the spec.
+    pub span: Span,
+}
+
+/// A frontend that builds a target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frontend {
+    /// Its image.
+    pub image: String,
+    /// Its option `cmdline`.
+    pub cmdline: String,
+    /// The frontend in the spec.
+    pub span: Span,
+}
+
 /// One changelog entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChangelogEntry {
     /// The day.
     pub date: Date,
@@ -390,11 +747,20 @@ pub struct Date {
     pub day: u8,
 }
 
+impl Default for Date {
+    /// Returns the first day of 1970.
+    fn default() -> Self {
+        Self { year: 1970, month: 1, day: 1 }
+    }
+}
+
 /// One test, run in a container with the package installed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Test {
     /// Name shown while it runs.
     pub name: String,
+    /// Working directory of the steps; empty for the image's.
+    pub dir: String,
     /// Sources mounted for every step and check.
     pub mounts: Vec<SourceMount>,
     /// Environment of every step.
@@ -408,12 +774,14 @@ pub struct Test {
 }
 
 /// A source mounted somewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceMount {
     /// Absolute path.
     pub dest: String,
     /// What is mounted.
     pub source: Source,
+    /// The entry in the spec.
+    pub span: Span,
 }
 
 /// One command of a test.

@@ -52,6 +52,12 @@ args:
               A: explicit before
               B: merged
               C: explicit after
+            x-a:
+              A: merged
+              B: merged
+            x-b:
+              B: second
+              C: second
         "#]],
     );
     check(
@@ -75,6 +81,9 @@ artifacts:
                 c:
                   subpath: merged
                   name: merged
+            x-base:
+              subpath: merged
+              name: merged
         "#]],
     );
 }
@@ -491,7 +500,7 @@ proptest::proptest! {
                 steps: vec![BuildStep {
                     command: format!("x{text}"),
                     env: [(key, text.clone())].into(),
-                    span: Span::default(),
+                    ..BuildStep::default()
                 }],
                 ..Build::default()
             },

@@ -2,6 +2,8 @@
 
 use dalec_spec::span::Span;
 
+use crate::unsupported::Feature;
+
 /// Why no graph can be planned for a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
@@ -39,6 +41,12 @@ pub enum PlanError {
         /// What in the spec asked for it; empty for the target's own.
         span: Span,
     },
+    /// The spec uses parts of the language that cannot be built yet.
+    #[error("this version of dalec cannot build {}", names(features))]
+    Unsupported {
+        /// What cannot be built, in the order of the message.
+        features: Vec<Feature>,
+    },
     /// A value cannot be expressed in what is to be built.
     #[error("{message}")]
     Invalid {
@@ -63,6 +71,7 @@ impl PlanError {
             Self::UnknownRoute { .. } | Self::MissingField { .. } => Vec::new(),
             Self::MissingContext { span, .. } | Self::MissingImage { span, .. } => vec![*span],
             Self::Invalid { spans, .. } => spans.clone(),
+            Self::Unsupported { features } => features.iter().map(|feature| feature.span).collect(),
         };
         let written = |span: &Span| span.end > span.start;
         spans.into_iter().filter(written).collect()
@@ -79,8 +88,23 @@ impl PlanError {
             Self::MissingContext { name, .. } => {
                 Some(format!("give it with `--build-context {name}=DIRECTORY`"))
             }
-            Self::MissingImage { .. } => None,
+            Self::MissingImage { .. } | Self::Unsupported { .. } => None,
             Self::Invalid { hint, .. } => hint.clone(),
         }
+    }
+}
+
+/// Returns what the features are called, each once, joined with commas and "and".
+fn names(features: &[Feature]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for feature in features {
+        if !names.contains(&feature.name) {
+            names.push(feature.name);
+        }
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
     }
 }

@@ -88,7 +88,7 @@ pub fn for_container(
     }
     config.labels.extend(image.labels.clone());
     let nothing = || serde_json::Value::Object(serde_json::Map::new());
-    config.volumes.extend(image.volumes.iter().map(|path| (path.clone(), nothing())));
+    config.volumes.extend(image.volumes.keys().map(|path| (path.clone(), nothing())));
     for (set, written) in [
         (&mut config.working_dir, &image.working_dir),
         (&mut config.stop_signal, &image.stop_signal),
@@ -205,7 +205,7 @@ mod tests {
             entrypoint: r#"/usr/bin/hello --name "a b""#.into(),
             env: vec!["PATH=/opt/bin".into(), "B=2".into()],
             labels: [("x".to_owned(), "new".to_owned())].into(),
-            volumes: vec!["/data".into()],
+            volumes: [("/data".to_owned(), ())].into(),
             user: "1000".into(),
             stop_signal: "SIGINT".into(),
             ..Image::default()

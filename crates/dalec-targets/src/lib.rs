@@ -13,3 +13,4 @@ pub mod request;
 pub mod routes;
 pub mod sources;
 pub mod spec_tests;
+pub mod unsupported;

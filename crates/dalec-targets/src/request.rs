@@ -73,6 +73,8 @@ pub struct Request<'a> {
 pub struct Options {
     /// `DALEC_SKIP_TESTS`.
     pub skip_tests: bool,
+    /// `DALEC_SKIP_SIGNING`.
+    pub skip_signing: bool,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

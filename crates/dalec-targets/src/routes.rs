@@ -12,8 +12,8 @@ use crate::deb::package::Package;
 use crate::deb::worker::Worker;
 use crate::error::PlanError;
 use crate::image_config::{self, ImageConfig};
-use crate::request::{Plan, Questions, Request};
-use crate::{sources, spec_tests};
+use crate::request::{Options, Plan, Questions, Request};
+use crate::{sources, spec_tests, unsupported};
 
 /// One thing that can be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,28 @@ impl Route {
         self.distro.key
     }
 }
+
+/// Returns the keys of all targets that the language has a meaning for, sorted; not all of them can be built yet.
+///
+/// They are upstream's (reference: its list of targets), so that a spec for the whole family has no unknown targets.
+pub const TARGET_KEYS: &[&str] = &[
+    "almalinux8",
+    "almalinux9",
+    "azlinux3",
+    "azlinux4",
+    "bionic",
+    "bookworm",
+    "bullseye",
+    "flatcar",
+    "focal",
+    "jammy",
+    "noble",
+    "resolute",
+    "rockylinux8",
+    "rockylinux9",
+    "trixie",
+    "windowscross",
+];
 
 /// Returns every route, hidden ones too, sorted by name.
 pub fn all() -> &'static [Route] {
@@ -97,6 +119,21 @@ fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
     ]
 }
 
+/// Checks that `spec` uses nothing that `route` cannot build yet, before anything is looked up for it.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] with everything that cannot be built.
+pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
+    match route.product {
+        Product::Worker => Ok(()),
+        Product::SourcePackage => unsupported::check_source_package(spec),
+        Product::Packages => unsupported::check_packages(spec, !options.skip_signing)
+            .and_then(|()| unsupported::check_container(spec)),
+        // Whether the packages are built or given is only known with the answers.
+        Product::MinimalContainer | Product::TestingContainer => unsupported::check_container(spec),
+    }
+}
+
 /// Returns what must be known to plan `route` for `spec`.
 pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     let distro = route.distro;
@@ -136,6 +173,7 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
 /// # Errors
 /// [`PlanError`] for what the request lacks or what cannot be expressed in what is to be built.
 pub fn plan(route: &Route, request: &Request<'_>) -> Result<Plan, PlanError> {
+    check(route, request.spec, &request.options)?;
     let distro = route.distro;
     let worker = Worker::new(request, distro)?;
     match route.product {
@@ -167,7 +205,7 @@ fn packages(request: &Request<'_>, distro: &DebDistro, worker: Worker) -> Result
         result: built.everything,
         requires,
         config: Some(platform_only(request)),
-        warnings: spec_tests::skip_warning(request).into_iter().collect(),
+        warnings: warnings(request),
     })
 }
 
@@ -177,20 +215,32 @@ fn container(
     worker: Worker,
     assemble: impl Fn(&State, &State) -> Result<Container, PlanError>,
 ) -> Result<Plan, PlanError> {
-    let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
+    let mut warnings = warnings(request);
     let root = worker.root.clone();
     let packages = match containers::prebuilt(request.answers, distro.key) {
         Some(prebuilt) => {
             warnings.push(prebuilt.warning);
             prebuilt.packages
         }
-        None => Package::new(request, distro, worker)?.build()?.packages,
+        None => {
+            unsupported::check_packages(request.spec, !request.options.skip_signing)?;
+            Package::new(request, distro, worker)?.build()?.packages
+        }
     };
     let container = assemble(&root, &packages)?;
     let requires = spec_tests::plan(request, &container)?;
     let config =
         image_config::for_container(container.base.as_ref(), &request.platform, &request.spec.image)?;
     Ok(Plan { result: container.root, requires, config: Some(config), warnings })
+}
+
+fn warnings(request: &Request<'_>) -> Vec<String> {
+    let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
+    if request.options.skip_signing && request.spec.package_config.signer.is_some() {
+        warnings.push("Signing disabled by build-arg DALEC_SKIP_SIGNING".to_owned());
+    }
+    warnings.extend(unsupported::warnings(request.spec));
+    warnings
 }
 
 /// Results that are no images still say which platform they are for.

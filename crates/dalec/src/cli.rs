@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, completions, lint, resolve, targets};
+use crate::commands::{build, completions, lint, resolve, schema, targets};
 
 const ENVIRONMENT: &str = "\
 Environment variables:
@@ -49,5 +49,6 @@ pub enum Command {
     Lint(lint::Args),
     Resolve(resolve::Args),
     Targets(targets::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }

@@ -43,6 +43,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Lint(args) => commands::lint::run(&args),
         Command::Resolve(args) => commands::resolve::run(&args),
         Command::Targets(args) => commands::targets::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

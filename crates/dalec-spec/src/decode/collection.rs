@@ -1,27 +1,31 @@
 //! Lists and free mappings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::marker::PhantomData;
 
-use super::entries::flatten;
-use super::{AnyText, Decode, Decoder, Field, Place, Rule};
+use super::entries::{Owner, flatten};
+use super::{AnyText, Decode, Decoder, Field, Place, Rule, Tracer, Wording};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
+use crate::expand;
 use crate::resolve::Resolver;
+use crate::shape::{Shape, TextShape};
 use crate::span::{Span, Spanned};
 use crate::yaml::{Kind, Node};
 
-/// A list; absent and null are the empty list.
+/// A list; absent and null are the empty list. A target's entries come after the root's.
 #[derive(Debug, Clone)]
 pub(crate) struct List<T> {
     /// The items in the order written.
     pub items: Vec<T>,
+    /// Where it is written.
+    pub span: Span,
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { items: Vec::new() }
+        Self { items: Vec::new(), span: Span::default() }
     }
 }
 
@@ -31,7 +35,8 @@ impl<T: Decode> Decode for List<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         match &node.value.kind {
             Kind::Sequence(nodes) => {
-                Self { items: nodes.iter().map(|node| decoder.read_list_item(node)).collect() }
+                let items = nodes.iter().map(|node| decoder.read_list_item(node)).collect();
+                Self { items, span: node.span() }
             }
             _ if node.is_null() => Self::default(),
             Kind::Scalar(_) => {
@@ -45,6 +50,27 @@ impl<T: Decode> Decode for List<T> {
                 Self::default()
             }
         }
+    }
+
+    fn shape() -> Shape {
+        Shape::list(T::shape())
+    }
+
+    fn is_given(&self) -> bool {
+        !self.items.is_empty()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        tracer.value(self.span, Wording::Other);
+        for (index, item) in self.items.iter().enumerate() {
+            tracer.index(index, |tracer| item.trace(tracer));
+        }
+    }
+
+    fn merge(root: &Self, target: &Self) -> Self {
+        let items = root.items.iter().chain(&target.items).cloned().collect();
+        let span = if root.items.is_empty() { target.span } else { root.span };
+        Self { items, span }
     }
 }
 
@@ -73,17 +99,20 @@ pub(crate) struct MapEntry<T> {
     pub value: T,
 }
 
-/// A mapping with keys of the author's choice; absent and null are the empty mapping.
+/// A mapping with keys of the author's choice; absent and null are the empty mapping. A target's entries replace
+/// the root's of the same key.
 #[derive(Debug, Clone)]
 pub(crate) struct Map<T, K = AnyText> {
     /// The entries in the order written; keys are unique.
     pub entries: Vec<MapEntry<T>>,
+    /// Where it is written.
+    pub span: Span,
     rule: PhantomData<K>,
 }
 
 impl<T, K> Default for Map<T, K> {
     fn default() -> Self {
-        Self { entries: Vec::new(), rule: PhantomData }
+        Self { entries: Vec::new(), span: Span::default(), rule: PhantomData }
     }
 }
 
@@ -104,14 +133,47 @@ impl<T: Decode, K: Rule> Decode for Map<T, K> {
             }
             return Self::default();
         };
-        let mut map = Self::default();
-        for item in flatten(entries, decoder) {
+        let mut map = Self { span: node.span(), ..Self::default() };
+        let mut taken: HashMap<String, Span> = HashMap::new();
+        for item in flatten(entries, Owner::Map, decoder) {
             let Some(key) = key::<K>(item.key, decoder) else { continue };
             let place = Place::Entry(key.value.clone());
             let value = decoder.read_item(place, &item);
+            // Keys that differ only in how they are written; equal ones are the parser's business.
+            if let Some(first) = taken.insert(key.value.clone(), key.span) {
+                let message = format!("`{}` is written twice in one mapping", key.value);
+                let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, key.span, message);
+                decoder.report(diagnostic.label(first, "first written here").help("keep one of them"));
+                continue;
+            }
             map.entries.push(MapEntry { key, value });
         }
         map
+    }
+
+    fn shape() -> Shape {
+        Shape::Map { key: TextShape { expanded: K::EXPANDED_KEY, ..K::shape() }, value: Box::new(T::shape()) }
+    }
+
+    fn is_given(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        tracer.value(self.span, Wording::Other);
+        for entry in &self.entries {
+            tracer.key(&entry.key.value, |tracer| entry.value.trace(tracer));
+        }
+    }
+
+    fn merge(root: &Self, target: &Self) -> Self {
+        if target.entries.is_empty() {
+            return root.clone();
+        }
+        let replaced: HashSet<&str> = target.entries.iter().map(|entry| entry.key.value.as_str()).collect();
+        let kept = root.entries.iter().filter(|entry| !replaced.contains(entry.key.value.as_str()));
+        let entries = kept.chain(&target.entries).cloned().collect();
+        Self { entries, span: target.span, rule: PhantomData }
     }
 }
 
@@ -119,11 +181,20 @@ impl<T: Field, K: Rule> Field for Map<T, K> {
     type Output = BTreeMap<String, T::Output>;
 
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Self::Output {
-        self.entries.iter().map(|entry| (entry.key.value.clone(), entry.value.resolve(resolver))).collect()
+        let mut output = BTreeMap::new();
+        for entry in &self.entries {
+            let key = match K::EXPANDED_KEY {
+                true => resolver.expand::<K>(&entry.key.value, entry.key.span),
+                false => entry.key.value.clone(),
+            };
+            output.insert(key, entry.value.resolve(resolver));
+        }
+        output
     }
 
     fn emit(output: &Self::Output) -> Tree {
-        Tree::Map(output.iter().map(|(key, value)| (key.clone(), T::emit(value))).collect())
+        let written = |key: &str| if K::EXPANDED_KEY { expand::escape(key) } else { key.to_owned() };
+        Tree::Map(output.iter().map(|(key, value)| (written(key), T::emit(value))).collect())
     }
 
     fn is_absent(output: &Self::Output) -> bool {
@@ -139,8 +210,11 @@ pub(super) fn key<K: Rule>(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spa
         decoder.report(Diagnostic::error(codes::WRONG_TYPE, span, message));
         return None;
     };
+    if K::EXPANDED_KEY && scalar.text.contains('$') {
+        return Some(Spanned::new(scalar.text.clone(), span));
+    }
     match K::check(&scalar.text) {
-        Ok(()) => Some(Spanned::new(scalar.text.clone(), span)),
+        Ok(()) => Some(Spanned::new(K::normalize(scalar.text.clone()), span)),
         Err(complaint) => {
             let diagnostic = complaint.at(decoder.source, span, &scalar.text);
             decoder.report(diagnostic);
@@ -164,6 +238,18 @@ impl<T: Decode> Decode for At<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         Self { span: node.span(), value: T::decode(node, decoder) }
     }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
+
+    fn is_given(&self) -> bool {
+        self.value.is_given()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        self.value.trace(tracer);
+    }
 }
 
 impl<T: Field> Field for At<T> {
@@ -179,5 +265,56 @@ impl<T: Field> Field for At<T> {
 
     fn is_absent(output: &Self::Output) -> bool {
         T::is_absent(&output.value)
+    }
+}
+
+/// A value that a target replaces as a whole, even by an empty one; null leaves the root's.
+#[derive(Debug, Clone)]
+pub(crate) struct Whole<T>(pub Option<T>);
+
+impl<T> Default for Whole<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Decode> Decode for Whole<T> {
+    const TAKES: &'static str = T::TAKES;
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        Self(Option::decode(node, decoder))
+    }
+
+    fn shape() -> Shape {
+        Shape::Optional(Box::new(T::shape()))
+    }
+
+    fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        self.0.trace(tracer);
+    }
+}
+
+impl<T: Field> Field for Whole<T> {
+    type Output = T::Output;
+
+    const EMPTY_IS_ABSENT: bool = true;
+
+    fn resolve(&self, resolver: &mut Resolver<'_>) -> T::Output {
+        match &self.0 {
+            Some(value) => value.resolve(resolver),
+            None => T::default().resolve(resolver),
+        }
+    }
+
+    fn emit(output: &T::Output) -> Tree {
+        T::emit(output)
+    }
+
+    fn is_absent(output: &T::Output) -> bool {
+        T::is_absent(output)
     }
 }

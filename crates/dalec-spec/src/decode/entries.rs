@@ -20,8 +20,71 @@ pub(super) struct Item<'n> {
     pub alias: Option<Span>,
 }
 
+/// Returns the entries of an object or a free mapping with merge keys written out, in the order written.
+///
+/// Where upstream would decide otherwise between a merged and an explicit key, that is a doubt.
+pub(super) fn flatten<'n>(entries: &'n [Entry], owner: Owner, decoder: &mut Decoder<'_>) -> Vec<Item<'n>> {
+    if entries.iter().any(|entry| entry.key.is_merge_key()) {
+        doubt_overrides(entries, owner, decoder);
+    }
+    written_out(entries, decoder)
+}
+
+/// What the entries belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// An object of the language.
+    Object,
+    /// A mapping with keys of the author's choice.
+    Map,
+}
+
+/// Reports explicit keys that upstream refuses beside merged ones, or lets the merged ones replace.
+fn doubt_overrides(entries: &[Entry], owner: Owner, decoder: &mut Decoder<'_>) {
+    let explicit = |entry: &&Entry| !entry.key.is_merge_key();
+    for (index, merge) in entries.iter().enumerate().filter(|(_, entry)| entry.key.is_merge_key()) {
+        let merged: HashSet<String> = merged_keys(&merge.value).collect();
+        // In a free mapping upstream lets the later one win, which is what is meant when that is the explicit one.
+        let range = match owner {
+            Owner::Object => entries,
+            Owner::Map => &entries[..index],
+        };
+        for entry in range.iter().filter(explicit) {
+            let Some(key) = key_text(&entry.key).filter(|key| merged.contains(*key)) else { continue };
+            let does = match owner {
+                Owner::Object => "refuses it beside the same key in the merged mapping",
+                Owner::Map => "replaces it by the merged value, as `<<` stands behind it",
+            };
+            let message = format!("`{key}` is taken from here, but upstream Dalec {does}");
+            let help = match owner {
+                Owner::Object => "leave the key out of the merged mapping",
+                Owner::Map => "put `<<` before the keys that override it",
+            };
+            let diagnostic = Diagnostic::warning(codes::UPSTREAM_DIFFERS, entry.key.span(), message);
+            decoder.doubt(diagnostic.help(help));
+        }
+    }
+}
+
+/// Returns the keys that merging `node` brings, one level deep.
+fn merged_keys(node: &Node) -> Box<dyn Iterator<Item = String> + '_> {
+    match &node.value.kind {
+        Kind::Mapping(entries) => {
+            Box::new(entries.iter().filter_map(|entry| key_text(&entry.key).map(str::to_owned)))
+        }
+        Kind::Sequence(nodes) => Box::new(nodes.iter().flat_map(merged_keys)),
+        Kind::Scalar(_) => Box::new(std::iter::empty()),
+    }
+}
+
 /// Returns `entries` with merge keys written out, in the order written.
-pub(super) fn flatten<'n>(entries: &'n [Entry], decoder: &mut Decoder<'_>) -> Vec<Item<'n>> {
+pub(super) fn written_out<'n>(entries: &'n [Entry], decoder: &mut Decoder<'_>) -> Vec<Item<'n>> {
+    if !entries.iter().any(|entry| entry.key.is_merge_key()) {
+        return entries
+            .iter()
+            .map(|entry| Item { key: &entry.key, value: &entry.value, alias: None })
+            .collect();
+    }
     let mut taken: HashSet<&str> = entries
         .iter()
         .filter(|entry| !entry.key.is_merge_key())
@@ -48,7 +111,7 @@ fn key_text(key: &Node) -> Option<&str> {
 fn merged<'n>(node: &'n Node, decoder: &mut Decoder<'_>) -> Vec<Item<'n>> {
     match &node.value.kind {
         Kind::Mapping(entries) => {
-            let mut items = flatten(entries, decoder);
+            let mut items = written_out(entries, decoder);
             for item in &mut items {
                 item.alias = node.alias.or(item.alias);
             }

@@ -1,10 +1,11 @@
-//! Keys that an object does not have: typos, keys of another object, and keys that come later.
+//! Keys that an object does not have: typos and keys of another object.
 
 use super::object::is_extension;
-use super::{Decoder, Object};
+use super::{Decode, Decoder, Object};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::raw::language;
+use crate::raw::{RawRoot, hints};
+use crate::shape::objects;
 use crate::yaml::Node;
 
 /// Reports `node`, which is no key of the object `T`.
@@ -17,24 +18,36 @@ pub(super) fn report_unknown<T: Object>(node: &Node, decoder: &mut Decoder<'_>) 
         decoder.report(Diagnostic::error(codes::WRONG_TYPE, node.span(), message));
         return;
     };
-    if language::is_unsupported(T::NAME, key) {
-        let message = format!(
-            "`{key}` is part of the Dalec language, but this version of dalec does not support it yet"
-        );
-        decoder.report(Diagnostic::error(codes::UNSUPPORTED_KEY, node.span(), message));
-        return;
-    }
     let diagnostic =
         Diagnostic::error(codes::UNKNOWN_KEY, node.span(), format!("unknown key `{key}` in {}", T::NAME));
-    let help = match (language::hint(T::NAME, key), suggest(key, T::KEYS.iter().copied())) {
+    let names: Vec<&str> = T::keys().iter().map(|key| key.name).collect();
+    let help = match (hints::hint(T::NAME, key), suggest(key, names.iter().copied())) {
         (Some(hint), _) => hint.to_owned(),
         (None, Some(known)) => format!("did you mean `{known}`?"),
         (None, None) if is_extension(key) => {
             format!("{} has no extension keys: put it one level up", T::NAME)
         }
-        (None, None) => format!("known are {}", list(T::KEYS)),
+        (None, None) => match owners(key).as_slice() {
+            [] => format!("known are {}", quoted_list(&names, "and")),
+            [owner] => format!("`{key}` is a key of {owner}; known here are {}", quoted_list(&names, "and")),
+            [owners @ .., last] => {
+                let owners = format!("{} and {last}", owners.join(", "));
+                format!("`{key}` is a key of {owners}; known here are {}", quoted_list(&names, "and"))
+            }
+        },
     };
     decoder.report(diagnostic.help(help));
+}
+
+/// Returns what the objects that have `key` are called, if they are few.
+fn owners(key: &str) -> Vec<&'static str> {
+    let mut owners: Vec<&str> = objects(RawRoot::shape())
+        .iter()
+        .filter(|object| object.keys.iter().any(|known| known.name == key))
+        .map(|object| object.name)
+        .collect();
+    owners.dedup();
+    if owners.len() > 3 { Vec::new() } else { owners }
 }
 
 /// Returns the one of `known` that `word` was probably meant to be.
@@ -48,12 +61,13 @@ pub(crate) fn suggest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-fn list(keys: &[&str]) -> String {
-    let quoted: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+/// Returns `words` in backticks, joined with commas and `joint`.
+pub(crate) fn quoted_list(words: &[&str], joint: &str) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match &quoted[..] {
         [] => "no keys".to_owned(),
         [only] => format!("only {only}"),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+        [rest @ .., last] => format!("{} {joint} {last}", rest.join(", ")),
     }
 }
 

@@ -1,23 +1,36 @@
 //! Nodes to values: a small declarative decoder.
 //!
-//! A type that a key can take implements [`Field`]; an object of the language is one [`object!`] table. Unknown
-//! keys, unsupported keys, extension keys, merge keys, wrong types and suggestions are handled here, once.
+//! A type that a key can take implements [`Decode`], and [`Field`] when it resolves on its own; an object of the
+//! language is one [`object!`] table. Unknown keys, extension keys, merge keys, wrong types, missing and
+//! contradicting keys, suggestions, what a target overrides and what the manual says of a key are handled here, once.
 //! What a particular key means is not known here.
 
 mod collection;
 mod entries;
+mod extension;
+mod flag;
 mod keys;
 mod locate;
+mod mode;
+mod number;
 mod object;
 mod rule;
-mod scalar;
+mod text;
+mod trace;
+mod word;
 
-pub(crate) use collection::{At, List, Map, MapEntry};
-pub(crate) use keys::suggest;
+pub(crate) use collection::{At, List, Map, MapEntry, Whole};
+pub(crate) use extension::tree as extension_tree;
+pub(crate) use flag::{Flag, Mark};
+pub(crate) use keys::{quoted_list, suggest};
 pub(crate) use locate::locate;
-pub(crate) use object::{Object, Slot, decode_object, object};
+pub(crate) use mode::{Mode, ModeOr};
+pub(crate) use number::Number;
+pub(crate) use object::{Object, Slot, decode_object, is_extension, object, with_verb};
 pub(crate) use rule::{AnyText, Complaint, Rule};
-pub(crate) use scalar::{Flag, Mark, Mode, ModeOr, Number, Template, Text};
+pub(crate) use text::{Fallback, Template, Text};
+pub(crate) use trace::{Leaf, PathStep, Tracer, Wording};
+pub(crate) use word::{Keyword, Word};
 
 use self::entries::Item;
 use crate::codes;
@@ -25,6 +38,7 @@ use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::findings::Findings;
 use crate::resolve::Resolver;
+use crate::shape::Shape;
 use crate::source_text::SourceText;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -32,12 +46,28 @@ use crate::yaml::Node;
 /// A type that a key of the language can take.
 ///
 /// The default is what an absent key means.
-pub(crate) trait Decode: Sized + Default {
+pub(crate) trait Decode: Sized + Default + Clone {
     /// What the key takes, in words: "text", "a list".
     const TAKES: &'static str;
 
     /// Reads `node`; whatever is wrong goes to the findings, and a usable value comes back.
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self;
+
+    /// Returns what the key takes, as data.
+    fn shape() -> Shape;
+
+    /// Returns whether something is written: null and empty values are as good as absent.
+    fn is_given(&self) -> bool;
+
+    /// Shows every written value to `tracer`, with its path and its place.
+    fn trace(&self, tracer: &mut Tracer<'_>);
+
+    /// Returns what holds for a target that says `target` where the root says `root`.
+    ///
+    /// Unless a type says otherwise, what the target gives replaces the root's.
+    fn merge(root: &Self, target: &Self) -> Self {
+        if target.is_given() { target.clone() } else { root.clone() }
+    }
 }
 
 /// A type that resolves on its own.
@@ -45,13 +75,16 @@ pub(crate) trait Field: Decode {
     /// What it becomes.
     type Output;
 
+    /// Whether an output that is written as `{}` means the same as an absent key.
+    const EMPTY_IS_ABSENT: bool = false;
+
     /// Expands arguments and fills defaults.
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Self::Output;
 
     /// Writes a resolved value in the language again.
     fn emit(output: &Self::Output) -> Tree;
 
-    /// Returns whether a resolved value is what an absent key means, so that it need not be written.
+    /// Returns whether a resolved value is empty, so that it need not be written.
     fn is_absent(_output: &Self::Output) -> bool {
         false
     }
@@ -74,6 +107,8 @@ pub(crate) struct Decoder<'a> {
     pub findings: Findings,
     /// What is legal and doubtful; shown by lint only.
     pub doubts: Findings,
+    /// The extension keys of the outermost object, in the order written.
+    pub extensions: Vec<(String, Tree)>,
     places: Vec<Place>,
     aliases: Vec<Span>,
     /// The key whose value is read next; an object's span begins there.
@@ -86,6 +121,7 @@ impl<'a> Decoder<'a> {
             source,
             findings: Findings::default(),
             doubts: Findings::default(),
+            extensions: Vec::new(),
             places: Vec::new(),
             aliases: Vec::new(),
             key: None,
@@ -138,20 +174,23 @@ impl<'a> Decoder<'a> {
         self
     }
 
-    /// Reports that `object`, written at `span`, lacks `key` when its `value` is empty.
-    pub fn need(&mut self, value: &str, key: &str, object: &str, span: Span) {
-        if value.is_empty() && !self.findings.error_within(span) {
-            let place = self.first_line(span);
-            self.report(Diagnostic::error(codes::MISSING_KEY, place, format!("{object} needs `{key}`")));
-        }
+    /// Adds a finding, with the aliases that led to its place.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = self.with_alias(diagnostic);
+        self.findings.push(diagnostic);
     }
 
-    /// Adds a finding, with the aliases that led to its place.
-    pub fn report(&mut self, mut diagnostic: Diagnostic) {
-        if let Some(alias) = self.aliases.last() {
-            diagnostic = diagnostic.label(*alias, "used through this alias");
+    /// Adds a doubt, with the aliases that led to its place.
+    pub fn doubt(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = self.with_alias(diagnostic);
+        self.doubts.push(diagnostic);
+    }
+
+    fn with_alias(&self, diagnostic: Diagnostic) -> Diagnostic {
+        match self.aliases.last() {
+            Some(alias) => diagnostic.label(*alias, "used through this alias"),
+            None => diagnostic,
         }
-        self.findings.push(diagnostic);
     }
 
     /// Adds the finding that `node` has the wrong type.
@@ -179,6 +218,16 @@ impl<'a> Decoder<'a> {
         Span::new(span.start, span.start + line.len())
     }
 
+    /// Returns whether what is read now stands at the top level.
+    fn is_outermost(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns whether the decoder is inside the value of `key`, at whatever depth.
+    pub fn is_below(&self, key: &str) -> bool {
+        self.places.iter().any(|place| matches!(place, Place::Key(name) if *name == key))
+    }
+
     /// Returns where the decoder is, in words.
     pub fn place(&self) -> String {
         match &self.places[..] {
@@ -199,6 +248,27 @@ impl<T: Decode> Decode for Option<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         if node.is_null() { None } else { Some(T::decode(node, decoder)) }
     }
+
+    fn shape() -> Shape {
+        Shape::Optional(Box::new(T::shape()))
+    }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        if let Some(value) = self {
+            value.trace(tracer);
+        }
+    }
+
+    fn merge(root: &Self, target: &Self) -> Self {
+        match (root, target) {
+            (Some(root), Some(target)) => Some(T::merge(root, target)),
+            (root, target) => target.as_ref().or(root.as_ref()).cloned(),
+        }
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -214,5 +284,37 @@ impl<T: Field> Field for Option<T> {
 
     fn is_absent(output: &Self::Output) -> bool {
         output.is_none()
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    const TAKES: &'static str = T::TAKES;
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        Self::new(T::decode(node, decoder))
+    }
+
+    fn shape() -> Shape {
+        T::shape()
+    }
+
+    fn is_given(&self) -> bool {
+        self.as_ref().is_given()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        self.as_ref().trace(tracer);
+    }
+}
+
+impl<T: Field> Field for Box<T> {
+    type Output = Box<T::Output>;
+
+    fn resolve(&self, resolver: &mut Resolver<'_>) -> Self::Output {
+        Box::new(self.as_ref().resolve(resolver))
+    }
+
+    fn emit(output: &Self::Output) -> Tree {
+        T::emit(output)
     }
 }

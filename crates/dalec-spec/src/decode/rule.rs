@@ -3,22 +3,53 @@
 //! A rule is a type, so that a field's row in its table says which rule it follows. Rules of the language's own
 //! stand in [`crate::raw::rules`].
 
+use std::fmt::Debug;
 use std::ops::Range;
 
 use super::locate;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::shape::TextShape;
 use crate::source_text::SourceText;
 use crate::span::Span;
 
 /// What text may stand somewhere. Empty values are not checked: they mean absent.
-pub(crate) trait Rule {
+pub(crate) trait Rule: Debug + Clone + Copy + Default {
+    /// What the text is, in words: "a package name".
+    const TAKES: &'static str = "text";
+
+    /// A regular expression that every allowed text matches, in the syntax that JSON Schema shares with RE2.
+    const PATTERN: Option<&'static str> = None;
+
+    /// Code of the finding about text that is not allowed.
+    const CODE: &'static str = codes::INVALID_VALUE;
+
+    /// Whether arguments are expanded in keys that follow the rule.
+    const EXPANDED_KEY: bool = false;
+
+    /// Returns the words that the text is limited to; empty for no limit.
+    fn words() -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Checks `text`.
     fn check(text: &str) -> Result<(), Complaint>;
 
     /// Returns the text that is meant by `text`.
     fn normalize(text: String) -> String {
         text
+    }
+
+    /// Returns the rule as data, for literal text without a default.
+    fn shape() -> TextShape {
+        TextShape {
+            takes: Self::TAKES,
+            pattern: Self::PATTERN,
+            code: Self::CODE,
+            expanded: false,
+            words: Self::words(),
+            default: "",
+        }
     }
 }
 

@@ -15,6 +15,20 @@ pub(super) fn write(tree: &Tree) -> String {
     out
 }
 
+/// Returns `tree` on one line, without a line break behind it.
+pub(super) fn line(tree: &Tree) -> String {
+    let mut out = String::new();
+    match tree {
+        Tree::Text(text) if !is_plain(text) => out.push_str(&quoted(text)),
+        Tree::Map(entries) if !entries.is_empty() => out.push_str(&flow(tree)),
+        _ => {
+            value(tree, 0, &mut out);
+            out.pop();
+        }
+    }
+    out
+}
+
 /// Writes entries; with `inline`, the first one continues the current line.
 fn map(entries: &[(String, Tree)], indent: usize, inline: bool, out: &mut String) {
     for (index, (key, tree)) in entries.iter().enumerate() {
@@ -55,6 +69,8 @@ fn list(items: &[Tree], indent: usize, out: &mut String) {
 fn value(tree: &Tree, indent: usize, out: &mut String) {
     match tree {
         Tree::Null => out.push_str("null"),
+        Tree::Plain(text) if is_one_line(text) => out.push_str(text),
+        Tree::Plain(text) => out.push_str(&quoted(text)),
         Tree::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Tree::Number(number) => out.push_str(&number.to_string()),
         Tree::Mode(bits) => out.push_str(&format!("0{bits:03o}")),
@@ -86,6 +102,11 @@ fn flow(tree: &Tree) -> String {
         }
     }
     out
+}
+
+/// Returns whether `text`, read from a plain scalar, can be written as one wherever it stands.
+fn is_one_line(text: &str) -> bool {
+    text.chars().all(is_visible) && !text.contains([',', '[', ']', '{', '}']) && !text.contains(": ")
 }
 
 /// Returns whether every YAML reader takes `text` for text, wherever it stands.

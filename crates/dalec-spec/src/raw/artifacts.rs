@@ -1,169 +1,220 @@
 //! What the package installs.
 
 use crate::codes;
-use crate::decode::{Decoder, Field, Flag, List, Map, Mode, Object, Text, object};
+use crate::decode::{Decoder, Field, Flag, List, Map, Mode, Text, object};
 use crate::diagnostic::Diagnostic;
-use crate::emit::{Tree, entry};
+use crate::emit::Tree;
 use crate::raw::rules::{Account, CapabilityName, InnerPath, NewAccount, Path};
 use crate::resolve::Resolver;
-use crate::target_spec::Artifacts;
 
-/// Artifacts by path in the build root.
+/// Artifacts by path in the build directory.
 type Files = Map<RawArtifact, Path>;
 
 object! {
-    /// What the package installs, by kind.
-    RawArtifacts: "the artifacts", open, check check_artifacts {
-        /// Programs.
+    /// What the package installs, by kind. Keys are paths in the build directory; a last part `*` takes several files.
+    RawArtifacts: "the artifacts", open, check check_artifacts => Artifacts {
+        /// Programs, installed to `/usr/bin`.
+        /// Example: {bin/tool: {}}
         "binaries" binaries: Files,
-        /// Manual pages.
+        /// Manual pages, installed to `/usr/share/man`.
+        /// Example: {docs/tool.1: {}}
         "manpages" manpages: Files,
-        /// Architecture-independent data.
+        /// Data that does not depend on the architecture, installed to `/usr/share`.
+        /// Example: {assets: {subpath: tool}}
         "data_dirs" data_dirs: Files,
-        /// Programs run by programs.
+        /// Programs that other programs run, installed to `/usr/libexec`.
+        /// Example: {bin/tool-helper: {subpath: tool}}
         "libexec" libexec: Files,
-        /// Add-on software.
+        /// Add-on software, installed to `/opt`.
+        /// Example: {dist: {name: tool}}
         "opt" opt: Files,
-        /// Configuration files.
+        /// Configuration files, installed to `/etc`. What the administrator changed stays on upgrade.
+        /// Example: {tool.conf: {permissions: 0640}}
         "configFiles" config_files: Files,
-        /// Documentation.
+        /// Documentation, installed to `/usr/share/doc` in a directory of the package's name.
+        /// Example: {README.md: {}}
         "docs" docs: Files,
         /// Licence texts.
+        /// Example: {LICENSE: {}}
         "licenses" licenses: Files,
-        /// Libraries.
+        /// Libraries, installed to the library directory of the distribution.
+        /// Example: {build/libtool.so.1: {}}
         "libs" libs: Files,
-        /// C headers.
+        /// C headers, installed to `/usr/include`.
+        /// Example: {include/tool.h: {subpath: tool}}
         "headers" headers: Files,
-        /// Directories.
+        /// Directories that the package owns.
+        /// Example: {state: {tool: {mode: 0750}}}
         "createDirectories" directories: RawDirectories,
         /// Symbolic links.
+        /// Example: [{source: /usr/bin/tool, dest: /usr/bin/t}]
         "links" links: List<RawLink>,
         /// systemd units and drop-ins.
+        /// Example: {units: {tool.service: {enable: true}}}
         "systemd" systemd: RawSystemd,
-        /// Users to create.
+        /// Users that are created at installation.
+        /// Example: [{name: tool}]
         "users" users: List<RawUser>,
-        /// Groups to create.
+        /// Groups that are created at installation.
+        /// Example: [{name: tool}]
         "groups" groups: List<RawGroup>,
-        /// Keeps symbols in binaries.
+        /// Keeps symbols in programs and libraries.
+        /// Example: true
         "disable_strip" disable_strip: Flag,
-        /// Leaves out automatically found dependencies.
+        /// Leaves out dependencies that are found by looking at the installed files.
+        /// Example: true
         "disable_auto_requires" disable_auto_requires: Flag,
     }
 }
 
 object! {
     /// How one artifact is installed.
-    RawArtifact: "an artifact", open => Artifact, span {
-        /// Directory below the kind's directory.
+    RawArtifact: "an artifact", open => Artifact, span self {
+        /// Directory below the directory of its kind.
+        /// Example: tool/plugins
         "subpath" subpath: Text<InnerPath>,
         /// Name of the installed file.
+        /// Default: the last part of the key
+        /// Example: tool
         "name" name: Text<InnerPath>,
         /// Permission bits.
+        /// Default: what the package format chooses for the kind
+        /// Example: 0750
         "permissions" permissions: Option<Mode>,
         /// Owner.
+        /// Default: root
+        /// Example: tool
         "user" user: Text<Account>,
         /// Group.
+        /// Default: root
+        /// Example: tool
         "group" group: Text<Account>,
-        /// File capabilities.
+        /// Linux capabilities of the file. Only programs and libraries can have them.
+        /// Example: [{name: cap_net_bind_service, effective: true, permitted: true}]
         "linux_capabilities" capabilities: List<RawCapability>,
     }
 }
 
 object! {
-    /// A Linux file capability.
-    RawCapability: "a capability", open, check check_capability => Capability {
+    /// A Linux capability, in one or more sets.
+    RawCapability: "a capability", open, needs ["name"], check check_capability => Capability {
         /// Name.
+        /// Example: cap_net_bind_service
         "name" name: Text<CapabilityName>,
         /// In the effective set.
+        /// Example: true
         "effective" effective: Flag,
         /// In the permitted set.
+        /// Example: true
         "permitted" permitted: Flag,
         /// In the inheritable set.
+        /// Example: true
         "inheritable" inheritable: Flag,
     }
 }
 
 object! {
-    /// Directories the package owns.
-    RawDirectories: "the directories", open {
+    /// Directories that the package owns, by path.
+    RawDirectories: "the directories", open => Directories {
         /// Below `/etc`.
+        /// Example: {tool/conf.d: {}}
         "config" config: Map<RawDirectory, InnerPath>,
         /// Below `/var/lib`.
+        /// Example: {tool: {mode: 0750, user: tool}}
         "state" state: Map<RawDirectory, InnerPath>,
     }
 }
 
 object! {
-    /// A directory the package owns.
-    RawDirectory: "a directory", open => DirectoryConfig, span {
+    /// A directory that the package owns.
+    RawDirectory: "a directory", open => DirectoryConfig, span self {
         /// Permission bits.
+        /// Default: 0755
+        /// Example: 0750
         "mode" mode: Option<Mode>,
         /// Owner.
+        /// Default: root
+        /// Example: tool
         "user" user: Text<Account>,
         /// Group.
+        /// Default: root
+        /// Example: tool
         "group" group: Text<Account>,
     }
 }
 
 object! {
-    /// A symbolic link of the package.
-    RawLink: "a link", open, check check_link => Link, span {
+    /// A symbolic link in the package.
+    RawLink: "a link", open, needs ["source", "dest"] => Link, span self {
         /// What the link points to.
+        /// Example: /usr/bin/tool
         "source" source: Text<Path>,
         /// Path of the link.
+        /// Example: /usr/bin/t
         "dest" dest: Text<InnerPath>,
-        /// Owner.
+        /// Owner of the link.
+        /// Default: root
+        /// Example: tool
         "user" user: Text<Account>,
-        /// Group.
+        /// Group of the link.
+        /// Default: root
+        /// Example: tool
         "group" group: Text<Account>,
     }
 }
 
 object! {
     /// systemd units and drop-ins.
-    RawSystemd: "the systemd settings", open {
-        /// Units by path in the build root.
+    RawSystemd: "the systemd settings", open => Systemd {
+        /// Units, by path in the build directory.
+        /// Example: {tool.service: {enable: true}}
         "units" units: Map<RawUnit, Path>,
-        /// Drop-ins by path in the build root.
+        /// Drop-ins, by path in the build directory.
+        /// Example: {limits.conf: {unit: tool.service}}
         "dropins" dropins: Map<RawDropin, Path>,
     }
 }
 
 object! {
     /// A systemd unit.
-    RawUnit: "a systemd unit", open => Unit, span {
-        /// Installed name.
+    RawUnit: "a systemd unit", open => Unit, span self {
+        /// Name of the installed unit.
+        /// Default: the last part of the key
+        /// Example: tool.service
         "name" name: Text<InnerPath>,
-        /// Enabled at first installation.
+        /// Enables the unit when the package is first installed.
+        /// Example: true
         "enable" enable: Flag,
-        /// Started at first installation.
+        /// Starts the unit when the package is first installed.
+        /// Default: what the package format's habit is
+        /// Example: true
         "start" start: Option<Flag>,
     }
 }
 
 object! {
     /// A systemd drop-in.
-    RawDropin: "a systemd drop-in", open, check check_dropin => Dropin, span {
-        /// Installed name.
+    RawDropin: "a systemd drop-in", open, needs ["unit"] => Dropin, span self {
+        /// Name of the installed file.
+        /// Default: the last part of the key
+        /// Example: 10-limits.conf
         "name" name: Text<InnerPath>,
-        /// Unit the drop-in belongs to.
+        /// Unit that the drop-in belongs to.
+        /// Example: tool.service
         "unit" unit: Text<InnerPath>,
     }
 }
 
-/// Declares an object that is only a name.
+/// Declares a list entry that is only a name, which it resolves to.
 macro_rules! named {
-    ($(#[$doc:meta])* $name:ident: $title:literal, $check:ident) => {
+    ($(#[doc = $doc:literal])+ $name:ident: $title:literal, $what:literal, $example:literal) => {
         object! {
-            $(#[$doc])*
-            $name: $title, open, check $check {
-                /// Name.
+            $(#[doc = $doc])+
+            $name: $title, open, needs ["name"] {
+                #[doc = $what]
+                #[doc = $example]
                 "name" name: Text<NewAccount>,
             }
-        }
-
-        fn $check(object: &$name, decoder: &mut Decoder<'_>) {
-            decoder.need(&object.name.value, "name", $name::NAME, object.span);
         }
 
         impl Field for $name {
@@ -182,29 +233,29 @@ macro_rules! named {
 
 named! {
     /// A user to create.
-    RawUser: "a user", check_user
+    RawUser: "a user", " Name of the user.", " Example: tool"
 }
 
 named! {
     /// A group to create.
-    RawGroup: "a group", check_group
+    RawGroup: "a group", " Name of the group.", " Example: tool"
 }
 
-fn check_capability(capability: &RawCapability, decoder: &mut Decoder<'_>) {
-    decoder.need(&capability.name.value, "name", RawCapability::NAME, capability.span);
-}
-
-fn check_link(link: &RawLink, decoder: &mut Decoder<'_>) {
-    decoder.need(&link.source.value, "source", RawLink::NAME, link.span);
-    decoder.need(&link.dest.value, "dest", RawLink::NAME, link.span);
-}
-
-fn check_dropin(dropin: &RawDropin, decoder: &mut Decoder<'_>) {
-    decoder.need(&dropin.unit.value, "unit", RawDropin::NAME, dropin.span);
+fn check_capability(capability: &mut RawCapability, decoder: &mut Decoder<'_>) {
+    let is_in_a_set =
+        capability.effective.value || capability.permitted.value || capability.inheritable.value;
+    if !is_in_a_set && !decoder.findings.error_within(capability.span) {
+        let span = decoder.first_line(capability.span);
+        let message = format!("`{}` is in no set, so the file does not get it", capability.name.value);
+        let diagnostic = Diagnostic::warning(codes::NO_EFFECT, span, message);
+        decoder.doubt(
+            diagnostic.help("add `permitted: true`, and `effective: true` for programs that do not ask"),
+        );
+    }
 }
 
 /// Capabilities only make sense on files that the kernel executes or maps.
-fn check_artifacts(artifacts: &RawArtifacts, decoder: &mut Decoder<'_>) {
+fn check_artifacts(artifacts: &mut RawArtifacts, decoder: &mut Decoder<'_>) {
     let kinds = [
         ("manpages", &artifacts.manpages),
         ("data_dirs", &artifacts.data_dirs),
@@ -216,75 +267,14 @@ fn check_artifacts(artifacts: &RawArtifacts, decoder: &mut Decoder<'_>) {
     for (kind, files) in kinds {
         for capability in files.entries.iter().filter_map(|entry| entry.value.capabilities.items.first()) {
             let message = format!("files under `{kind}` are not executed and cannot have capabilities");
+            let help = "capabilities go with `binaries`, `libexec`, `libs` and `opt`";
             let span = decoder.first_line(capability.span);
-            let diagnostic = Diagnostic::error(codes::CONFLICTING_KEYS, span, message);
-            decoder.report(diagnostic.help("capabilities go with `binaries`, `libexec`, `libs` and `opt`"));
+            // Upstream does not look at the artifacts of targets, and ignores such capabilities there.
+            if decoder.is_below("targets") {
+                decoder.doubt(Diagnostic::warning(codes::NO_EFFECT, span, message).help(help));
+            } else {
+                decoder.report(Diagnostic::error(codes::CONFLICTING_KEYS, span, message).help(help));
+            }
         }
-    }
-}
-
-impl Field for RawArtifacts {
-    type Output = Artifacts;
-
-    fn resolve(&self, resolver: &mut Resolver<'_>) -> Artifacts {
-        Artifacts {
-            binaries: self.binaries.resolve(resolver),
-            manpages: self.manpages.resolve(resolver),
-            data_dirs: self.data_dirs.resolve(resolver),
-            libexec: self.libexec.resolve(resolver),
-            opt: self.opt.resolve(resolver),
-            config_files: self.config_files.resolve(resolver),
-            docs: self.docs.resolve(resolver),
-            licenses: self.licenses.resolve(resolver),
-            libs: self.libs.resolve(resolver),
-            headers: self.headers.resolve(resolver),
-            config_dirs: self.directories.config.resolve(resolver),
-            state_dirs: self.directories.state.resolve(resolver),
-            links: self.links.resolve(resolver),
-            units: self.systemd.units.resolve(resolver),
-            dropins: self.systemd.dropins.resolve(resolver),
-            users: self.users.resolve(resolver),
-            groups: self.groups.resolve(resolver),
-            disable_strip: self.disable_strip.resolve(resolver),
-            disable_auto_requires: self.disable_auto_requires.resolve(resolver),
-        }
-    }
-
-    fn emit(output: &Artifacts) -> Tree {
-        let mut entries = Vec::new();
-        entry::<Files>(&mut entries, "binaries", &output.binaries);
-        entry::<Files>(&mut entries, "manpages", &output.manpages);
-        entry::<Files>(&mut entries, "data_dirs", &output.data_dirs);
-        entry::<Files>(&mut entries, "libexec", &output.libexec);
-        entry::<Files>(&mut entries, "opt", &output.opt);
-        entry::<Files>(&mut entries, "configFiles", &output.config_files);
-        entry::<Files>(&mut entries, "docs", &output.docs);
-        entry::<Files>(&mut entries, "licenses", &output.licenses);
-        entry::<Files>(&mut entries, "libs", &output.libs);
-        entry::<Files>(&mut entries, "headers", &output.headers);
-        let mut directories = Vec::new();
-        entry::<Map<RawDirectory, InnerPath>>(&mut directories, "config", &output.config_dirs);
-        entry::<Map<RawDirectory, InnerPath>>(&mut directories, "state", &output.state_dirs);
-        group(&mut entries, "createDirectories", directories);
-        entry::<List<RawLink>>(&mut entries, "links", &output.links);
-        let mut systemd = Vec::new();
-        entry::<Map<RawUnit, Path>>(&mut systemd, "units", &output.units);
-        entry::<Map<RawDropin, Path>>(&mut systemd, "dropins", &output.dropins);
-        group(&mut entries, "systemd", systemd);
-        entry::<List<RawUser>>(&mut entries, "users", &output.users);
-        entry::<List<RawGroup>>(&mut entries, "groups", &output.groups);
-        entry::<Flag>(&mut entries, "disable_strip", &output.disable_strip);
-        entry::<Flag>(&mut entries, "disable_auto_requires", &output.disable_auto_requires);
-        Tree::Map(entries)
-    }
-
-    fn is_absent(output: &Artifacts) -> bool {
-        *output == Artifacts::default()
-    }
-}
-
-fn group(entries: &mut Vec<(String, Tree)>, key: &str, group: Vec<(String, Tree)>) {
-    if !group.is_empty() {
-        entries.push((key.to_owned(), Tree::Map(group)));
     }
 }

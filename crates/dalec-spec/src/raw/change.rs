@@ -1,33 +1,36 @@
 //! Changelog entries and their dates.
 
 use crate::codes;
-use crate::decode::{Decode, Decoder, Field, List, Object, Text, object};
+use crate::decode::{Decode, Decoder, Field, List, Text, Tracer, Wording, object};
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::raw::rules::{Line, Prose};
 use crate::resolve::Resolver;
+use crate::shape::{Shape, TextShape};
+use crate::span::Span;
 use crate::target_spec::Date;
 use crate::yaml::Node;
 
 object! {
     /// One changelog entry.
-    RawChange: "a changelog entry", open, check check_change => ChangelogEntry {
-        /// The day.
+    RawChange: "a changelog entry", open, needs ["date"] => ChangelogEntry {
+        /// The day, as `YYYY-MM-DD`.
+        /// Example: 2026-01-31
         "date" date: Day,
         /// Who made the changes.
+        /// Example: Tool Maintainers <tool@example.org>
         "author" author: Text<Line>,
         /// What changed.
+        /// Example: [New release]
         "changes" changes: List<Text<Prose>>,
     }
 }
 
 /// A day written as `YYYY-MM-DD`.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Day(Option<Date>);
-
-fn check_change(change: &RawChange, decoder: &mut Decoder<'_>) {
-    let date = if change.date.0.is_some() { "given" } else { "" };
-    decoder.need(date, "date", RawChange::NAME, change.span);
+pub(crate) struct Day {
+    date: Option<Date>,
+    span: Span,
 }
 
 impl Decode for Day {
@@ -36,7 +39,7 @@ impl Decode for Day {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let Some(scalar) = node.scalar() else {
             decoder.wrong_type(node, Self::TAKES, None);
-            return Self(None);
+            return Self::default();
         };
         let date = parse(&scalar.text);
         if date.is_none() {
@@ -51,7 +54,26 @@ impl Decode for Day {
             diagnostic.help = help.map(str::to_owned);
             decoder.report(diagnostic);
         }
-        Self(date)
+        Self { date, span: node.span() }
+    }
+
+    fn shape() -> Shape {
+        Shape::Text(TextShape {
+            takes: Self::TAKES,
+            pattern: Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+            code: codes::INVALID_VALUE,
+            expanded: false,
+            words: Vec::new(),
+            default: "",
+        })
+    }
+
+    fn is_given(&self) -> bool {
+        self.date.is_some()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        tracer.value(self.span, Wording::Other);
     }
 }
 
@@ -60,7 +82,7 @@ impl Field for Day {
 
     fn resolve(&self, _resolver: &mut Resolver<'_>) -> Date {
         // A missing date was reported; the value is never seen.
-        self.0.unwrap_or(Date { year: 1970, month: 1, day: 1 })
+        self.date.unwrap_or_default()
     }
 
     fn emit(output: &Date) -> Tree {

@@ -3,40 +3,56 @@
 use std::collections::BTreeMap;
 
 use crate::codes;
-use crate::decode::{At, Decode, Decoder, Field, List, Map, Object, Template, Text, object};
+use crate::decode::{Decode, Decoder, Field, List, Map, Template, Text, Tracer, Whole, object};
 use crate::diagnostic::Diagnostic;
 use crate::emit::{Tree, entry};
 use crate::raw::rules::{Account, CommandLine, EnvEntry, ImageRef, Line, Path};
+use crate::raw::source::{RawImageSource, RawSource};
 use crate::resolve::Resolver;
-use crate::span::{Span, Spanned};
-use crate::target_spec::{Image, PostSymlink};
+use crate::shape::Shape;
+use crate::span::Span;
+use crate::target_spec::PostSymlink;
 use crate::yaml::{Kind, Node};
 
 object! {
-    /// Container settings.
-    RawImage: "the image settings", open, check check_image {
-        /// Entrypoint as one command line.
+    /// Settings of container images. A target's single values replace the root's; its `env` is added, its `labels` and
+    /// `volumes` are added or replaced one by one, its `bases` and `post` replace the root's as a whole.
+    RawImage: "the image settings", open, at_most_one ["base", "bases"], check check_image, merge by_key
+        => Image {
+        /// Entrypoint, as one command line.
+        /// Example: /usr/bin/tool --serve
         "entrypoint" entrypoint: Text<CommandLine>,
-        /// Command as one command line.
+        /// Command, as one command line.
+        /// Example: --port 80
         "cmd" cmd: Text<CommandLine>,
-        /// `NAME=value` entries.
+        /// Environment, as `NAME=value` entries.
+        /// Example: [MODE=production]
         "env" env: List<Text<EnvEntry>>,
         /// Labels.
+        /// Example: {org.example.version: "${VERSION}"}
         "labels" labels: Map<Template>,
-        /// Volume paths.
+        /// Paths of volumes. They have no settings.
+        /// Example: {/var/lib/tool: {}}
         "volumes" volumes: Map<RawVolume, Path>,
         /// Working directory.
+        /// Example: /var/lib/tool
         "working_dir" working_dir: Text<Path>,
-        /// Stop signal.
+        /// Signal that asks the container to stop.
+        /// Example: SIGTERM
         "stop_signal" stop_signal: Text<Line>,
-        /// User, or user and group.
+        /// User, or user and group, of the container's process.
+        /// Example: "1000:1000"
         "user" user: Text<Line>,
-        /// Image to start from; one way to write `bases`.
-        "base" base: Text<ImageRef>,
-        /// Images to start from.
-        "bases" bases: Option<List<RawBase>>,
-        /// What happens after installation.
-        "post" post: Option<RawPost>,
+        /// Image to start from. Old form of `bases`.
+        /// Example: "registry.example.org/base:1"
+        "base" base: Text<ImageRef> = raw,
+        /// Images to start from; for Windows there may be several, one per version of Windows.
+        /// Default: what the target starts from
+        /// Example: [{rootfs: {image: {ref: "registry.example.org/base:1"}}}]
+        "bases" bases: Whole<List<RawBase>>,
+        /// What happens after the packages are installed.
+        /// Example: {symlinks: {/usr/bin/tool: {path: /tool}}}
+        "post" symlinks: Whole<RawPost>,
     }
 }
 
@@ -54,218 +70,161 @@ impl Decode for RawVolume {
         }
         Self
     }
+
+    fn shape() -> Shape {
+        Shape::Nothing
+    }
+
+    fn is_given(&self) -> bool {
+        true
+    }
+
+    fn trace(&self, _tracer: &mut Tracer<'_>) {}
+}
+
+impl Field for RawVolume {
+    type Output = ();
+
+    fn resolve(&self, _resolver: &mut Resolver<'_>) {}
+
+    fn emit((): &()) -> Tree {
+        Tree::Map(Vec::new())
+    }
 }
 
 object! {
     /// An image to start from.
-    RawBase: "a base", open, check check_base {
-        /// The image as a source.
-        "rootfs" rootfs: Option<RawRootfs>,
+    RawBase: "a base", open, needs ["rootfs"], check check_base => BaseImage {
+        /// The image, as a source of kind `image`.
+        /// Example: {image: {ref: "registry.example.org/base:1"}}
+        "rootfs" rootfs: RawSource,
     }
 }
 
 object! {
-    /// The source of a base image.
-    RawRootfs: "a base image", closed, check check_rootfs {
-        /// The image.
-        "image" image: Option<RawImageRef>,
-    }
-}
-
-object! {
-    /// An image by reference.
-    RawImageRef: "a base image reference", closed, check check_image_ref {
-        /// The reference.
-        "ref" reference: Text<ImageRef>,
-    }
-}
-
-object! {
-    /// What happens in a container after installation.
+    /// What happens in a container after the packages are installed.
     RawPost: "the post settings", open, check check_post {
-        /// Links, by what they point to.
+        /// Symbolic links, by what they point to.
+        /// Example: {/usr/bin/tool: {path: /tool}}
         "symlinks" symlinks: Map<RawSymlink, Path>,
     }
 }
 
 object! {
     /// Links to one path.
-    RawSymlink: "a symlink", open, check check_symlink {
+    RawSymlink: "a symlink", open, one_of ["path", "paths"], check check_symlink {
         /// Path of the link.
+        /// Example: /tool
         "path" path: Text<Path>,
         /// Paths of several links.
+        /// Example: [/tool, /usr/local/bin/tool]
         "paths" paths: List<Text<Path>>,
-        /// Owner.
+        /// Owner of the links.
+        /// Default: root
+        /// Example: tool
         "user" user: Text<Account>,
-        /// Group.
+        /// Group of the links.
+        /// Default: root
+        /// Example: tool
         "group" group: Text<Account>,
     }
 }
 
-fn check_image(image: &RawImage, decoder: &mut Decoder<'_>) {
-    if image.bases.is_some() && !image.base.value.is_empty() {
-        let message = "`base` and `bases` exclude each other";
-        decoder.report(
-            Diagnostic::error(codes::CONFLICTING_KEYS, image.base.span, message).help("move it into `bases`"),
-        );
+/// Brings `base` into the form of `bases`.
+fn check_image(image: &mut RawImage, decoder: &mut Decoder<'_>) {
+    let base = std::mem::take(&mut image.base);
+    if !base.is_given() {
+        return;
+    }
+    let diagnostic =
+        Diagnostic::warning(codes::DEPRECATED_KEY, base.span, "`base` is the old form of `bases`");
+    decoder.doubt(
+        diagnostic.help(format!("write `bases: [{{rootfs: {{image: {{ref: \"{}\"}}}}}}]`", base.value)),
+    );
+    if image.bases.0.is_none() {
+        let image_source = RawImageSource::of_reference(&base);
+        let rootfs = RawSource { span: base.span, image: Some(image_source), ..RawSource::default() };
+        let items = vec![RawBase { span: base.span, rootfs }];
+        image.bases = Whole(Some(List { items, span: base.span }));
     }
 }
 
-fn check_base(base: &RawBase, decoder: &mut Decoder<'_>) {
-    if base.rootfs.is_none() {
-        decoder.need("", "rootfs", RawBase::NAME, base.span);
-    }
-}
-
-fn check_rootfs(rootfs: &RawRootfs, decoder: &mut Decoder<'_>) {
-    if rootfs.image.is_none() {
-        decoder.need("", "image", RawRootfs::NAME, rootfs.span);
-    }
-}
-
-fn check_image_ref(image: &RawImageRef, decoder: &mut Decoder<'_>) {
-    decoder.need(&image.reference.value, "ref", RawImageRef::NAME, image.span);
-}
-
-fn check_symlink(link: &RawSymlink, decoder: &mut Decoder<'_>) {
-    if !link.path.value.is_empty()
-        && let Some(other) = link.paths.items.first()
-    {
+fn check_base(base: &mut RawBase, decoder: &mut Decoder<'_>) {
+    let rootfs = &base.rootfs;
+    if rootfs.is_given() && rootfs.image.is_none() && !decoder.findings.error_within(base.span) {
+        let span = decoder.first_line(rootfs.span);
         let diagnostic = Diagnostic::error(
-            codes::CONFLICTING_KEYS,
-            link.path.span,
-            "`path` and `paths` exclude each other",
+            codes::INVALID_VALUE,
+            span,
+            "a container starts from an image, not from another kind of source",
         );
-        decoder.report(diagnostic.label(other.span, "`paths` is here").help("move it into `paths`"));
-    } else if link.path.value.is_empty() && link.paths.items.is_empty() {
-        decoder.need("", "path", RawSymlink::NAME, link.span);
-    }
-    for path in link.paths.items.iter().filter(|path| path.value.is_empty()) {
-        decoder.error(codes::INVALID_VALUE, path.span, "an entry of `paths` is empty");
+        decoder.report(diagnostic.help("write `rootfs: {image: {ref: ...}}`"));
     }
 }
 
-fn check_post(post: &RawPost, decoder: &mut Decoder<'_>) {
-    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
-    for path in post.symlinks.entries.iter().flat_map(|entry| entry.value.all_paths()) {
-        if let Some(first) = seen.insert(&path.value, path.span) {
-            let message = format!("two links have the path `{}`", path.value);
+fn check_symlink(symlink: &mut RawSymlink, decoder: &mut Decoder<'_>) {
+    for path in symlink.paths.items.iter().filter(|path| path.value.is_empty()) {
+        if !decoder.findings.error_within(symlink.span) {
+            let span =
+                if path.span == Span::default() { decoder.first_line(symlink.span) } else { path.span };
             decoder.report(
-                Diagnostic::error(codes::CONFLICTING_KEYS, path.span, message).label(first, "the other one"),
+                Diagnostic::error(codes::INVALID_VALUE, span, "the path of a link is missing")
+                    .help("write the path, or remove the entry"),
             );
         }
     }
-}
-
-impl RawSymlink {
-    fn all_paths(&self) -> impl Iterator<Item = &Text<Path>> {
-        self.paths.items.iter().chain(Some(&self.path)).filter(|path| !path.value.is_empty())
+    // One path is a list of one.
+    let path = std::mem::take(&mut symlink.path);
+    if path.is_given() && symlink.paths.items.is_empty() {
+        symlink.paths = List { span: path.span, items: vec![path] };
     }
 }
 
-impl RawImage {
-    /// Returns the base images with the places of their references; none when the settings do not say.
-    fn all_bases(&self) -> Option<Vec<Spanned<String>>> {
-        if !self.base.value.is_empty() {
-            return Some(vec![Spanned::new(self.base.value.clone(), self.base.span)]);
+fn check_post(post: &mut RawPost, decoder: &mut Decoder<'_>) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for path in post.symlinks.entries.iter().flat_map(|entry| &entry.value.paths.items) {
+        if let Some(first) = seen.insert(&path.value, path.span)
+            && path.is_given()
+        {
+            let message = format!("two links have the path `{}`", path.value);
+            let diagnostic = Diagnostic::error(codes::CONFLICTING_KEYS, path.span, message);
+            decoder.report(diagnostic.label(first, "the other one").help("remove one of them"));
         }
-        let references = self.bases.as_ref()?.items.iter().filter_map(|base| {
-            let reference = &base.rootfs.as_ref()?.image.as_ref()?.reference;
-            Some(Spanned::new(reference.value.clone(), reference.span))
-        });
-        Some(references.collect())
     }
+}
 
-    fn symlinks(&self) -> Option<Vec<PostSymlink>> {
-        let post = self.post.as_ref()?;
-        let mut links: Vec<PostSymlink> = post
-            .symlinks
-            .entries
-            .iter()
-            .flat_map(|entry| {
-                entry.value.all_paths().map(|path| PostSymlink {
-                    target: entry.key.value.clone(),
-                    path: path.value.clone(),
-                    user: entry.value.user.value.clone(),
-                    group: entry.value.group.value.clone(),
-                })
-            })
-            .collect();
+impl Field for RawPost {
+    type Output = Vec<PostSymlink>;
+
+    fn resolve(&self, _resolver: &mut Resolver<'_>) -> Vec<PostSymlink> {
+        let mut links: Vec<PostSymlink> = Vec::new();
+        for entry in &self.symlinks.entries {
+            let symlink = &entry.value;
+            links.extend(symlink.paths.items.iter().map(|path| PostSymlink {
+                target: entry.key.value.clone(),
+                path: path.value.clone(),
+                user: symlink.user.value.clone(),
+                group: symlink.group.value.clone(),
+            }));
+        }
         links.sort_by(|a, b| (&a.target, &a.path).cmp(&(&b.target, &b.path)));
-        Some(links)
+        links
     }
-}
 
-/// Resolves the settings of `root` as `target` overrides them.
-///
-/// Single values, bases and post settings of the target replace the root's; environments are joined, labels and
-/// volumes merged.
-pub(crate) fn resolve(
-    root: Option<&RawImage>,
-    target: Option<&RawImage>,
-    resolver: &mut Resolver<'_>,
-) -> Image {
-    let absent = RawImage::default();
-    let (root, target) = (root.unwrap_or(&absent), target.unwrap_or(&absent));
-    let text = |target: &str, root: &str| if target.is_empty() { root.to_owned() } else { target.to_owned() };
-    let mut env: Vec<String> = root.env.resolve(resolver);
-    env.extend(target.env.resolve(resolver));
-    let mut labels = root.labels.resolve(resolver);
-    labels.extend(target.labels.resolve(resolver));
-    let volumes =
-        root.volumes.entries.iter().chain(&target.volumes.entries).map(|entry| entry.key.value.clone());
-    Image {
-        entrypoint: text(&target.entrypoint.value, &root.entrypoint.value),
-        cmd: text(&target.cmd.value, &root.cmd.value),
-        env,
-        labels,
-        volumes: volumes.collect::<std::collections::BTreeSet<_>>().into_iter().collect(),
-        working_dir: text(&target.working_dir.value, &root.working_dir.value),
-        stop_signal: text(&target.stop_signal.value, &root.stop_signal.value),
-        user: text(&target.user.value, &root.user.value),
-        bases: target.all_bases().or_else(|| root.all_bases()).unwrap_or_default(),
-        symlinks: target.symlinks().or_else(|| root.symlinks()).unwrap_or_default(),
-    }
-}
-
-/// Writes `image` in the keys of the language; none when nothing is set.
-pub(crate) fn emit(image: &Image) -> Option<Tree> {
-    let mut entries = Vec::new();
-    entry::<Text<CommandLine>>(&mut entries, "entrypoint", &image.entrypoint);
-    entry::<Text<CommandLine>>(&mut entries, "cmd", &image.cmd);
-    entry::<List<Text<EnvEntry>>>(&mut entries, "env", &image.env);
-    entry::<Map<Template>>(&mut entries, "labels", &image.labels);
-    if !image.volumes.is_empty() {
-        let volumes = image.volumes.iter().map(|path| (path.clone(), Tree::Map(Vec::new())));
-        entries.push(("volumes".to_owned(), Tree::Map(volumes.collect())));
-    }
-    entry::<Text<Path>>(&mut entries, "working_dir", &image.working_dir);
-    entry::<Text<Line>>(&mut entries, "stop_signal", &image.stop_signal);
-    entry::<Text<Line>>(&mut entries, "user", &image.user);
-    if !image.bases.is_empty() {
-        let map = |key: &str, value| Tree::Map(vec![(key.to_owned(), value)]);
-        let reference = |base| map("rootfs", map("image", map("ref", At::<Text<ImageRef>>::emit(base))));
-        entries.push(("bases".to_owned(), Tree::List(image.bases.iter().map(reference).collect())));
-    }
-    if !image.symlinks.is_empty() {
-        let symlinks = Tree::Map(emit_symlinks(&image.symlinks));
-        entries.push(("post".to_owned(), Tree::Map(vec![("symlinks".to_owned(), symlinks)])));
-    }
-    (!entries.is_empty()).then_some(Tree::Map(entries))
-}
-
-/// Writes links to the same path as one entry: they have one owner, as they came from one entry.
-fn emit_symlinks(links: &[PostSymlink]) -> Vec<(String, Tree)> {
-    links
-        .chunk_by(|a, b| a.target == b.target)
-        .map(|links| {
+    /// Writes links to the same path as one entry: they have one owner, as they came from one entry.
+    fn emit(output: &Vec<PostSymlink>) -> Tree {
+        let by_target = output.chunk_by(|a, b| a.target == b.target).filter_map(|links| {
+            let first = links.first()?;
             let paths = links.iter().map(|link| Tree::Text(link.path.clone())).collect();
             let mut entries = vec![("paths".to_owned(), Tree::List(paths))];
-            if let [first, ..] = links {
-                entry::<Text<Account>>(&mut entries, "user", &first.user);
-                entry::<Text<Account>>(&mut entries, "group", &first.group);
-            }
-            (links.first().map_or(String::new(), |link| link.target.clone()), Tree::Map(entries))
-        })
-        .collect()
+            entry::<Text<Account>>(&mut entries, "user", &first.user);
+            entry::<Text<Account>>(&mut entries, "group", &first.group);
+            Some((first.target.clone(), Tree::Map(entries)))
+        });
+        Tree::Map(vec![("symlinks".to_owned(), Tree::Map(by_target.collect()))])
+    }
+
+    fn is_absent(output: &Vec<PostSymlink>) -> bool {
+        output.is_empty()
+    }
 }

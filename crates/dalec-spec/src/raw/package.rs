@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 
 use crate::codes;
-use crate::decode::{Decode, Decoder, Field, List, Map, MapEntry, Rule, Template, Text, object};
+use crate::decode::{
+    Decode, Decoder, Field, List, Map, MapEntry, Rule, Template, Text, Tracer, Whole, object,
+};
 use crate::diagnostic::Diagnostic;
-use crate::emit::{Tree, entry};
+use crate::emit::Tree;
+use crate::raw::repository::RawRepository;
 use crate::raw::rules::{Arch, Constraint, Dependency};
 use crate::resolve::Resolver;
+use crate::shape::Shape;
 use crate::span::{Span, Spanned};
-use crate::target_spec::{Dependencies, PackageConstraint};
+use crate::target_spec::PackageConstraint;
 use crate::yaml::{Kind, Node};
 
 object! {
-    /// Which versions of a package, on which architectures.
-    RawConstraint: "a package constraint", closed => PackageConstraint, span {
-        /// Constraints such as `>= 1.2`; all must hold.
+    /// Which versions of a package, on which architectures. Nothing means any.
+    RawConstraint: "a package constraint", closed => PackageConstraint, span self {
+        /// An operator, a blank and a version; all must hold.
+        /// Example: [">= 1.2", "< 2"]
         "version" version: List<Template<Constraint>>,
-        /// Architectures the entry is limited to.
+        /// Architectures that the entry is limited to.
+        /// Default: all
+        /// Example: [amd64, arm64]
         "arch" arch: List<Text<Arch>>,
     }
 }
@@ -27,10 +34,12 @@ object! {
 pub(crate) struct Packages {
     /// The packages in the order written.
     pub entries: Vec<MapEntry<RawConstraint>>,
+    /// Where they are written.
+    pub span: Span,
 }
 
 impl Packages {
-    fn from_list(nodes: &[Node], decoder: &mut Decoder<'_>) -> Self {
+    fn from_list(nodes: &[Node], span: Span, decoder: &mut Decoder<'_>) -> Self {
         let mut entries = Vec::new();
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for node in nodes {
@@ -38,14 +47,19 @@ impl Packages {
             if let Some(first) = seen.get(&name.value) {
                 let message = format!("the package `{}` is listed twice", name.value);
                 let diagnostic = Diagnostic::warning(codes::DUPLICATE_ENTRY, name.span, message);
-                decoder.doubts.push(diagnostic.label(*first, "first listed here").help("keep one of them"));
+                decoder.doubt(diagnostic.label(*first, "first listed here").help("keep one of them"));
             } else if !name.value.is_empty() {
                 seen.insert(name.value.clone(), name.span);
                 let value = RawConstraint { span: name.span, ..RawConstraint::default() };
                 entries.push(MapEntry { key: Spanned::new(name.value, name.span), value });
             }
         }
-        Self { entries }
+        Self { entries, span }
+    }
+
+    /// Returns where `name` is listed.
+    fn place_of(&self, name: &str) -> Option<Span> {
+        self.entries.iter().find(|entry| entry.key.value == name).map(|entry| entry.key.span)
     }
 }
 
@@ -54,7 +68,7 @@ impl Decode for Packages {
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         match &node.value.kind {
-            Kind::Sequence(nodes) => Self::from_list(nodes, decoder),
+            Kind::Sequence(nodes) => Self::from_list(nodes, node.span(), decoder),
             Kind::Scalar(scalar) if !node.is_null() => {
                 let name = scalar.text.lines().next().unwrap_or_default();
                 let help = Dependency::check(name)
@@ -63,7 +77,25 @@ impl Decode for Packages {
                 decoder.wrong_type(node, Self::TAKES, help);
                 Self::default()
             }
-            _ => Self { entries: Map::<RawConstraint, Dependency>::decode(node, decoder).entries },
+            _ => {
+                let packages = Map::<RawConstraint, Dependency>::decode(node, decoder);
+                Self { entries: packages.entries, span: packages.span }
+            }
+        }
+    }
+
+    fn shape() -> Shape {
+        let names = Shape::Text(Dependency::shape());
+        Shape::Either(vec![Map::<RawConstraint, Dependency>::shape(), Shape::list(names)])
+    }
+
+    fn is_given(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        for entry in &self.entries {
+            tracer.key(&entry.key.value, |tracer| entry.value.trace(tracer));
         }
     }
 }
@@ -85,58 +117,52 @@ impl Field for Packages {
 }
 
 object! {
-    /// The dependency lists; absent ones are inherited from the root.
-    RawDependencies: "the dependencies", open {
+    /// Packages that are needed. A target's lists replace the root's, each for itself.
+    RawDependencies: "the dependencies", open, check check_dependencies, merge by_key => Dependencies {
         /// Needed to build.
-        "build" build: Option<Packages>,
+        /// Example: {gcc: {version: [">= 12"]}, make: }
+        "build" build: Whole<Packages>,
         /// Needed to run.
-        "runtime" runtime: Option<Packages>,
-        /// Recommended at run time.
-        "recommends" recommends: Option<Packages>,
-        /// Installed before the tests.
-        "test" test: Option<Packages>,
+        /// Example: [ca-certificates, libssl3]
+        "runtime" runtime: Whole<Packages>,
+        /// Useful to run, and installed with the package where the system's settings say so.
+        /// Example: [bash-completion]
+        "recommends" recommends: Whole<Packages>,
+        /// Unpacked into system extensions, without their own dependencies.
+        /// Example: [libfoo2]
+        "sysext" sysext: Whole<Packages>,
+        /// Installed before the tests, and not part of any result.
+        /// Example: [curl]
+        "test" test: Whole<Packages>,
+        /// Package repositories beside those of the distribution.
+        /// Example: [{config: {example.list: {inline: {file: {contents: "deb https://packages.example.org/deb stable main"}}}}}]
+        "extra_repos" extra_repos: Whole<List<RawRepository>>,
     }
 }
 
-impl Field for RawDependencies {
-    type Output = Dependencies;
-
-    fn resolve(&self, resolver: &mut Resolver<'_>) -> Dependencies {
-        let mut list = |packages: &Option<Packages>| packages.resolve(resolver).unwrap_or_default();
-        Dependencies {
-            build: list(&self.build),
-            runtime: list(&self.runtime),
-            recommends: list(&self.recommends),
-            test: list(&self.test),
+fn check_dependencies(dependencies: &mut RawDependencies, decoder: &mut Decoder<'_>) {
+    for list in [&dependencies.recommends, &dependencies.sysext, &dependencies.test] {
+        let versions =
+            list.0.iter().flat_map(|list| &list.entries).flat_map(|entry| &entry.value.version.items);
+        for version in versions.filter(|version| version.value.contains('$')) {
+            let message = "upstream Dalec does not expand arguments in this list";
+            let diagnostic = Diagnostic::warning(codes::UPSTREAM_DIFFERS, version.span, message);
+            decoder.doubt(diagnostic.help("write the version itself if the spec must mean the same there"));
         }
     }
-
-    fn emit(output: &Dependencies) -> Tree {
-        let mut entries = Vec::new();
-        entry::<Packages>(&mut entries, "build", &output.build);
-        entry::<Packages>(&mut entries, "runtime", &output.runtime);
-        entry::<Packages>(&mut entries, "recommends", &output.recommends);
-        entry::<Packages>(&mut entries, "test", &output.test);
-        Tree::Map(entries)
-    }
-
-    fn is_absent(output: &Dependencies) -> bool {
-        *output == Dependencies::default()
-    }
+    doubt_recommended(dependencies, decoder);
 }
 
-/// Returns each list of `target`, or of `root` where the target leaves it out.
-///
-/// An empty list in the target clears the root's.
-pub(crate) fn merge(root: Option<&RawDependencies>, target: Option<&RawDependencies>) -> RawDependencies {
-    let pick = |list: fn(&RawDependencies) -> &Option<Packages>| {
-        target.and_then(|block| list(block).clone()).or_else(|| root.and_then(|block| list(block).clone()))
+/// A package that is needed is there anyway; recommending it says nothing.
+fn doubt_recommended(dependencies: &RawDependencies, decoder: &mut Decoder<'_>) {
+    let (Some(runtime), Some(recommends)) = (&dependencies.runtime.0, &dependencies.recommends.0) else {
+        return;
     };
-    RawDependencies {
-        span: target.or(root).map_or(Span::default(), |block| block.span),
-        build: pick(|block| &block.build),
-        runtime: pick(|block| &block.runtime),
-        recommends: pick(|block| &block.recommends),
-        test: pick(|block| &block.test),
+    for entry in &recommends.entries {
+        if let Some(needed) = runtime.place_of(&entry.key.value) {
+            let message = format!("`{}` is needed at run time anyway", entry.key.value);
+            let diagnostic = Diagnostic::warning(codes::DUPLICATE_ENTRY, entry.key.span, message);
+            decoder.doubt(diagnostic.label(needed, "needed here").help("keep one of them"));
+        }
     }
 }

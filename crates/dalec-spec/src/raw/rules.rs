@@ -11,69 +11,113 @@ use crate::shlex::{self, ShlexError};
 
 type Checked = Result<(), Complaint>;
 
-/// Declares rules whose checks are plain functions.
+/// Declares rules whose checks are plain functions: a name, what the text is, and optionally a pattern for the
+/// schema and the code of the finding.
 macro_rules! rules {
-    ($($(#[$doc:meta])* $name:ident = $check:expr;)*) => {
+    ($(
+        $(#[$doc:meta])* $name:ident: $takes:literal $(like $pattern:literal)? $(code $code:path)? = $check:expr;
+    )*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, Copy, Default)]
             pub(crate) struct $name;
 
             impl Rule for $name {
+                const TAKES: &'static str = $takes;
+                $( const PATTERN: Option<&'static str> = Some($pattern); )?
+                $( const CODE: &'static str = $code; )?
+
                 fn check(text: &str) -> Checked {
                     let check: fn(&str) -> Checked = $check;
                     check(text)
                 }
             }
         )*
+
+        /// The rules with their patterns.
+        #[cfg(test)]
+        const ALL: &[(&str, Option<&str>, fn(&str) -> Checked)] =
+            &[$((stringify!($name), <$name as Rule>::PATTERN, <$name as Rule>::check)),*];
     };
 }
 
 rules! {
     /// Name of the package.
-    PackageName = package_name;
+    PackageName: "a package name" like "^[A-Za-z0-9][A-Za-z0-9+._-]*$" = package_name;
     /// Upstream version.
-    Version = |text| version(text, "a version", "letters, digits, `.`, `+`, `~`, `^`, `_` and `-`", ".+~^_-");
+    Version: "a version" like "^[A-Za-z0-9][A-Za-z0-9.+~^_-]*$"
+        = |text| version(text, "a version", "letters, digits, `.`, `+`, `~`, `^`, `_` and `-`", ".+~^_-");
     /// Packaging revision.
-    Revision = |text| version(text, "a revision", "letters, digits, `.`, `+`, `~`, `^` and `_`", ".+~^_");
+    Revision: "a revision" like "^[A-Za-z0-9][A-Za-z0-9.+~^_]*$"
+        = |text| version(text, "a revision", "letters, digits, `.`, `+`, `~`, `^` and `_`", ".+~^_");
     /// Text of several lines for people.
-    Prose = prose;
+    Prose: "text of one or more lines" = prose;
     /// Name of a package in a dependency list.
-    Dependency = dependency;
+    Dependency: "the name of a package" like r#"^[^"'`\\$;&<>,{}!*# -][^"'`\\$;&<>,{}!*#]*$"# = dependency;
     /// Version constraint of a dependency.
-    Constraint = constraint;
+    Constraint: "a version constraint such as `>= 1.2`" like "^[A-Za-z0-9<>=.+~^_: -]+$" = constraint;
     /// Processor name.
-    Arch = |text| word(text, "an architecture", "_-.");
+    Arch: "an architecture" like "^[A-Za-z0-9_.-]+$" = |text| word(text, "an architecture", "_-.");
+    /// Name of an argument.
+    ArgName: "the name of an argument" = AnyText::check;
     /// Name of an environment variable.
-    EnvName = env_name;
+    EnvName: "the name of a variable" like "^[A-Za-z_][A-Za-z0-9_]*$" = env_name;
     /// `NAME=value` entry of an image's environment.
-    EnvEntry = env_entry;
+    EnvEntry: "`NAME=value`" like "^[A-Za-z_][A-Za-z0-9_]*=" = env_entry;
     /// Name of a source.
-    SourceName = source_name;
-    /// Name of a file in an inline directory, or of a target.
-    FileName = file_name;
+    SourceName: "the name of a source" like "^[^/-][^/]*$" = source_name;
+    /// Name of a file in an inline directory.
+    FileName: "the name of a file" like "^[^/]+$" = file_name;
+    /// Key of a target.
+    TargetKey: "the key of a target" like "^[^/]+$" = file_name;
     /// Name of a user or group, or its number.
-    Account = account;
+    Account: "the name of a user or group, or a number" like "^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*[$]?)$" = account;
     /// Name of a user or group to create.
-    NewAccount = new_account;
+    NewAccount: "the name of a user or group" like "^[A-Za-z_][A-Za-z0-9_.-]*[$]?$" = new_account;
     /// Linux capability.
-    CapabilityName = |text| word(text, "a capability", "_");
+    CapabilityName: "the name of a capability" like "^[A-Za-z0-9_]+$"
+        = |text| word(text, "a capability", "_");
     /// Path in the build root or on the target; no line breaks.
-    Path = path;
+    Path: "a path" = path;
     /// Path that stays below where it is put.
-    InnerPath = inner_path;
+    InnerPath: "a path without `..`" = inner_path;
     /// Absolute path other than the root.
-    MountPoint = mount_point;
+    MountPoint: "an absolute path other than `/`" like "^/" = mount_point;
+    /// Path of a file or directory to take, or a pattern of such paths.
+    FilePattern: "a path or a pattern such as `**/*.md`" = path;
     /// Address of a file.
-    Url = url;
+    Url: "an http or https URL" like "^https?://[^ ]+$" = url;
+    /// Address of a package index.
+    IndexUrl: "an http or https URL" like "^https?://[^ ]+$" = url;
+    /// Address of a git repository.
+    GitUrl: "a git URL" = git_url;
+    /// Commit, tag or branch of a git repository.
+    Commit: "a commit, tag or branch" = commit;
+    /// Start of the hash of a commit.
+    CommitHash: "the hash of a commit" like "^[0-9a-f]{4,64}$" = commit_hash;
+    /// Name of a secret, or of an ssh socket.
+    SecretName: "the name of a secret or ssh socket" = |text| no_blanks(text, "the name of a secret");
     /// Digest of a file.
-    Digest = digest;
+    Digest: "a digest such as `sha256:` and 64 hexadecimal digits"
+        like "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$" = digest;
     /// Image reference.
-    ImageRef = |text| no_blanks(text, "an image reference");
+    ImageRef: "an image reference" = |text| no_blanks(text, "an image reference");
+    /// Go module, with or without version, or a directory.
+    GoModule: "a Go module, with or without `@version`" = |text| no_blanks(text, "a Go module");
+    /// Go module path without a version.
+    GoModulePath: "the path of a Go module" = go_module_path;
+    /// Part of the name of a cache.
+    CacheKey: "a name" = |text| characters(
+        text,
+        |char| !char.is_control(),
+        |what| Complaint::new(format!("the name of a cache cannot hold {what}")),
+    );
+    /// Shell script.
+    Script: "a shell script" = AnyText::check;
     /// Command line without a shell.
-    CommandLine = command_line;
+    CommandLine: "a command line" code codes::COMMAND_SYNTAX = command_line;
     /// Regular expression.
-    Pattern = pattern;
+    Pattern: "a regular expression" code codes::BAD_REGEX = pattern;
 }
 
 /// Complains about the first character of `text` for which `ok` is false.
@@ -122,12 +166,44 @@ fn version(text: &str, what: &str, allowed: &str, punctuation: &str) -> Checked 
 pub(crate) struct Line;
 
 impl Rule for Line {
+    const TAKES: &'static str = "text on one line";
+
     fn check(text: &str) -> Checked {
         line(text)
     }
 
     fn normalize(text: String) -> String {
         text.trim_end_matches(['\n', '\r']).to_owned()
+    }
+}
+
+/// Path of a file to check in the tested container; checks run with `/` as working directory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CheckedPath;
+
+impl Rule for CheckedPath {
+    const TAKES: &'static str = "a path in the tested container";
+
+    fn check(text: &str) -> Checked {
+        path(text)
+    }
+
+    fn normalize(text: String) -> String {
+        format!("/{}", text.trim_start_matches('/'))
+    }
+}
+
+/// Host name, with its port where it has one; arguments are expanded in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct HostName;
+
+impl Rule for HostName {
+    const TAKES: &'static str = "a host name";
+
+    const EXPANDED_KEY: bool = true;
+
+    fn check(text: &str) -> Checked {
+        host_name(text)
     }
 }
 
@@ -284,6 +360,75 @@ fn url(text: &str) -> Checked {
     Ok(())
 }
 
+/// Takes what `git` itself takes: a URL, or the short form of ssh.
+fn git_url(text: &str) -> Checked {
+    no_blanks(text, "a git URL")?;
+    let help = "write https://host/path, ssh://user@host/path or user@host:path";
+    if text.starts_with('-') {
+        return Err(Complaint::new("a git URL cannot begin with `-`").part(0..1).help(help));
+    }
+    let is_url = match text.split_once("://") {
+        Some(("https" | "http" | "ssh" | "git" | "git+ssh", rest)) => {
+            !rest.starts_with('/') && rest.trim_end_matches('/').contains('/')
+        }
+        Some(_) => false,
+        None => text.split_once(':').is_some_and(|(host, path)| {
+            let host = host.rsplit('@').next().unwrap_or_default();
+            !host.is_empty() && !host.contains('/') && !path.is_empty()
+        }),
+    };
+    if is_url {
+        Ok(())
+    } else {
+        Err(Complaint::new(format!("`{text}` is no address of a git repository")).help(help))
+    }
+}
+
+fn commit(text: &str) -> Checked {
+    no_blanks(text, "a commit")?;
+    if text.starts_with('-') {
+        return Err(Complaint::new("a commit cannot begin with `-`").part(0..1));
+    }
+    Ok(())
+}
+
+fn commit_hash(text: &str) -> Checked {
+    let help = "write the hash as `git log` shows it, at least 4 digits of it";
+    characters(
+        text,
+        |char| matches!(char, '0'..='9' | 'a'..='f'),
+        |what| Complaint::new(format!("{what} is no hexadecimal digit in lower case")).help(help),
+    )?;
+    if !(4..=64).contains(&text.len()) {
+        return Err(Complaint::new(format!("`{text}` is no hash of a commit")).help(help));
+    }
+    Ok(())
+}
+
+fn host_name(text: &str) -> Checked {
+    no_blanks(text, "a host name")?;
+    if let Some(at) = text.find('/') {
+        let complaint = Complaint::new("a host name ends before the first `/`").part(at..text.len());
+        return Err(complaint.help("write the host alone, with its port where it has one"));
+    }
+    Ok(())
+}
+
+fn go_module_path(text: &str) -> Checked {
+    no_blanks(text, "the path of a Go module")?;
+    if let Some(at) = text.find('@') {
+        let complaint =
+            Complaint::new("this names a version, but a whole module is meant").part(at..text.len());
+        return Err(complaint.help("write the path of the module alone"));
+    }
+    let is_wrong = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with('.');
+    if text.starts_with('-') || text.split('/').any(is_wrong) {
+        return Err(Complaint::new(format!("`{text}` is no path of a Go module"))
+            .help("write it as in go.mod: host.example/team/module"));
+    }
+    Ok(())
+}
+
 fn digest(text: &str) -> Checked {
     let help = "write `sha256:` and 64 hexadecimal digits";
     let Some((algorithm, hex)) = text.split_once(':') else {
@@ -344,4 +489,64 @@ fn pattern(text: &str) -> Checked {
             .code(codes::BAD_REGEX)
             .help("Go's RE2 syntax is used; put `\\` before special characters that mean themselves")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Texts that come near what rules look at.
+    fn texts() -> impl Strategy<Value = String> {
+        let parts = prop_oneof![
+            "[a-zA-Z0-9]{1,4}",
+            "[-+._~^:=<>@/$ ]{1,2}",
+            Just("sha256:".to_owned()),
+            Just("https://".to_owned()),
+            Just("..".to_owned()),
+            "[\\PC]{1,2}",
+            "[0-9a-f]{64}",
+        ];
+        proptest::collection::vec(parts, 1..5).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        /// What the loader takes, the schema takes.
+        #[test]
+        fn patterns_let_through_what_the_checks_do(text in texts()) {
+            for (name, pattern, check) in ALL {
+                let Some(pattern) = pattern else { continue };
+                let matches = Regex::new(pattern).expect("a valid pattern").is_match(&text);
+                prop_assert!(matches || check(&text).is_err(), "{name}: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn git_urls_are_what_git_takes() {
+        for text in [
+            "https://github.com/o/r.git",
+            "http://host:8080/r",
+            "ssh://git@host/o/r",
+            "git://host/r",
+            "git@github.com:o/r.git",
+            "host:path",
+        ] {
+            assert_eq!(git_url(text), Ok(()), "{text}");
+        }
+        for text in [
+            "github.com/o/r",
+            "file:///r",
+            "ext::sh -c x",
+            "-u",
+            "https://",
+            "https:///x",
+            "r",
+            ":x",
+            "a b:c",
+        ] {
+            assert!(git_url(text).is_err(), "{text}");
+        }
+    }
 }

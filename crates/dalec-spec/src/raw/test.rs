@@ -1,181 +1,183 @@
 //! Tests of the package.
 
-use std::collections::BTreeMap;
-
 use crate::codes;
-use crate::decode::{At, Decoder, Field, Flag, List, Map, Mark, Mode, Object, Template, Text, object};
+use crate::decode::{At, Decode, Decoder, Field, Flag, List, Map, Mark, Mode, Template, Text, object};
 use crate::diagnostic::Diagnostic;
 use crate::emit::{Tree, entry};
-use crate::raw::rules::{CommandLine, EnvName, Line, Path, Pattern};
+use crate::raw::rules::{CheckedPath, CommandLine, EnvName, Line, Path, Pattern};
 use crate::raw::source::RawMount;
 use crate::resolve::Resolver;
 use crate::shlex;
 use crate::span::Spanned;
-use crate::target_spec::{FileCheck, OutputCheck, Test, TestStep};
+use crate::target_spec::{FileCheck, OutputCheck};
 
 object! {
-    /// One test.
-    RawTest: "a test", open, check check_test {
-        /// Name shown while it runs.
+    /// One test. It starts in a clean container with the package installed.
+    RawTest: "a test", open, check check_test => Test, span self {
+        /// Name that is shown while it runs.
+        /// Example: the service answers
         "name" name: Text<Line>,
+        /// Working directory of the steps.
+        /// Default: the image's
+        /// Example: /var/lib/tool
+        "dir" dir: Text<Path>,
         /// Sources mounted for every step and check.
+        /// Example: [{dest: /input.txt, spec: {inline: {file: {contents: text}}}}]
         "mounts" mounts: List<RawMount>,
         /// Environment of every step.
+        /// Example: {LANG: C.UTF-8}
         "env" env: Map<Template, EnvName>,
-        /// Commands, in order.
+        /// Commands, in order. The first that fails ends the test.
+        /// Example: [{command: tool --version, stdout: {contains: ["1.2"]}}]
         "steps" steps: List<RawTestStep>,
-        /// Checks of files after the steps.
-        "files" files: Map<RawFileCheck, Path>,
+        /// Checks of files after the steps, by path.
+        /// Example: {/usr/bin/tool: {permissions: 0755}}
+        "files" files: Map<RawFileCheck, CheckedPath>,
     }
 }
 
 object! {
-    /// One command of a test.
-    RawTestStep: "a test step", closed, check check_step {
-        /// Command line; no shell is involved.
+    /// One command of a test. An exit code other than 0 fails the test.
+    RawTestStep: "a test step", closed, needs ["command"], check check_step => TestStep, span command {
+        /// Command line. It is split into words at blanks, with quotes as in a shell, but no shell is involved.
+        /// Example: tool --version
         "command" command: Text<CommandLine>,
         /// Environment of this step.
+        /// Example: {TOOL_MODE: fast}
         "env" env: Map<Template, EnvName>,
-        /// Text fed to standard input.
+        /// Text that the command reads from its standard input.
+        /// Example: "hello\n"
         "stdin" stdin: Template,
-        /// Checks of standard output.
+        /// What standard output must hold.
+        /// Example: {contains: ["1.2"]}
         "stdout" stdout: RawOutputCheck,
-        /// Checks of standard error.
+        /// What standard error must hold.
+        /// Example: {empty: true}
         "stderr" stderr: RawOutputCheck,
     }
 }
 
 object! {
-    /// What a stream must hold.
+    /// What a stream must hold; every part that is given must be true.
     RawOutputCheck: "an output check", closed => OutputCheck {
         /// Exactly this text.
+        /// Example: "hello\n"
         "equals" equals: Option<At<Template>>,
-        /// Each of these texts somewhere.
+        /// Each of these texts, somewhere.
+        /// Example: [hello, world]
         "contains" contains: List<At<Template>>,
-        /// Each of these regular expressions somewhere.
+        /// Each of these regular expressions (RE2), somewhere.
+        /// Example: ["^hello [a-z]+"]
         "matches" matches: List<At<Template<Pattern>>>,
         /// This text at the start.
+        /// Example: hello
         "starts_with" starts_with: Option<At<Template>>,
         /// This text at the end.
+        /// Example: "world\n"
         "ends_with" ends_with: Option<At<Template>>,
         /// Nothing at all.
+        /// Example: true
         "empty" empty: Mark,
     }
 }
 
 object! {
-    /// What a file must be.
-    RawFileCheck: "a file check", closed {
+    /// What a file must be; every part that is given must be true. Nothing given means that it must be there and not
+    /// be a directory.
+    RawFileCheck: "a file check", closed, check check_file {
         /// Exactly this text.
+        /// Example: "hello\n"
         "equals" equals: Option<At<Template>>,
-        /// Each of these texts somewhere.
+        /// Each of these texts, somewhere.
+        /// Example: ["mode ="]
         "contains" contains: List<At<Template>>,
-        /// Each of these regular expressions somewhere.
+        /// Each of these regular expressions (RE2), somewhere.
+        /// Example: ["mode *= *fast"]
         "matches" matches: List<At<Template<Pattern>>>,
         /// This text at the start.
+        /// Example: "#!/bin/sh"
         "starts_with" starts_with: Option<At<Template>>,
         /// This text at the end.
+        /// Example: "end\n"
         "ends_with" ends_with: Option<At<Template>>,
         /// Nothing at all.
+        /// Example: true
         "empty" empty: Mark,
         /// Its permission bits.
+        /// Example: 0644
         "permissions" permissions: Option<At<Mode>>,
         /// Whether it is a directory.
+        /// Default: false
+        /// Example: true
         "is_dir" is_dir: Option<At<Flag>>,
         /// It must not exist.
+        /// Example: true
         "not_exist" not_exist: Mark,
-        /// Do not follow a symbolic link.
+        /// Looks at a symbolic link itself instead of what it points to.
+        /// Example: true
         "no_follow" no_follow: Flag,
-        /// The text of the symbolic link.
+        /// What the symbolic link points to, as it is written in the link.
+        /// Example: /usr/bin/tool
         "link_target" link_target: Option<At<Text>>,
     }
 }
 
-fn check_test(test: &RawTest, decoder: &mut Decoder<'_>) {
-    if test.steps.items.is_empty()
-        && test.files.entries.is_empty()
-        && !decoder.findings.error_within(test.span)
-    {
+fn check_test(test: &mut RawTest, decoder: &mut Decoder<'_>) {
+    if test.dir.is_given() {
+        let message = "upstream Dalec does not look at `dir` of a test";
+        let diagnostic = Diagnostic::warning(codes::UPSTREAM_DIFFERS, test.dir.span, message);
+        decoder.doubt(diagnostic.help("write whole paths in the steps if the spec must mean the same there"));
+    }
+    if !test.steps.is_given() && !test.files.is_given() && !decoder.findings.error_within(test.span) {
         let span = decoder.first_line(test.span);
-        let diagnostic = Diagnostic::warning(
-            codes::NO_CHECKS,
-            span,
-            "this test has no steps and no files: it checks nothing",
-        );
-        decoder.doubts.push(diagnostic.help("add `steps` or `files`"));
+        let message = "this test has no steps and no files: it checks nothing";
+        let diagnostic = Diagnostic::warning(codes::NO_CHECKS, span, message);
+        decoder.doubt(diagnostic.help("add `steps` or `files`"));
     }
 }
 
-fn check_step(step: &RawTestStep, decoder: &mut Decoder<'_>) {
+fn check_step(step: &mut RawTestStep, decoder: &mut Decoder<'_>) {
     let command = &step.command;
-    decoder.need(&command.value, "command", RawTestStep::NAME, step.span);
     let is_comment =
         !command.value.is_empty() && shlex::split(&command.value).is_ok_and(|words| words.is_empty());
     if is_comment {
         let span = decoder.first_line(command.span);
-        decoder.error(codes::INVALID_VALUE, span, "this command line holds no command");
+        let message = "this command line holds no command";
+        decoder.report(Diagnostic::error(codes::INVALID_VALUE, span, message).help("write what to run"));
+    }
+    for equals in [&step.stdout.equals, &step.stderr.equals].into_iter().flatten() {
+        doubt_empty_text(equals, decoder);
     }
 }
 
-impl Field for RawTest {
-    type Output = Test;
-
-    fn resolve(&self, resolver: &mut Resolver<'_>) -> Test {
-        let mut files = BTreeMap::new();
-        for file in &self.files.entries {
-            // Checks run with `/` as working directory.
-            let path = format!("/{}", file.key.value.trim_start_matches('/'));
-            if files.insert(path.clone(), file.value.resolve(resolver)).is_some() {
-                let message = format!("the file `{path}` is checked twice in one test");
-                resolver.findings.push(Diagnostic::error(codes::DUPLICATE_KEY, file.key.span, message));
-            }
-        }
-        Test {
-            name: self.name.resolve(resolver),
-            mounts: self.mounts.resolve(resolver),
-            env: self.env.resolve(resolver),
-            steps: self.steps.resolve(resolver),
-            files,
-            span: self.span,
-        }
+/// Nothing can be true of the content of a file that is not there.
+fn check_file(check: &mut RawFileCheck, decoder: &mut Decoder<'_>) {
+    if let Some(equals) = &check.equals {
+        doubt_empty_text(equals, decoder);
     }
-
-    fn emit(output: &Test) -> Tree {
-        let mut entries = Vec::new();
-        entry::<Text>(&mut entries, "name", &output.name);
-        entry::<List<RawMount>>(&mut entries, "mounts", &output.mounts);
-        entry::<Map<Template, EnvName>>(&mut entries, "env", &output.env);
-        entry::<List<RawTestStep>>(&mut entries, "steps", &output.steps);
-        entry::<Map<RawFileCheck, Path>>(&mut entries, "files", &output.files);
-        Tree::Map(entries)
+    let Some(not_exist) = check.not_exist.span() else { return };
+    let others = [
+        ("equals", check.equals.as_ref().map(|text| text.span)),
+        ("contains", check.contains.items.first().map(|text| text.span)),
+        ("matches", check.matches.items.first().map(|text| text.span)),
+        ("starts_with", check.starts_with.as_ref().map(|text| text.span)),
+        ("ends_with", check.ends_with.as_ref().map(|text| text.span)),
+        ("empty", check.empty.span()),
+        ("permissions", check.permissions.as_ref().map(|mode| mode.span)),
+        ("link_target", check.link_target.as_ref().map(|text| text.span)),
+    ];
+    for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        let message = format!("`{key}` cannot be true of a file that does not exist");
+        let diagnostic = Diagnostic::warning(codes::CONTRADICTING_CHECKS, span, message);
+        decoder.doubt(diagnostic.label(not_exist, "it must not exist").help("keep one of them"));
     }
 }
 
-impl Field for RawTestStep {
-    type Output = TestStep;
-
-    fn resolve(&self, resolver: &mut Resolver<'_>) -> TestStep {
-        TestStep {
-            command: self.command.resolve(resolver),
-            env: self.env.resolve(resolver),
-            stdin: self.stdin.resolve(resolver),
-            stdout: self.stdout.resolve(resolver),
-            stderr: self.stderr.resolve(resolver),
-            span: self.command.span,
-        }
-    }
-
-    fn emit(output: &TestStep) -> Tree {
-        let mut entries = Vec::new();
-        entry::<Text<CommandLine>>(&mut entries, "command", &output.command);
-        entry::<Map<Template, EnvName>>(&mut entries, "env", &output.env);
-        entry::<Template>(&mut entries, "stdin", &output.stdin);
-        for (key, check) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
-            if *check != OutputCheck::default() {
-                entries.push((key.to_owned(), RawOutputCheck::emit(check)));
-            }
-        }
-        Tree::Map(entries)
+fn doubt_empty_text(equals: &At<Template>, decoder: &mut Decoder<'_>) {
+    if equals.value.value.is_empty() {
+        let message = "upstream Dalec checks nothing here: it takes the empty text as not given";
+        let diagnostic = Diagnostic::warning(codes::UPSTREAM_DIFFERS, equals.span, message);
+        decoder.doubt(diagnostic.help("write `empty: true`"));
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{ResolveOptions, UnknownArgs};
 use crate::codes;
-use crate::decode::{Map, Text, suggest};
+use crate::decode::{Decode, Map, Text, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::platform::Platform;
+use crate::raw::rules::ArgName;
+use crate::span::Span;
 
 /// Name of the argument that holds the target key.
 const TARGET: &str = "DALEC_TARGET";
@@ -45,37 +47,54 @@ pub(crate) fn is_platform(name: &str) -> bool {
     matches!(rest, Some("OS" | "ARCH" | "VARIANT" | "PLATFORM"))
 }
 
+/// Where the value of an argument comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgOrigin {
+    /// Its default in the spec, written there.
+    Default(Span),
+    /// It was given for the build.
+    Given,
+    /// The platform that builds, or is built for.
+    Platform,
+    /// The target that is built.
+    Target,
+}
+
 /// The values of all arguments that may be referred to.
 #[derive(Debug, Default)]
 pub(super) struct Args {
     /// Declared arguments, and `SOURCE_DATE_EPOCH` when it was given.
-    pub values: BTreeMap<String, String>,
+    pub values: BTreeMap<String, (String, ArgOrigin)>,
     /// What is wrong with the arguments that were given.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Joins the `declared` arguments with those of `options`.
-pub(super) fn collect(declared: &Map<Text>, options: &ResolveOptions) -> Args {
+pub(super) fn collect(declared: &Map<Text, ArgName>, options: &ResolveOptions) -> Args {
     let mut args = Args::default();
     for entry in &declared.entries {
-        args.values.insert(entry.key.value.clone(), entry.value.value.clone());
+        let place = if entry.value.is_given() { entry.value.span } else { entry.key.span };
+        let value = (entry.value.value.clone(), ArgOrigin::Default(place));
+        args.values.insert(entry.key.value.clone(), value);
     }
     for (name, value) in &options.build_args {
         if name == SOURCE_DATE_EPOCH {
-            args.values.insert(name.clone(), value.clone());
+            args.values.insert(name.clone(), (value.clone(), ArgOrigin::Given));
         } else if let Some(slot) = args.values.get_mut(name) {
-            slot.clone_from(value);
+            *slot = (value.clone(), ArgOrigin::Given);
         } else if !is_known(name) && options.unknown_args == UnknownArgs::Reject {
             args.diagnostics.push(unknown(name, declared));
         }
     }
     let own = platform_args("TARGET", &options.platform)
         .into_iter()
-        .chain(platform_args("BUILD", &options.build_platform));
-    let target = (!options.target.is_empty()).then(|| (TARGET.to_owned(), options.target.clone()));
-    for (name, value) in own.chain(target) {
+        .chain(platform_args("BUILD", &options.build_platform))
+        .map(|(name, value)| (name, value, ArgOrigin::Platform));
+    let target = (TARGET.to_owned(), options.target.clone(), ArgOrigin::Target);
+    let target = Some(target).filter(|_| !options.target.is_empty());
+    for (name, value, origin) in own.chain(target) {
         if let Some(slot) = args.values.get_mut(&name) {
-            *slot = value;
+            *slot = (value, origin);
         }
     }
     args
@@ -90,7 +109,7 @@ fn platform_args(prefix: &str, platform: &Platform) -> [(String, String); 4] {
     ]
 }
 
-fn unknown(name: &str, declared: &Map<Text>) -> Diagnostic {
+fn unknown(name: &str, declared: &Map<Text, ArgName>) -> Diagnostic {
     let message = format!("the build argument `{name}` was given, but the spec does not declare it");
     let diagnostic = Diagnostic::error_outside(codes::UNKNOWN_BUILD_ARG, message);
     match suggest(name, declared.entries.iter().map(|entry| entry.key.value.as_str())) {

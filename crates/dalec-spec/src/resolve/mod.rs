@@ -9,15 +9,17 @@ mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::args::ArgOrigin;
 use self::args::{Args, is_platform};
 pub(crate) use self::args::{SOURCE_DATE_EPOCH, is_known};
-pub(crate) use self::spec::resolve;
+pub(crate) use self::spec::{merged, resolve, resolve_merged};
 use crate::codes;
 use crate::decode::{Rule, locate, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::expand;
 use crate::findings::Findings;
 use crate::platform::Platform;
+use crate::raw::RawRoot;
 use crate::source_text::SourceText;
 use crate::span::Span;
 
@@ -59,11 +61,18 @@ pub(crate) struct Resolver<'a> {
     is_exhausted: bool,
     /// What is wrong.
     pub findings: Findings,
+    /// What is legal and doubtful; shown by lint only.
+    pub doubts: Findings,
     /// Arguments that were referred to.
     pub used: BTreeSet<String>,
 }
 
 impl<'a> Resolver<'a> {
+    /// Returns a resolver for `root` with the arguments of `options`.
+    pub fn of(root: &RawRoot, source: &'a SourceText, options: &ResolveOptions) -> Self {
+        Self::new(source, args::collect(&root.args, options), options.unknown_args)
+    }
+
     fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs) -> Self {
         let mut findings = Findings::default();
         args.diagnostics.iter().cloned().for_each(|diagnostic| findings.push(diagnostic));
@@ -74,14 +83,35 @@ impl<'a> Resolver<'a> {
             budget: EXPANSION_BUDGET,
             is_exhausted: false,
             findings,
+            doubts: Findings::default(),
             used: BTreeSet::new(),
         }
+    }
+
+    /// Returns the names that `text` refers to, with their values and where those come from.
+    pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
+        let values = &self.args.values;
+        let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
+        let used = expand::expand(text, &lookup, EXPANSION_BUDGET).map(|expansion| expansion.used);
+        let mut names = used.unwrap_or_default();
+        names.sort();
+        names.dedup();
+        let reference = |name: String| {
+            let (value, origin) = values.get(&name)?.clone();
+            Some((name, value, origin))
+        };
+        names.into_iter().filter_map(reference).collect()
+    }
+
+    /// Returns the value of the argument `name`, and where it comes from.
+    pub fn argument(&self, name: &str) -> Option<&(String, ArgOrigin)> {
+        self.args.values.get(name)
     }
 
     /// Expands `text`, which is written at `span`, and checks the result against the rule `R`.
     pub fn expand<R: Rule>(&mut self, text: &str, span: Span) -> String {
         let values = &self.args.values;
-        let lookup = |name: &str| values.get(name).map(String::as_str);
+        let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
         let expansion = match expand::expand(text, &lookup, self.budget) {
             Ok(expansion) => expansion,
             Err(broken) if broken.too_large && self.is_exhausted => return String::new(),

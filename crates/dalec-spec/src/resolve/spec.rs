@@ -1,91 +1,64 @@
 //! The root of a spec and one target, joined and resolved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use super::args::{SOURCE_DATE_EPOCH, collect};
+use super::args::SOURCE_DATE_EPOCH;
 use super::{ResolveOptions, Resolver};
-use crate::decode::{Field, Text};
+use crate::decode::{Decode, Field};
 use crate::diagnostic::Diagnostic;
-use crate::raw::{Packages, RawArtifacts, RawRoot, RawTarget, image, package};
+use crate::raw::RawRoot;
 use crate::source_text::SourceText;
-use crate::target_spec::{PackageConstraint, TargetSpec};
+use crate::target_spec::TargetSpec;
 
-/// Resolves `root` for the target and platform of `options`.
-///
-/// Returns the spec unless there are errors, everything that was found, and the arguments that were referred to.
-pub(crate) fn resolve(
-    root: &RawRoot,
-    source: &SourceText,
-    options: &ResolveOptions,
-) -> (Option<TargetSpec>, Vec<Diagnostic>, BTreeSet<String>) {
-    let mut resolver = Resolver::new(source, collect(&root.args, options), options.unknown_args);
-    let target = root.targets.get(&options.target);
-    let spec = join(root, target, options, &mut resolver);
-    let spec = (!resolver.findings.has_errors()).then_some(spec);
-    (spec, resolver.findings.into_sorted(), resolver.used)
+/// What resolving gave.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// The spec; none when there are errors.
+    pub spec: Option<TargetSpec>,
+    /// What is wrong, and what the build says too.
+    pub findings: Vec<Diagnostic>,
+    /// What is legal and doubtful.
+    pub doubts: Vec<Diagnostic>,
+    /// Arguments that were referred to.
+    pub used: BTreeSet<String>,
 }
 
-fn join(
+/// Resolves `root` for the target and platform of `options`.
+pub(crate) fn resolve(root: &RawRoot, source: &SourceText, options: &ResolveOptions) -> Resolved {
+    let mut resolver = Resolver::of(root, source, options);
+    let spec = resolve_merged(&merged(root, options), options, &mut resolver);
+    Resolved {
+        spec: (!resolver.findings.has_errors()).then_some(spec),
+        findings: resolver.findings.into_sorted(),
+        doubts: resolver.doubts.into_sorted(),
+        used: resolver.used,
+    }
+}
+
+/// Returns `root` with what the target of `options` overrides.
+pub(crate) fn merged<'r>(root: &'r RawRoot, options: &ResolveOptions) -> Cow<'r, RawRoot> {
+    match root.targets.get(&options.target) {
+        Some(target) => Cow::Owned(RawRoot::merge(root, &target.spec)),
+        None => Cow::Borrowed(root),
+    }
+}
+
+/// Resolves `root`, in which the target's overrides are already applied.
+pub(crate) fn resolve_merged(
     root: &RawRoot,
-    target: Option<&RawTarget>,
     options: &ResolveOptions,
     resolver: &mut Resolver<'_>,
 ) -> TargetSpec {
-    let dependencies =
-        package::merge(root.dependencies.as_ref(), target.and_then(|target| target.dependencies.as_ref()));
-    let artifacts = target.and_then(|target| target.artifacts.as_ref()).or(root.artifacts.as_ref());
-    let target_image = target.and_then(|target| target.image.as_ref());
-    let mut tests = root.tests.resolve(resolver);
-    tests.extend(target.map(|target| target.tests.resolve(resolver)).unwrap_or_default());
-    let mut build = root.build.resolve(resolver).unwrap_or_default();
-    if let Some(epoch) = resolver.args.values.get(SOURCE_DATE_EPOCH) {
-        build.env.entry(SOURCE_DATE_EPOCH.to_owned()).or_insert_with(|| epoch.clone());
+    let mut spec = root.resolve(resolver);
+    spec.target.clone_from(&options.target);
+    for (name, value) in &mut spec.args {
+        if let Some((given, _)) = resolver.argument(name) {
+            value.clone_from(given);
+        }
     }
-    TargetSpec {
-        target: options.target.clone(),
-        name: root.name.resolve(resolver),
-        description: root.description.resolve(resolver),
-        website: root.website.resolve(resolver),
-        version: root.version.resolve(resolver),
-        revision: root.revision.resolve(resolver),
-        license: root.license.resolve(resolver),
-        vendor: root.vendor.resolve(resolver),
-        packager: root.packager.resolve(resolver),
-        noarch: root.noarch.resolve(resolver),
-        args: declared_args(root, resolver),
-        sources: root.sources.resolve(resolver),
-        patches: root.patches.resolve(resolver),
-        conflicts: packages(target.map(|target| &target.conflicts), &root.conflicts, resolver),
-        replaces: packages(target.map(|target| &target.replaces), &root.replaces, resolver),
-        provides: packages(target.map(|target| &target.provides), &root.provides, resolver),
-        dependencies: dependencies.resolve(resolver),
-        build,
-        artifacts: artifacts.map(|artifacts: &RawArtifacts| artifacts.resolve(resolver)).unwrap_or_default(),
-        image: image::resolve(root.image.as_ref(), target_image, resolver),
-        changelog: root.changelog.resolve(resolver),
-        tests,
+    if let Some((epoch, _)) = resolver.argument(SOURCE_DATE_EPOCH) {
+        spec.build.env.entry(SOURCE_DATE_EPOCH.to_owned()).or_insert_with(|| epoch.clone());
     }
-}
-
-/// Returns the target's list, or the root's where the target has none; an empty one clears.
-fn packages(
-    target: Option<&Option<Packages>>,
-    root: &Option<Packages>,
-    resolver: &mut Resolver<'_>,
-) -> BTreeMap<String, PackageConstraint> {
-    target
-        .and_then(Option::as_ref)
-        .or(root.as_ref())
-        .map(|packages| packages.resolve(resolver))
-        .unwrap_or_default()
-}
-
-fn declared_args(root: &RawRoot, resolver: &Resolver<'_>) -> BTreeMap<String, String> {
-    let value =
-        |name: &String, default: &Text| resolver.args.values.get(name).unwrap_or(&default.value).clone();
-    root.args
-        .entries
-        .iter()
-        .map(|entry| (entry.key.value.clone(), value(&entry.key.value, &entry.value)))
-        .collect()
+    spec
 }

@@ -24,19 +24,19 @@ pub(crate) fn comments(source: &SourceText) -> Comments {
     let mut found = Comments::default();
     let mut open = Vec::new();
     for (event, span) in Parser::new_from_str_with_options(source.text(), options).map_while(Result::ok) {
-        let is_long = span.start.line() < span.end.line();
+        let (first, last) = (span.start.line(), span.end.line());
         let Some(span) = span.byte_range().map(|range| Span::new(range.start, range.end)) else { continue };
         match event {
             Event::Comment(..) => found.comments.push(span),
             Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
                 found.long_values.push(trimmed(source, Span::new(header(source, span.start), span.end)));
             }
-            Event::Scalar(..) if is_long => found.long_values.push(trimmed(source, span)),
+            Event::Scalar(..) if first < last => found.long_values.push(trimmed(source, span)),
             Event::SequenceStart(style, ..) | Event::MappingStart(style, ..) => {
-                open.push((style == StructureStyle::Flow).then_some(span.start));
+                open.push((style == StructureStyle::Flow).then_some((first, span.start)));
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(start) = open.pop().flatten() {
+                if let Some((_, start)) = open.pop().flatten().filter(|(first, _)| *first < last) {
                     found.long_values.push(Span::new(start, span.end));
                 }
             }

@@ -1,7 +1,7 @@
 //! The image that a container starts from.
 
-use dalec_spec::span::{Span, Spanned};
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::{BaseImage, TargetSpec};
 
 use crate::error::PlanError;
 use crate::request::{Answers, ImageAnswer, ImageQuestion};
@@ -10,7 +10,7 @@ use crate::request::{Answers, ImageAnswer, ImageQuestion};
 ///
 /// # Errors
 /// [`PlanError::Invalid`] if it names several.
-pub(super) fn of_spec(spec: &TargetSpec) -> Result<Option<&Spanned<String>>, PlanError> {
+pub(super) fn of_spec(spec: &TargetSpec) -> Result<Option<&BaseImage>, PlanError> {
     match spec.image.bases.as_slice() {
         [] => Ok(None),
         [base] => Ok(Some(base)),
@@ -19,7 +19,7 @@ pub(super) fn of_spec(spec: &TargetSpec) -> Result<Option<&Spanned<String>>, Pla
                 "a container starts from one base image, but `image.bases` names {}",
                 bases.len()
             ),
-            spans: bases.iter().map(|base| base.span).collect(),
+            spans: bases.iter().map(|base| base.rootfs.span).collect(),
             hint: Some("leave one entry in `image.bases`".into()),
         }),
     }

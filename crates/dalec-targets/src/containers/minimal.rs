@@ -8,8 +8,8 @@
 //! A base image of the spec keeps everything that it brought; it must have an apt.
 
 use dalec_llb::{Copy, Exec, File, Mount, Network, ProgressGroup, State};
-use dalec_spec::span::{Span, Spanned};
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::{BaseImage, TargetSpec};
 
 use super::install::{Installer, installable};
 use super::{CACHE_KEY, Container, base, keeps_docs, symlinks};
@@ -40,7 +40,7 @@ const FOR_SCRIPTS: &str = "passwd";
 /// [`PlanError::Invalid`] if the spec names several base images.
 pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, PlanError> {
     let reference = match base::of_spec(spec)? {
-        Some(written) => base::full_reference(&written.value),
+        Some(written) => base::full_reference(written.reference()),
         None => distro.image.to_owned(),
     };
     Ok(ImageQuestion { reference, packages: vec![FOR_SCRIPTS.to_owned()] })
@@ -61,7 +61,7 @@ pub fn plan(
 ) -> Result<Container, PlanError> {
     let spec_base = base::of_spec(request.spec)?;
     let question = image(request.spec, distro)?;
-    let span = spec_base.map_or_else(Span::default, |written| written.span);
+    let span = spec_base.map_or_else(Span::default, |written| written.rootfs.span);
     let answer = base::answer(request.answers, &question, span)?;
     let installer = Installer { request, distro };
     let packages = installable(packages);
@@ -90,15 +90,15 @@ pub fn plan(
 fn start(
     request: &Request<'_>,
     worker: &State,
-    spec_base: Option<&Spanned<String>>,
+    spec_base: Option<&BaseImage>,
     answer: &ImageAnswer,
 ) -> State {
     let Some(written) = spec_base else { return answer.state.clone() };
-    let check = Exec::new(["/bin/sh", "-c", CHECK_BASE, "check-base", written.value.as_str()])
+    let check = Exec::new(["/bin/sh", "-c", CHECK_BASE, "check-base", written.reference()])
         .env("PATH", PATH)
         .network(Network::None)
-        .name(format!("Check the base image {}", written.value))
-        .at(locate(&request.source_map, [written.span]))
+        .name(format!("Check the base image {}", written.reference()))
+        .at(locate(&request.source_map, [written.rootfs.span]))
         .mount(Mount::bind(ROOT, &answer.state));
     worker.run(check).output(ROOT)
 }

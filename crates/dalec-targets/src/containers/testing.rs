@@ -18,7 +18,7 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
     let stock = distro.base_question();
     Ok(match base::of_spec(spec)? {
         None => stock,
-        Some(written) => ImageQuestion { reference: base::full_reference(&written.value), ..stock },
+        Some(written) => ImageQuestion { reference: base::full_reference(written.reference()), ..stock },
     })
 }
 
@@ -32,7 +32,7 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
 /// dependency that cannot be one.
 pub fn plan(request: &Request<'_>, distro: &DebDistro, packages: &State) -> Result<Container, PlanError> {
     let spec = request.spec;
-    let span = base::of_spec(spec)?.map_or_else(Span::default, |written| written.span);
+    let span = base::of_spec(spec)?.map_or_else(Span::default, |written| written.rootfs.span);
     let question = image(spec, distro)?;
     let answer = base::answer(request.answers, &question, span)?;
     let installer = Installer { request, distro };

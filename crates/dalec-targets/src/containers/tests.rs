@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Platform, SourceMap, State, describe};
-use dalec_spec::span::{Span, Spanned};
-use dalec_spec::target_spec::{Artifact, PackageConstraint, PostSymlink, TargetSpec, Test};
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::{
+    Artifact, BaseImage, ImageSource, PackageConstraint, PostSymlink, Source, SourceKind, TargetSpec, Test,
+};
 use expect_test::{Expect, expect};
 
 use super::{Container, minimal, prebuilt, prebuilt_contexts, testing};
@@ -18,6 +20,11 @@ use crate::request::{Answers, ImageAnswer, ImageQuestion, Options, Request};
 
 fn image(name: &str) -> State {
     State::image(ImageRef { reference: name.into(), ..ImageRef::default() })
+}
+
+fn base_image(reference: &str, span: Span) -> BaseImage {
+    let kind = SourceKind::Image(ImageSource { reference: reference.to_owned(), ..ImageSource::default() });
+    BaseImage { rootfs: Source { kind, span, ..Source::default() } }
 }
 
 fn bookworm() -> &'static DebDistro {
@@ -195,7 +202,7 @@ fn lists_are_not_shared_with_what_a_spec_brings() {
     };
     assert_eq!(caches(&testing_container(&spec, false).test_root), expected(stock));
     assert_eq!(caches(&minimal_container(&spec, false).test_root), expected(stock));
-    spec.image.bases = vec![Spanned { value: "debian".into(), span: Span::new(0, 3) }];
+    spec.image.bases = vec![base_image("debian", Span::new(0, 3))];
     assert_eq!(caches(&testing_container(&spec, false).test_root), expected(apart));
 }
 
@@ -243,7 +250,7 @@ fn minimal_container_is_shrunk_to_one_layer() {
 #[test]
 fn minimal_container_from_a_base_of_the_spec() {
     let mut spec = TargetSpec { tests: vec![Test::default()], ..TargetSpec::default() };
-    spec.image.bases = vec![Spanned { value: "debian:bookworm-slim".into(), span: Span::new(0, 3) }];
+    spec.image.bases = vec![base_image("debian:bookworm-slim", Span::new(0, 3))];
     spec.dependencies.test.insert("jq".into(), PackageConstraint::default());
     let container = minimal_container(&spec, false);
     assert!(container.base.is_some());
@@ -325,7 +332,7 @@ fn documentation_stays_where_the_spec_has_some() {
 #[test]
 fn one_base_image_is_enough() {
     let mut spec = TargetSpec::default();
-    let base = |start: usize| Spanned { value: "debian".into(), span: Span::new(start, start + 2) };
+    let base = |start: usize| base_image("debian", Span::new(start, start + 2));
     spec.image.bases = vec![base(0), base(4)];
     let error = testing::image(&spec, bookworm()).unwrap_err();
     assert_eq!(error.to_string(), "a container starts from one base image, but `image.bases` names 2");

@@ -63,7 +63,7 @@ pub fn placed<'a>(artifacts: &'a Artifacts, package: &str, distro: &DebDistro) -
         });
         programs.collect()
     };
-    let dropins = artifacts.dropins.iter().map(|(key, dropin)| Placed {
+    let dropins = artifacts.systemd.dropins.iter().map(|(key, dropin)| Placed {
         name: named(&dropin.name, key),
         dir: join(distro.unit_dir, &format!("{}.d", dropin.unit)),
         span: dropin.span,
@@ -194,7 +194,10 @@ mod tests {
             licenses: one("COPYING", artifact("../../../../..", "evil")),
             libs: one("lib/lib*.so*", artifact("", "")),
             headers: one("h/*.h", artifact("foo", "")),
-            dropins: BTreeMap::from([("d.conf".to_owned(), dropin)]),
+            systemd: dalec_spec::target_spec::Systemd {
+                dropins: BTreeMap::from([("d.conf".to_owned(), dropin)]),
+                ..Default::default()
+            },
             ..Artifacts::default()
         };
         let text: String = placed(&artifacts, "pkg", find("bookworm").expect("known"))

@@ -145,7 +145,7 @@ impl<'a> Package<'a> {
     fn binary_build(&self, source: &State) -> Exec {
         let names = &self.names;
         let args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
-        let network = match self.request.spec.build.network {
+        let network = match self.request.spec.build.network_mode {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{BuildStep, PackageConstraint, Source, SourceKind};
+use dalec_spec::target_spec::{BuildStep, ContextSource, PackageConstraint, Source, SourceKind};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -14,13 +14,11 @@ use crate::request::{Answers, ImageAnswer, Options};
 /// A C program from the main context, with a build dependency.
 fn spec() -> TargetSpec {
     let source = Source {
-        kind: SourceKind::Context { name: "context".into() },
-        path: String::new(),
-        includes: Vec::new(),
-        excludes: Vec::new(),
+        kind: SourceKind::Context(ContextSource { name: "context".into() }),
         span: Span::new(0, 5),
+        ..Source::default()
     };
-    let step = BuildStep { command: "make -C src".into(), env: BTreeMap::new(), span: Span::new(6, 10) };
+    let step = BuildStep { command: "make -C src".into(), span: Span::new(6, 10), ..BuildStep::default() };
     let constraint = PackageConstraint {
         version: vec![">= 1.2".into()],
         arch: vec!["amd64".into()],

@@ -1,7 +1,7 @@
 //! Files written in the spec.
 
 use dalec_llb::{File, Owner, State};
-use dalec_spec::target_spec::{Inline, InlineFile, Source};
+use dalec_spec::target_spec::{Inline, InlineDir, InlineFile, Source};
 
 use super::{Planner, Tree};
 use crate::locate::locate;
@@ -14,7 +14,7 @@ pub(super) fn plan(planner: &Planner<'_>, name: &str, source: &Source, inline: &
         .group(&planner.group);
     let (file, is_dir) = match inline {
         Inline::File(content) => (write(file, &root, content), false),
-        Inline::Dir { files, permissions, uid, gid } => {
+        Inline::Dir(InlineDir { files, permissions, uid, gid }) => {
             let owner = Owner { uid: *uid, gid: *gid };
             let file = file.mkdir(&root, *permissions, Some(owner));
             let taken = files.iter().filter(|(entry, _)| path.is_empty() || *entry == path);

@@ -16,6 +16,7 @@ use dalec_spec::target_spec::{Source, SourceKind};
 use crate::error::PlanError;
 use crate::locate::locate;
 use crate::request::Answers;
+use crate::unsupported;
 
 /// One source, ready to be mounted.
 #[derive(Debug, Clone)]
@@ -52,15 +53,18 @@ impl Planner<'_> {
     ///
     /// # Errors
     /// [`PlanError::MissingContext`] for a context that the client did not give, [`PlanError::Invalid`] for a
-    /// `path` that leaves the source.
+    /// `path` that leaves the source, [`PlanError::Unsupported`] for a kind of source that cannot be built yet.
     pub fn plan(&self, name: &str, source: &Source) -> Result<Tree, PlanError> {
         let path = inside(&source.path).ok_or_else(|| {
             PlanError::invalid(format!("path {:?} leaves the source", source.path), [source.span])
         })?;
         match &source.kind {
             SourceKind::Inline(inline) => Ok(inline::plan(self, name, source, inline, &path)),
-            SourceKind::Http { .. } => Ok(http::plan(self, name, source)),
-            SourceKind::Context { name: context } => context::plan(self, name, source, context, &path),
+            SourceKind::Http(http) => Ok(http::plan(self, name, source, http)),
+            SourceKind::Context(context) => context::plan(self, name, source, &context.name, &path),
+            SourceKind::Git(_) | SourceKind::Image(_) | SourceKind::Build(_) => {
+                Err(PlanError::Unsupported { features: unsupported::of_source(source) })
+            }
         }
     }
 
@@ -88,7 +92,7 @@ impl Planner<'_> {
 /// Returns the contexts that `sources` take from, in order of name, once each.
 pub fn contexts<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<String> {
     let names = sources.into_iter().filter_map(|source| match &source.kind {
-        SourceKind::Context { name } => Some(context::key(name)),
+        SourceKind::Context(context) => Some(context::key(&context.name)),
         _ => None,
     });
     let names: std::collections::BTreeSet<String> = names.map(str::to_owned).collect();

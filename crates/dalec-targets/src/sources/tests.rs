@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, ProgressGroup, SourceMap, State, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{Inline, InlineFile, Source, SourceKind};
+use dalec_spec::target_spec::{ContextSource, HttpSource, Inline, InlineDir, InlineFile, Source, SourceKind};
 use expect_test::{Expect, expect};
 
 use super::{Planner, Tree, contexts, inside};
@@ -13,11 +13,11 @@ use crate::error::PlanError;
 use crate::request::Answers;
 
 fn source(kind: SourceKind) -> Source {
-    Source { kind, path: String::new(), includes: Vec::new(), excludes: Vec::new(), span: Span::new(0, 4) }
+    Source { kind, span: Span::new(0, 4), ..Source::default() }
 }
 
 fn context(name: &str) -> Source {
-    source(SourceKind::Context { name: name.into() })
+    source(SourceKind::Context(ContextSource { name: name.into() }))
 }
 
 fn plan(source: &Source) -> Result<Tree, PlanError> {
@@ -53,11 +53,11 @@ fn check(source: &Source, expected: Expect) {
 /// SRC-003: the digest is checked by whoever downloads, and the file is called like the source.
 #[test]
 fn http() {
-    let kind = SourceKind::Http {
+    let kind = SourceKind::Http(HttpSource {
         url: "https://example.org/app-1.0.tar.gz".into(),
-        digest: Some("sha256:abc".into()),
+        digest: "sha256:abc".into(),
         permissions: Some(0o755),
-    };
+    });
     check(
         &source(kind),
         expect![[r#"
@@ -94,7 +94,7 @@ fn inline_file() {
 
 fn inline_dir() -> Source {
     let files = BTreeMap::from([("b".into(), text("b\n")), ("a".into(), text("a\n"))]);
-    source(SourceKind::Inline(Inline::Dir { files, permissions: 0o755, uid: 1, gid: 2 }))
+    source(SourceKind::Inline(Inline::Dir(InlineDir { files, permissions: 0o755, uid: 1, gid: 2 })))
 }
 
 /// SRC-005: files in order of name; `path` picks one.

@@ -72,7 +72,7 @@ struct TestPlanner<'a> {
     request: &'a Request<'a>,
     test: &'a Test,
     group: ProgressGroup,
-    /// Environment and working directory of the base image.
+    /// Environment and working directory: the test's, or those of the base image.
     env: BTreeMap<String, String>,
     cwd: String,
     mounts: mounts::TestMounts,
@@ -91,9 +91,10 @@ impl<'a> TestPlanner<'a> {
         let mut env = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
         env.extend(base.map(RunConfig::variables).unwrap_or_default());
         env.extend(test.env.clone());
-        let cwd = base.map(|base| base.working_dir.clone()).filter(|path| !path.is_empty());
+        let of_base = base.map_or("", |base| base.working_dir.as_str());
+        let cwd = [&test.dir, of_base].into_iter().find(|path| !path.is_empty()).unwrap_or("/").to_owned();
         let mounts = mounts::plan(request, test, &group)?;
-        Ok(Self { request, test, group, env, cwd: cwd.unwrap_or_else(|| "/".into()), mounts })
+        Ok(Self { request, test, group, env, cwd, mounts })
     }
 
     /// Returns the states that must be evaluated.

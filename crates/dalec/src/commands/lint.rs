@@ -116,6 +116,7 @@ fn check(source: &SourceText, options: &ResolveOptions) -> Vec<Diagnostic> {
     // What cannot be read cannot be resolved either; its errors would only be repeated in other words.
     if let Some(raw) = loaded.raw.filter(|_| !has_errors) {
         diagnostics.extend(raw.lint(options));
+        diagnostics.extend(raw.unknown_targets(dalec_frontend::TARGET_KEYS));
     }
     let mut diagnostics = dalec_spec::silence_and_check(source, diagnostics);
     dalec_spec::sort(&mut diagnostics);

@@ -4,6 +4,7 @@ pub mod build;
 pub mod completions;
 pub mod lint;
 pub mod resolve;
+pub mod schema;
 pub mod targets;
 
 use std::io::Write;
@@ -64,13 +65,4 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, CommandError> {
         help: None,
         source: Some(error.into()),
     })
-}
-
-/// Returns the target keys that exist, such as `bookworm`, in order.
-fn target_keys(routes: &[dalec_frontend::Target]) -> Vec<String> {
-    let mut keys: Vec<String> =
-        routes.iter().map(|route| route.name.split('/').next().unwrap_or_default().to_owned()).collect();
-    keys.sort();
-    keys.dedup();
-    keys
 }

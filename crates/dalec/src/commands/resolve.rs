@@ -1,5 +1,7 @@
 //! `dalec resolve`: a spec as one target sees it. Starts no engine.
 
+mod explain;
+
 use dalec_frontend::FrontendError;
 use dalec_spec::{Platform, RenderOptions, ResolveOptions, UnknownArgs};
 
@@ -16,6 +18,7 @@ use crate::terminal::{self, Stream};
 #[command(after_long_help = "\
 Examples:
   dalec resolve -f hello.yml --target bookworm
+  dalec resolve -f hello.yml --target bookworm --explain dependencies.runtime
   dalec resolve -f hello.yml --target trixie/deb --build-arg VERSION=1.2 --format json")]
 pub struct Args {
     /// Spec to read; `-` for standard input [default: dalec.yml or dalec.yaml]
@@ -32,6 +35,11 @@ pub struct Args {
     /// NAME alone takes its value from the environment.
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
+    /// Say where the values of FIELD come from instead: a default, the root, the target, an argument
+    ///
+    /// FIELD is a path such as version, build.env.CFLAGS, tests[0].steps or sources; everything below it is explained.
+    #[arg(long, value_name = "FIELD")]
+    explain: Option<String>,
     /// How to print the spec
     #[arg(long, value_enum, default_value = "yaml")]
     format: Format,
@@ -87,6 +95,17 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     };
     let diagnostics = dalec_spec::silence(&source_text, diagnostics);
     say(&dalec_spec::render(&source_text, &diagnostics, style));
+    if let Some(field) = &args.explain {
+        let explanations = raw.explain(&options, field).map_err(|error| CommandError::Usage {
+            message: format!("--explain: {error}"),
+            help: error.help.clone(),
+            source: None,
+        })?;
+        return super::print(&match args.format {
+            Format::Yaml => explain::text(&source_text, &options.target, &explanations),
+            Format::Json => super::to_json(&explain::json(&source_text, &explanations))?,
+        });
+    }
     let text = match args.format {
         Format::Yaml => dalec_spec::to_yaml(&spec),
         Format::Json => super::to_json(&dalec_spec::to_json(&spec))?,
@@ -94,12 +113,13 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     super::print(&text)
 }
 
-/// Returns the target key in `target`, a key or a route; it must be a key of the spec or of a target that exists.
+/// Returns the target key in `target`, a key or a route; it must be a key of the spec or of the language.
 fn key(target: &str, in_spec: &[&str]) -> Result<String, CommandError> {
     let routes = dalec_frontend::targets(None);
     let key = target.split('/').next().unwrap_or_default();
     let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
-    let keys = super::target_keys(&routes);
+    // What cannot be built yet can be looked at all the same.
+    let keys: Vec<String> = dalec_frontend::TARGET_KEYS.iter().map(|key| (*key).to_owned()).collect();
     let known = match target.contains('/') {
         true => names.iter().any(|name| name == target),
         false => keys.iter().any(|known| known == key) || in_spec.contains(&key),

@@ -18,6 +18,7 @@ fn every_command_explains_itself() {
     check(&["help", "lint"], expect_file!["help/lint.txt"]);
     check(&["help", "resolve"], expect_file!["help/resolve.txt"]);
     check(&["help", "targets"], expect_file!["help/targets.txt"]);
+    check(&["help", "schema"], expect_file!["help/schema.txt"]);
     check(&["help", "completions"], expect_file!["help/completions.txt"]);
 }
 

@@ -103,6 +103,7 @@ fn a_spec_is_resolved_for_a_target() {
                 contents: |
                   #!/bin/sh
                   echo hello
+                permissions: 0644
         dependencies:
           runtime:
             bash: {}

@@ -60,7 +60,12 @@ mod tests {
 
     fn step(command: &str, env: &[(&str, &str)], at: usize) -> BuildStep {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        BuildStep { command: command.into(), env: env.collect(), span: Span::new(at, at + 1) }
+        BuildStep {
+            command: command.into(),
+            env: env.collect(),
+            span: Span::new(at, at + 1),
+            ..BuildStep::default()
+        }
     }
 
     /// BLD-001, BLD-002, BLD-003.

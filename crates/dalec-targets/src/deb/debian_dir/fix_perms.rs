@@ -4,7 +4,7 @@
 //! only. Inline files bring their modes along unless they are the usual ones, which debhelper sets better: a program
 //! written as an inline file without `permissions` stays executable.
 
-use dalec_spec::target_spec::{Inline, Source, SourceKind, TargetSpec};
+use dalec_spec::target_spec::{Inline, InlineDir, Source, SourceKind, TargetSpec};
 
 use crate::deb::debian_dir::install_script::{files, target};
 use crate::deb::layout::{Placed, join};
@@ -25,8 +25,8 @@ pub(super) fn render(spec: &TargetSpec, package: &str, placed: &[Placed<'_>]) ->
             None => lines.extend(inline(spec, package, one)),
         }
     }
-    let artifacts = &spec.artifacts;
-    for (root, dirs) in [("/etc", &artifacts.config_dirs), ("/var/lib", &artifacts.state_dirs)] {
+    let directories = &spec.artifacts.directories;
+    for (root, dirs) in [("/etc", &directories.config), ("/var/lib", &directories.state)] {
         for (path, config) in dirs {
             let path = format!("debian/{package}{}", join(root, path));
             lines.extend(config.mode.map(|mode| format!("chmod {mode:04o} {}", shell(&path))));
@@ -53,14 +53,14 @@ fn inline(spec: &TargetSpec, package: &str, placed: &Placed<'_>) -> Vec<String> 
             chmod(file.permissions, &join(&dir, &name)).into_iter().collect()
         }
         Inline::File(_) => Vec::new(),
-        Inline::Dir { files, permissions, .. } if rest.is_empty() => {
+        Inline::Dir(InlineDir { files, permissions, .. }) if rest.is_empty() => {
             let path = join(&dir, &name);
             let own = chmod(*permissions, &path);
             let inside =
                 files.iter().filter_map(|(entry, file)| chmod(file.permissions, &join(&path, entry)));
             own.into_iter().chain(inside).collect()
         }
-        Inline::Dir { files, .. } => {
+        Inline::Dir(InlineDir { files, .. }) => {
             let taken: Vec<_> = files.iter().filter(|(entry, _)| matches(rest, entry)).collect();
             let (dir, name) = if taken.len() > 1 { (join(&dir, &name), String::new()) } else { (dir, name) };
             let path = |entry: &str| join(&dir, if name.is_empty() { entry } else { &name });
@@ -120,7 +120,7 @@ mod tests {
         let mut spec = spec();
         spec.artifacts.binaries = artifacts([("bin/*", mode(0o4755)), ("a b", mode(0o700))]);
         let config = DirectoryConfig { mode: Some(0o750), ..DirectoryConfig::default() };
-        spec.artifacts.config_dirs = [("../hello".to_owned(), config)].into();
+        spec.artifacts.directories.config = [("../hello".to_owned(), config)].into();
         expect![[r#"
             mode 0700 /usr/bin 'a b' a' 'b
             mode 4755 /usr/bin '' bin/*

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Artifact, Capability, Inline, InlineFile, PackageConstraint, Source, SourceKind, TargetSpec,
+    Artifact, Capability, Inline, InlineDir, InlineFile, PackageConstraint, Source, SourceKind, TargetSpec,
 };
 
 /// Returns a spec with nothing but what a package needs.
@@ -56,16 +56,10 @@ pub(crate) fn owned(user: &str, group: &str, capability: Option<&str>) -> Artifa
 pub(crate) fn inline_dir(files: &[(&str, u32)]) -> Source {
     let file = |mode: u32| InlineFile { contents: "text\n".into(), permissions: mode, uid: 0, gid: 0 };
     let files = files.iter().map(|(name, mode)| ((*name).to_owned(), file(*mode))).collect();
-    source(Inline::Dir { files, permissions: 0o755, uid: 0, gid: 0 })
+    source(Inline::Dir(InlineDir { files, permissions: 0o755, uid: 0, gid: 0 }))
 }
 
 /// Returns an inline source.
 pub(crate) fn source(inline: Inline) -> Source {
-    Source {
-        kind: SourceKind::Inline(inline),
-        path: String::new(),
-        includes: Vec::new(),
-        excludes: Vec::new(),
-        span: Span::new(1, 2),
-    }
+    Source { kind: SourceKind::Inline(inline), span: Span::new(1, 2), ..Source::default() }
 }

@@ -36,7 +36,8 @@ pub(super) fn render(spec: &TargetSpec, package: &str, placed: &[Placed<'_>], ma
             }
         }
     }
-    for (root, dirs) in [("/etc", &spec.artifacts.config_dirs), ("/var/lib", &spec.artifacts.state_dirs)] {
+    let directories = &spec.artifacts.directories;
+    for (root, dirs) in [("/etc", &directories.config), ("/var/lib", &directories.state)] {
         for path in dirs.keys() {
             text.push_str(&format!("mkdir -p {}\n", shell(&format!("debian/{package}{}", join(root, path)))));
         }
@@ -153,7 +154,7 @@ mod tests {
             ("it's $(id)", Artifact { name: "sub/a b".into(), ..Artifact::default() }),
         ]);
         spec.artifacts.manpages = artifacts([("doc/a.1", Artifact::default())]);
-        spec.artifacts.state_dirs = [("hello/$(id)".to_owned(), DirectoryConfig::default())].into();
+        spec.artifacts.directories.state = [("hello/$(id)".to_owned(), DirectoryConfig::default())].into();
         let (text, _) = rendered(&spec);
         let calls = text.rsplit("\n}\n\n").next().expect("calls after the functions");
         expect![[r#"

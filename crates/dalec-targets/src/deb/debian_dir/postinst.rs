@@ -26,7 +26,7 @@ pub(super) fn render(spec: &TargetSpec, placed: &[Placed<'_>]) -> Option<String>
         let dashes = |command: &String| if command.starts_with("setcap ") { "" } else { "-- " };
         ownership(placed).into_iter().map(move |command| format!("{command} {}{path}", dashes(&command)))
     });
-    let dirs = [("/etc", &artifacts.config_dirs), ("/var/lib", &artifacts.state_dirs)];
+    let dirs = [("/etc", &artifacts.directories.config), ("/var/lib", &artifacts.directories.state)];
     let dirs = dirs.into_iter().flat_map(|(root, dirs)| {
         let owned = dirs.iter().filter(|(_, config)| !(config.user.is_empty() && config.group.is_empty()));
         owned.map(move |(path, config)| {
@@ -90,7 +90,7 @@ mod tests {
             artifacts([("a", owned("ann", "dev", Some("cap_kill"))), ("p/*", owned("ann", "", None))]);
         artifacts_.docs = artifacts([("it's", owned("", "dev", None))]);
         let config = DirectoryConfig { user: "ann".into(), ..DirectoryConfig::default() };
-        artifacts_.state_dirs = [("hello".to_owned(), config)].into();
+        artifacts_.directories.state = [("hello".to_owned(), config)].into();
         artifacts_.links =
             vec![Link { source: "/a".into(), dest: "usr/b".into(), group: "dev".into(), ..Link::default() }];
         expect![[r##"
@@ -125,7 +125,7 @@ mod tests {
     fn idle_services_are_stopped() {
         let mut spec = spec();
         let unit = |start| Unit { start, ..Unit::default() };
-        spec.artifacts.units = [
+        spec.artifacts.systemd.units = [
             ("a.service".to_owned(), unit(Some(true))),
             ("b.service".to_owned(), unit(Some(false))),
             ("c@.service".to_owned(), unit(Some(false))),

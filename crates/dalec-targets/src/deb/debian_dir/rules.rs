@@ -29,7 +29,7 @@ pub(super) fn render(spec: &TargetSpec, package: &str, fix_perms: bool) -> Strin
         let ask = format!("@if find debian/{package} -type l -print -quit | grep -q .; then dh_link; fi");
         target("dh_link", &[ask]);
     }
-    if !spec.artifacts.units.is_empty() {
+    if !spec.artifacts.systemd.units.is_empty() {
         target("dh_installsystemd", &units::calls(&spec.artifacts));
     }
     if spec.artifacts.disable_strip {
@@ -154,7 +154,7 @@ mod tests {
         spec.artifacts.disable_strip = true;
         spec.artifacts.disable_auto_requires = true;
         spec.artifacts.links = vec![Link::default()];
-        spec.artifacts.units = [("a.service".to_owned(), Unit::default())].into();
+        spec.artifacts.systemd.units = [("a.service".to_owned(), Unit::default())].into();
         let text = render(&spec, "hello", true);
         expect![[r#"
 

@@ -29,7 +29,7 @@ fn files_and_modes() {
     };
     spec.patches.insert("app".into(), vec![patch]);
     spec.artifacts.users = vec!["ann".into()];
-    spec.artifacts.units = [("app/a.service".to_owned(), Default::default())].into();
+    spec.artifacts.systemd.units = [("app/a.service".to_owned(), Default::default())].into();
     let dir = rendered(&spec);
     let graph = describe(&dir.state(&ProgressGroup::new("sources")).marshal(&Platform::linux("amd64")));
     let names: String =
@@ -65,6 +65,7 @@ fn places_are_not_in_files() {
         command: "true".into(),
         env: Default::default(),
         span: dalec_spec::span::Span::new(4, 8),
+        ..Default::default()
     }];
     let before = rendered(&spec);
     spec.build.steps[0].span = dalec_spec::span::Span::new(14, 18);

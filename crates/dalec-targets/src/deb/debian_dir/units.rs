@@ -48,7 +48,7 @@ impl Unit<'_> {
 
 /// Returns every unit in the order of keys.
 pub(super) fn all(artifacts: &Artifacts) -> Vec<Unit<'_>> {
-    let units = artifacts.units.iter().map(|(key, unit)| Unit {
+    let units = artifacts.systemd.units.iter().map(|(key, unit)| Unit {
         key,
         name: if unit.name.is_empty() { base(key).to_owned() } else { unit.name.clone() },
         enable: unit.enable,
@@ -128,7 +128,10 @@ mod tests {
         let entries = entries.iter();
         let units =
             entries.map(|(key, name, enable, start)| ((*key).to_owned(), unit(name, *enable, Some(*start))));
-        Artifacts { units: units.collect(), ..Artifacts::default() }
+        Artifacts {
+            systemd: dalec_spec::target_spec::Systemd { units: units.collect(), ..Default::default() },
+            ..Artifacts::default()
+        }
     }
 
     /// DEB-009, DEB-010, ART-012.

@@ -1,0 +1,265 @@
+//! Text, literal or with arguments expanded.
+//!
+//! Text keeps what the author wrote: `1.10` stays `1.10`. Upstream reads some plain text as a number first; where
+//! that changes the text, lint says so.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use super::number::integer;
+use super::{AnyText, Decode, Decoder, Field, Rule, Tracer, Wording, locate};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::emit::Tree;
+use crate::expand;
+use crate::resolve::Resolver;
+use crate::shape::{Shape, TextShape};
+use crate::span::{Span, Spanned};
+use crate::yaml::{Kind, Node, Scalar, Style};
+
+/// What an absent text means.
+pub(crate) trait Fallback: Debug + Clone + Copy + Default {
+    /// The text.
+    const TEXT: &'static str;
+}
+
+/// Nothing: an absent text is empty.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NoFallback;
+
+impl Fallback for NoFallback {
+    const TEXT: &'static str = "";
+}
+
+/// Text that is taken literally.
+#[derive(Debug, Clone)]
+pub(crate) struct Text<R = AnyText, D = NoFallback> {
+    /// The text; null is the empty text.
+    pub value: String,
+    /// Where it is written.
+    pub span: Span,
+    rule: PhantomData<(R, D)>,
+}
+
+impl<R, D> Default for Text<R, D> {
+    fn default() -> Self {
+        Self { value: String::new(), span: Span::default(), rule: PhantomData }
+    }
+}
+
+impl<R: Rule, D: Fallback> Decode for Text<R, D> {
+    const TAKES: &'static str = "text";
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        let Some(Spanned { value, span }) = text(node, decoder) else { return Self::default() };
+        if !value.is_empty()
+            && let Err(complaint) = R::check(&value)
+        {
+            let diagnostic = complaint.at(decoder.source, span, &value);
+            decoder.report(diagnostic);
+            return Self { span, ..Self::default() };
+        }
+        Self { value: R::normalize(value), span, rule: PhantomData }
+    }
+
+    fn shape() -> Shape {
+        Shape::Text(TextShape { expanded: false, default: D::TEXT, ..R::shape() })
+    }
+
+    fn is_given(&self) -> bool {
+        !self.value.is_empty()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        tracer.value(self.span, Wording::Literal(&self.value));
+    }
+}
+
+impl<R: Rule, D: Fallback> Field for Text<R, D> {
+    type Output = String;
+
+    fn resolve(&self, _resolver: &mut Resolver<'_>) -> String {
+        if self.value.is_empty() { D::TEXT.to_owned() } else { self.value.clone() }
+    }
+
+    fn emit(output: &String) -> Tree {
+        Tree::Text(output.clone())
+    }
+
+    fn is_absent(output: &String) -> bool {
+        output.is_empty()
+    }
+}
+
+/// Text in which `${...}` is expanded; its rule looks at the result.
+#[derive(Debug, Clone)]
+pub(crate) struct Template<R = AnyText, D = NoFallback> {
+    /// The text as written, unexpanded.
+    pub value: String,
+    /// Where it is written.
+    pub span: Span,
+    rule: PhantomData<(R, D)>,
+}
+
+impl<R, D> Default for Template<R, D> {
+    fn default() -> Self {
+        Self { value: String::new(), span: Span::default(), rule: PhantomData }
+    }
+}
+
+impl<R: Rule, D: Fallback> Template<R, D> {
+    /// Returns the template that was read as `text`.
+    pub fn from_text(text: &Text<R, D>) -> Self {
+        Self { value: text.value.clone(), span: text.span, rule: PhantomData }
+    }
+}
+
+impl<R: Rule, D: Fallback> Decode for Template<R, D> {
+    const TAKES: &'static str = "text";
+
+    fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        let Some(Spanned { value, span }) = text(node, decoder) else { return Self::default() };
+        if let Some(at) = lost_backslash(&value) {
+            let place = locate(decoder.source, span, &value, at..at + 2).unwrap_or(span);
+            let pair = &value[at..at + 2];
+            let message = format!("this value is expanded, which removes the backslash of `{pair}`");
+            let diagnostic = Diagnostic::warning(codes::LOST_BACKSLASH, place, message);
+            decoder.doubt(
+                diagnostic
+                    .help(format!("write `\\{pair}` to keep it; inside YAML's double quotes twice that")),
+            );
+        }
+        Self { value, span, rule: PhantomData }
+    }
+
+    fn shape() -> Shape {
+        Shape::Text(TextShape { expanded: true, default: D::TEXT, ..R::shape() })
+    }
+
+    fn is_given(&self) -> bool {
+        !self.value.is_empty()
+    }
+
+    fn trace(&self, tracer: &mut Tracer<'_>) {
+        tracer.value(self.span, Wording::Template(&self.value));
+    }
+}
+
+impl<R: Rule, D: Fallback> Field for Template<R, D> {
+    type Output = String;
+
+    fn resolve(&self, resolver: &mut Resolver<'_>) -> String {
+        match resolver.expand::<R>(&self.value, self.span) {
+            expanded if expanded.is_empty() => D::TEXT.to_owned(),
+            expanded => expanded,
+        }
+    }
+
+    fn emit(output: &String) -> Tree {
+        Tree::Text(expand::escape(output))
+    }
+
+    fn is_absent(output: &String) -> bool {
+        output.is_empty()
+    }
+}
+
+fn text(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
+    let Some(scalar) = node.scalar() else {
+        let help = one_line(node).map(|line| format!("write one text: `{line}`"));
+        decoder.wrong_type(node, "text", help);
+        return None;
+    };
+    if let Some(tag) =
+        node.value.tag.as_ref().filter(|tag| !matches!(tag.core.as_deref(), Some("str" | "null")))
+    {
+        let message = "this tag has no effect; the text is taken as it is written";
+        decoder.doubt(Diagnostic::warning(codes::UNKNOWN_TAG, tag.span, message).help("remove it"));
+    }
+    if node.is_null() {
+        return Some(Spanned::new(String::new(), node.span()));
+    }
+    if let Some(upstream) = upstream_text(scalar) {
+        let message = format!("upstream Dalec reads `{}` as a number and makes it `{upstream}`", scalar.text);
+        let help = format!("write \"{}\" in quotes if the spec must mean the same there", scalar.text);
+        decoder.doubt(Diagnostic::warning(codes::NUMBER_LIKE_TEXT, node.span(), message).help(help));
+    }
+    Some(Spanned::new(scalar.text.clone(), node.span()))
+}
+
+/// Returns the place of a backslash before a letter or digit, where nobody needs one, outside of quotes.
+fn lost_backslash(text: &str) -> Option<usize> {
+    if text.contains(['\'', '"']) {
+        return None;
+    }
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'\\' && bytes.next().is_some_and(|(_, next)| next.is_ascii_alphanumeric()) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// Returns a short list of words as one line.
+fn one_line(node: &Node) -> Option<String> {
+    let Kind::Sequence(nodes) = &node.value.kind else { return None };
+    let words: Option<Vec<&str>> =
+        nodes.iter().map(|node| node.scalar().map(|scalar| scalar.text.as_str())).collect();
+    words.map(|words| words.join(" ")).filter(|line| (1..60).contains(&line.len()) && !line.contains('\n'))
+}
+
+/// Returns what upstream makes of plain text that looks like a number, where that differs.
+fn upstream_text(scalar: &Scalar) -> Option<String> {
+    let text = scalar.text.as_str();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if scalar.style != Style::Plain || !digits.starts_with(|char: char| char.is_ascii_digit() || char == '.')
+    {
+        return None;
+    }
+    let is_float = digits.contains('.') && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let read = if is_float {
+        text.parse::<f64>().ok().map(|number| number.to_string())
+    } else {
+        integer(text).map(|number| number.to_string())
+    };
+    read.filter(|read| read != text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // SPEC-007: what upstream makes of plain text in a text field.
+    #[test]
+    fn knows_what_upstream_makes_of_numbers() {
+        for (text, expected) in [
+            ("1.10", Some("1.1")),
+            ("1.0", Some("1")),
+            ("5.", Some("5")),
+            (".5", Some("0.5")),
+            ("010", Some("8")),
+            ("01", Some("1")),
+            ("08", None),
+            ("0o17", Some("15")),
+            ("0x10", Some("16")),
+            ("0b11", Some("3")),
+            ("1_000", Some("1000")),
+            ("+5", Some("5")),
+            ("1e3", None),
+            ("1.2.3", None),
+            ("1:30", None),
+            ("2024-01-05", None),
+            ("17", None),
+            ("0", None),
+            ("1.5", None),
+            ("18446744073709551616", None),
+            ("v1.10", None),
+        ] {
+            let scalar = Scalar { text: text.to_owned(), style: Style::Plain };
+            assert_eq!(upstream_text(&scalar).as_deref(), expected, "{text}");
+        }
+        let quoted = Scalar { text: "1.10".to_owned(), style: Style::Quoted };
+        assert_eq!(upstream_text(&quoted), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! References to arguments where no arguments are expanded.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::codes;
+use crate::decode::{Decode, Leaf, PathStep, Tracer, Wording, locate};
+use crate::diagnostic::Diagnostic;
+use crate::raw::RawRoot;
+use crate::shlex;
+use crate::source_text::SourceText;
+
+/// A reference as authors write it.
+static REFERENCE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}|([A-Za-z_][A-Za-z0-9_]*))").ok());
+
+/// Returns a warning for each reference to a declared argument in literal text.
+pub(super) fn check(root: &RawRoot, source: &SourceText) -> Vec<Diagnostic> {
+    let declared: BTreeSet<&str> = root.args.entries.iter().map(|arg| arg.key.value.as_str()).collect();
+    let mut found = Vec::new();
+    let Some(reference) = REFERENCE.as_ref().filter(|_| !declared.is_empty()) else { return found };
+    root.trace(&mut Tracer::new(&mut |path: &[PathStep], leaf: Leaf<'_>| {
+        let Wording::Literal(text) = leaf.wording else { return };
+        if !text.contains('$') || is_expanded_by_others(path, text) {
+            return;
+        }
+        let names = reference.captures_iter(text).filter_map(|captures| {
+            let name = captures.get(1).or(captures.get(2))?;
+            declared.contains(name.as_str()).then_some((captures.get(0)?, name))
+        });
+        for (whole, name) in names {
+            let place = locate(source, leaf.span, text, whole.range()).unwrap_or(leaf.span);
+            let message = format!("`{}` stays as text: arguments are not expanded here", whole.as_str());
+            let diagnostic = Diagnostic::warning(codes::LITERAL_REFERENCE, place, message);
+            found.push(diagnostic.help(help(path, name.as_str())));
+        }
+    }));
+    found
+}
+
+/// Returns whether `$` means something to whoever reads the text: a shell, or the reader of a file.
+fn is_expanded_by_others(path: &[PathStep], text: &str) -> bool {
+    let is_below = |name: &str| path.iter().any(|step| matches!(step, PathStep::Key(key) if key == name));
+    match path.last() {
+        Some(PathStep::Key(key)) if key == "contents" => true,
+        Some(PathStep::Key(key)) if key == "command" && is_below("tests") => {
+            let words = shlex::split(text).unwrap_or_default();
+            words.first().is_some_and(|program| program.ends_with("sh"))
+        }
+        Some(PathStep::Key(key)) if key == "command" => true,
+        _ => false,
+    }
+}
+
+fn help(path: &[PathStep], name: &str) -> String {
+    match path.last() {
+        Some(PathStep::Key(key)) if key == "command" => {
+            format!("no shell reads this command; put `{name}: ${{{name}}}` under `env` and use `sh -c`")
+        }
+        _ => "write the text itself".to_owned(),
+    }
+}

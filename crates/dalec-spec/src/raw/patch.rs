@@ -1,0 +1,74 @@
+//! Patches.
+
+use crate::codes;
+use crate::decode::{Decoder, Number, Template, Text, object, suggest};
+use crate::diagnostic::Diagnostic;
+use crate::raw::RawRoot;
+use crate::raw::rules::{InnerPath, SourceName};
+use crate::raw::source::RawSource;
+
+object! {
+    /// A patch for one source, in the format of `diff -u`.
+    RawPatch: "a patch", closed, needs ["source"] => Patch, span self {
+        /// Name of the source that is or holds the patch.
+        /// Example: fixes
+        "source" source: Text<SourceName>,
+        /// File in that source, when it is a directory.
+        /// Example: 0001-fix-build.patch
+        "path" path: Template<InnerPath>,
+        /// Leading path components to strip, as with `patch -p`.
+        /// Example: 0
+        "strip" strip: Number<1>,
+    }
+}
+
+/// Patches name sources, which must be there, and hold a patch file at the path.
+pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
+    if root.sources.entries.is_empty() && decoder.findings.has_errors() {
+        // The sources themselves may be what could not be read.
+        return;
+    }
+    let names = || root.sources.entries.iter().map(|entry| entry.key.value.as_str());
+    let unknown = |name: &str, span, message: String| {
+        let diagnostic = Diagnostic::error(codes::UNKNOWN_SOURCE, span, message);
+        match suggest(name, names()) {
+            Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+            None => diagnostic.help(format!("add `{name}` under `sources`")),
+        }
+    };
+    for patched in &root.patches.entries {
+        let name = &patched.key.value;
+        if root.sources.get(name).is_none() {
+            decoder.report(unknown(name, patched.key.span, format!("there is no source `{name}` to patch")));
+        }
+        for patch in &patched.value.items {
+            let name = &patch.source.value;
+            match root.sources.get(name) {
+                Some(source) => check_path(patch, source, decoder),
+                None if name.is_empty() => {}
+                None => decoder.report(unknown(
+                    name,
+                    patch.source.span,
+                    format!("there is no source `{name}` that could hold the patch"),
+                )),
+            }
+        }
+    }
+}
+
+fn check_path(patch: &RawPatch, source: &RawSource, decoder: &mut Decoder<'_>) {
+    let name = &patch.source.value;
+    let message = match (source.is_dir(), patch.path.value.is_empty()) {
+        (Some(true), true) => format!("the source `{name}` is a directory: which file in it is the patch?"),
+        (Some(false), false) => {
+            format!("the source `{name}` is the patch file itself: `path` would look inside it")
+        }
+        _ => return,
+    };
+    let (code, span, help) = if patch.path.value.is_empty() {
+        (codes::MISSING_KEY, patch.source.span, "add `path: <file in the source>`")
+    } else {
+        (codes::CONFLICTING_KEYS, patch.path.span, "remove `path`")
+    };
+    decoder.report(Diagnostic::error(code, span, message).help(help));
+}

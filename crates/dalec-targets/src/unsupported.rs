@@ -1,0 +1,142 @@
+//! What the language has and no target can build yet.
+//!
+//! It is said when such a target is built, so that specs can use the whole language before that. What would change
+//! the result is an error; what only makes builds faster is a warning.
+
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, TargetSpec};
+
+use crate::error::PlanError;
+
+/// Something that cannot be built yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feature {
+    /// What it is, for example `git sources`.
+    pub name: &'static str,
+    /// Where the spec asks for it.
+    pub span: Span,
+}
+
+/// Returns warnings about what is left out of a build.
+pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
+    let caches = !spec.build.caches.is_empty();
+    let caches = caches.then(|| "`build.caches` is not used yet: the build starts without caches".to_owned());
+    let mounts = spec.build.steps.iter().any(|step| !step.mounts.is_empty());
+    let mounts = mounts.then(|| "`mounts` of build steps have no effect".to_owned());
+    caches.into_iter().chain(mounts).collect()
+}
+
+/// Checks that the source package of `spec` can be built.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] with everything that cannot.
+pub(crate) fn check_source_package(spec: &TargetSpec) -> Result<(), PlanError> {
+    refuse(of_sources(spec))
+}
+
+/// Checks that the packages of `spec` can be built; `signs` tells that they are to be signed where the spec says so.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] with everything that cannot.
+pub(crate) fn check_packages(spec: &TargetSpec, signs: bool) -> Result<(), PlanError> {
+    let mut features = of_sources(spec);
+    let signer = spec.package_config.signer.iter().filter(|_| signs);
+    features.extend(signer.map(|signer| Feature { name: "signed packages", span: signer.span }));
+    refuse(features)
+}
+
+/// Checks that `spec` can be installed into a container and tested there.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] with everything that cannot.
+pub(crate) fn check_container(spec: &TargetSpec) -> Result<(), PlanError> {
+    let mounts = spec.tests.iter().flat_map(|test| &test.mounts);
+    let mut features: Vec<Feature> =
+        mounts.flat_map(|mount: &SourceMount| of_source(&mount.source)).collect();
+    for rootfs in spec.image.bases.iter().map(|base| &base.rootfs) {
+        let SourceKind::Image(image) = &rootfs.kind else { continue };
+        let is_part = !rootfs.path.is_empty() || !rootfs.includes.is_empty() || !rootfs.excludes.is_empty();
+        if is_part || image.command.is_some() {
+            features.push(Feature { name: "base images that are changed first", span: rootfs.span });
+        }
+    }
+    features.extend(of_repositories(spec));
+    refuse(features)
+}
+
+/// Returns what of `source` cannot be built.
+pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
+    let name = match &source.kind {
+        SourceKind::Git(_) => Some("git sources"),
+        SourceKind::Image(_) => Some("image sources"),
+        SourceKind::Build(_) => Some("build sources"),
+        SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => None,
+    };
+    let kind = name.map(|name| Feature { name, span: source.span });
+    let generators = source
+        .generate
+        .iter()
+        .map(|generator: &Generator| Feature { name: "generators", span: generator.span });
+    kind.into_iter().chain(generators).collect()
+}
+
+fn of_sources(spec: &TargetSpec) -> Vec<Feature> {
+    let sources = spec.sources.values().flat_map(of_source);
+    sources.chain(of_repositories(spec)).collect()
+}
+
+fn of_repositories(spec: &TargetSpec) -> impl Iterator<Item = Feature> {
+    let repositories = spec.dependencies.extra_repos.iter();
+    repositories.map(|repository| Feature { name: "package repositories of the spec", span: repository.span })
+}
+
+fn refuse(features: Vec<Feature>) -> Result<(), PlanError> {
+    if features.is_empty() { Ok(()) } else { Err(PlanError::Unsupported { features }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use dalec_spec::{ResolveOptions, SourceText, load};
+
+    use super::*;
+
+    fn spec(text: &str) -> TargetSpec {
+        let raw = load(&SourceText::new("spec.yml", text)).raw.expect("a mapping");
+        raw.resolve(&ResolveOptions::default()).0.expect("a valid spec")
+    }
+
+    fn names(result: Result<(), PlanError>) -> Vec<&'static str> {
+        match result {
+            Err(PlanError::Unsupported { features }) => features.iter().map(|feature| feature.name).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn everything_that_cannot_be_built_is_named() {
+        let spec = spec(
+            "\
+sources:
+  a: {git: {url: \"https://example.org/a/b\", commit: main}, generate: [{gomod: {}}]}
+  b: {context: {}}
+package_config: {signer: {image: registry.example.org/signer}}
+dependencies: {extra_repos: [{config: {a.list: {context: {}}}}]}
+",
+        );
+        assert_eq!(
+            names(check_packages(&spec, true)),
+            ["git sources", "generators", "package repositories of the spec", "signed packages"]
+        );
+        assert_eq!(
+            names(check_packages(&spec, false)),
+            ["git sources", "generators", "package repositories of the spec"]
+        );
+    }
+
+    #[test]
+    fn caches_are_only_left_out() {
+        let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
+        assert_eq!(check_packages(&spec, true), Ok(()));
+        assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
+    }
+}
