@@ -3,6 +3,7 @@
 mod process;
 mod sandbox;
 mod scenarios;
+mod specs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,10 +15,11 @@ use crate::scenarios::Scenarios;
 const HELP: &str = "\
 Measures dalec and prints JSON.
 
-usage: dalec-bench [--runs N] [--binary PATH]...
+usage: dalec-bench [--runs N] [--binary PATH]... | --specs N
 
   --runs N       how often each measurement is taken (default 3)
   --binary PATH  a dalec binary to measure; several take turns (default: a release build of this checkout)
+  --specs N      measure nothing but reading specs, N times each
 ";
 
 fn main() -> ExitCode {
@@ -44,6 +46,10 @@ fn run() -> Result<Value, String> {
         let value = arguments.next().ok_or(HELP)?;
         match argument.as_str() {
             "--runs" => runs = value.parse().map_err(|_| format!("{value:?} is no number of runs"))?,
+            "--specs" => {
+                let runs = value.parse().map_err(|_| format!("{value:?} is no number of runs"))?;
+                return Ok(json!({ "specs": specs::measure(runs)? }));
+            }
             "--binary" => binaries.push(PathBuf::from(value)),
             _ => return Err(HELP.into()),
         }
@@ -67,7 +73,8 @@ fn run() -> Result<Value, String> {
     }
     // Last, because it moves this process into a namespace of its own.
     let starts = sandbox::starts(100)?;
-    Ok(json!({ "binaries": report, "sandbox_start": scenarios::summary(&starts) }))
+    let specs = specs::measure(20)?;
+    Ok(json!({ "binaries": report, "specs": specs, "sandbox_start": scenarios::summary(&starts) }))
 }
 
 fn release_build() -> Result<PathBuf, String> {

@@ -21,7 +21,7 @@ expanded and how targets override; [findings](findings/README.md) explains every
 Each mapping can have the findings [`unknown-key`](findings/unknown-key.md) and
 [`duplicate-key`](findings/duplicate-key.md), each value [`wrong-type`](findings/wrong-type.md), and each text that is
 *expanded* [`undeclared-arg`](findings/undeclared-arg.md) and [`substitution-syntax`](findings/substitution-syntax.md);
-they are not repeated below.
+they are not repeated below. A key without a default is empty, or not set, when it is left out.
 ";
 
 /// Returns the manual.

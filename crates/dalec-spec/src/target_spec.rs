@@ -714,6 +714,13 @@ pub struct Signer {
     pub span: Span,
 }
 
+/// What a build leaves out of its sources.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceFilter {
+    /// Patterns, relative to each source that is a directory.
+    pub global_excludes: Vec<String>,
+}
+
 /// A frontend that builds a target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frontend {

@@ -18,8 +18,11 @@ pub(super) fn report_unknown<T: Object>(node: &Node, decoder: &mut Decoder<'_>) 
         decoder.report(Diagnostic::error(codes::WRONG_TYPE, node.span(), message));
         return;
     };
-    let diagnostic =
-        Diagnostic::error(codes::UNKNOWN_KEY, node.span(), format!("unknown key `{key}` in {}", T::NAME));
+    let message = format!("unknown key `{key}` in {}", T::NAME);
+    let diagnostic = match decoder.ignore_unknown_keys {
+        true => Diagnostic::warning(codes::NO_EFFECT, node.span(), message + " is not looked at"),
+        false => Diagnostic::error(codes::UNKNOWN_KEY, node.span(), message),
+    };
     let names: Vec<&str> = T::keys().iter().map(|key| key.name).collect();
     let help = match (hints::hint(T::NAME, key), suggest(key, names.iter().copied())) {
         (Some(hint), _) => hint.to_owned(),
@@ -36,7 +39,10 @@ pub(super) fn report_unknown<T: Object>(node: &Node, decoder: &mut Decoder<'_>) 
             }
         },
     };
-    decoder.report(diagnostic.help(help));
+    match decoder.ignore_unknown_keys {
+        true => decoder.doubt(diagnostic.help(help)),
+        false => decoder.report(diagnostic.help(help)),
+    }
 }
 
 /// Returns what the objects that have `key` are called, if they are few.

@@ -109,6 +109,8 @@ pub(crate) struct Decoder<'a> {
     pub doubts: Findings,
     /// The extension keys of the outermost object, in the order written.
     pub extensions: Vec<(String, Tree)>,
+    /// Whether unknown keys are only doubts.
+    pub ignore_unknown_keys: bool,
     places: Vec<Place>,
     aliases: Vec<Span>,
     /// The key whose value is read next; an object's span begins there.
@@ -122,6 +124,7 @@ impl<'a> Decoder<'a> {
             findings: Findings::default(),
             doubts: Findings::default(),
             extensions: Vec::new(),
+            ignore_unknown_keys: false,
             places: Vec::new(),
             aliases: Vec::new(),
             key: None,

@@ -15,6 +15,7 @@ mod patch;
 mod repository;
 mod root;
 pub(crate) mod rules;
+mod side_files;
 mod signing;
 mod source;
 mod target;
@@ -22,6 +23,7 @@ mod test;
 
 pub(crate) use self::package::Packages;
 pub(crate) use self::root::RawRoot;
+pub use self::side_files::{load_signing_config, load_source_filter};
 pub(crate) use self::signing::RawFrontend;
 
 use crate::diagnostic::Diagnostic;
