@@ -20,7 +20,9 @@ pub struct Explanation {
     /// Path of the value, such as `build.env.CFLAGS`.
     pub path: String,
     /// The value as one line of YAML; none when nothing is set.
-    pub value: Option<String>,
+    pub text: Option<String>,
+    /// The same as JSON; permission bits are decimal numbers.
+    pub value: serde_json::Value,
     /// Where it comes from.
     pub origin: Origin,
     /// The arguments that it is made with, sorted by name.
@@ -82,7 +84,13 @@ pub(crate) fn explain(
     let tree = emit::tree(&resolve_merged(&root_and_target, options, &mut resolver));
     let Some((path, subtree)) = find(&tree, field) else {
         let path = check_language(field)?;
-        return Ok(vec![Explanation { path, value: None, origin: Origin::Default, arguments: Vec::new() }]);
+        return Ok(vec![Explanation {
+            path,
+            text: None,
+            value: serde_json::Value::Null,
+            origin: Origin::Default,
+            arguments: Vec::new(),
+        }]);
     };
     let mut explainer = Explainer {
         written: written(&root_and_target),
@@ -138,10 +146,10 @@ impl Explainer<'_, '_> {
             Some(Written { span, .. }) => Origin::Root(*span),
             None => Origin::Default,
         };
-        let value = Some(tree.to_line());
         self.found.push(Explanation {
             path: show(&self.path),
-            value,
+            text: Some(tree.to_line()),
+            value: tree.to_json(),
             origin: self.argument().map_or(origin, Origin::Argument),
             arguments,
         });

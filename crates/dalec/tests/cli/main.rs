@@ -1,6 +1,7 @@
 //! The command as its users meet it: help, exit codes, words. Real builds are tested elsewhere; nothing here needs an
 //! engine.
 
+mod explain;
 mod help;
 mod lint;
 mod refusals;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 pub(super) fn text(source: &SourceText, target: &str, explanations: &[Explanation]) -> String {
     let mut out = String::new();
     for explanation in explanations {
-        let value = explanation.value.as_deref().unwrap_or("not set");
+        let value = explanation.text.as_deref().unwrap_or("not set");
         let origin = match explanation.origin {
-            Origin::Default if explanation.value.is_none() => {
+            Origin::Default if explanation.text.is_none() => {
                 "nothing is written, and there is no default".to_owned()
             }
             Origin::Default => "default".to_owned(),
