@@ -131,6 +131,13 @@ const MISSING: &[(&str, &str, &str)] = &[
     ("a base", "rootfs", "write `rootfs: {image: {ref: ...}}`"),
     ("a cache directory", "dest", "write where it is mounted: `dest: /path`"),
     ("a changelog entry", "date", "write `date: 2026-01-31`"),
+    ("a link", "source", "write what the link points to: `source: /usr/bin/tool`"),
+    ("a link", "dest", "write the path of the link: `dest: /usr/bin/t`"),
+    ("a user", "name", "write `name: tool`"),
+    ("a group", "name", "write `name: tool`"),
+    ("a capability", "name", "write for example `name: cap_net_bind_service`"),
+    ("a gomod replacement", "old", "write the module that is replaced: `old: example.org/module`"),
+    ("a gomod replacement", "new", "write what replaces it: `new: example.org/other@v1.2.3`"),
     ("a target frontend", "image", "write the image of the frontend, or remove `frontend`"),
 ];
 
@@ -165,4 +172,47 @@ pub(crate) fn shape(object: &str) -> String {
 /// Returns what to write instead of `key` in `object`.
 pub(crate) fn hint(object: &str, key: &str) -> Option<&'static str> {
     HINTS.iter().find(|(name, wrong, _)| *name == object && *wrong == key).map(|(_, _, hint)| *hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Decode;
+    use crate::raw::RawRoot;
+    use crate::shape::{ObjectShape, objects};
+
+    fn object(name: &str) -> ObjectShape {
+        let found = objects(RawRoot::shape()).into_iter().find(|object| object.name == name);
+        found.unwrap_or_else(|| panic!("there is no object called {name:?}"))
+    }
+
+    fn has(name: &str, key: &str) -> bool {
+        object(name).keys.iter().any(|known| known.name == key)
+    }
+
+    #[test]
+    fn hints_speak_of_what_there_is() {
+        for (name, key, _) in HINTS {
+            assert!(!has(name, key), "`{key}` of {name} is a key after all");
+        }
+        for (name, key, _) in MISSING {
+            assert!(has(name, key), "{name} has no `{key}`");
+            assert!(object(name).needs.contains(key), "`{key}` of {name} is not needed");
+        }
+        for (name, _) in SHAPES {
+            object(name);
+        }
+        for (name, _) in BOTH {
+            assert!(object(name).choice.is_some_and(|choice| choice.exclusive), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_needed_key_has_a_hint() {
+        for object in objects(RawRoot::shape()) {
+            for key in object.needs {
+                assert!(missing(object.name, key).is_some(), "`{key}` of {}", object.name);
+            }
+        }
+    }
 }
