@@ -19,6 +19,8 @@ mod diagnostic;
 mod emit;
 mod expand;
 mod findings;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lint;
 mod load;
 mod platform;
