@@ -4,8 +4,8 @@
 
 use crate::expand;
 
-/// Bytes that an expanded text may have here.
-const LIMIT: usize = 1 << 16;
+/// Bytes and steps that expanding a text may take here.
+const BUDGET: usize = 1 << 20;
 
 /// Expands `bytes`: the value of `A`, the value of `B` and the text to expand, with a NUL after each value.
 ///
@@ -24,11 +24,13 @@ pub fn expand(bytes: &[u8]) {
         "E" => Some(""),
         _ => None,
     };
-    let first = expand::expand(text, &lookup, LIMIT);
-    assert_eq!(first, expand::expand(text, &lookup, LIMIT), "the second answer differs");
+    let (mut budget, mut budget_again) = (BUDGET, BUDGET);
+    let first = expand::expand(text, &lookup, &mut budget);
+    assert_eq!(first, expand::expand(text, &lookup, &mut budget_again), "the second answer differs");
+    assert_eq!(budget, budget_again, "the second answer costs something else");
     match first {
         Ok(expansion) => {
-            assert!(expansion.text.len() <= LIMIT, "the result has {} bytes", expansion.text.len());
+            assert!(expansion.text.len() <= BUDGET - budget, "the result cost less than its size");
             assert!(expansion.used.iter().all(|name| lookup(name).is_some()));
             for (name, part) in expansion.unset {
                 assert!(lookup(&name).is_none(), "{name} has a value");
@@ -37,10 +39,12 @@ pub fn expand(bytes: &[u8]) {
         }
         Err(broken) => {
             assert!(text.get(broken.part.clone()).is_some(), "{broken:?} points outside of the text");
+            assert!(!broken.too_large || budget == 0, "too large, with {budget} bytes left");
         }
     }
-    if input.len() <= LIMIT {
-        let expansion = expand::expand(&expand::escape(input), &lookup, LIMIT).expect("an escaped text");
+    if input.len() < BUDGET / 4 {
+        let expansion =
+            expand::expand(&expand::escape(input), &lookup, &mut { BUDGET }).expect("an escaped text");
         assert_eq!(expansion, expand::Expansion { text: input.to_owned(), ..Default::default() });
     }
 }

@@ -9,6 +9,8 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::str::CharIndices;
 
+use self::pattern::PatternError;
+
 /// `${A:-${B:-...}}` deeper than this is nobody's spec.
 const MAX_DEPTH: usize = 20;
 
@@ -36,7 +38,10 @@ pub(crate) struct Broken {
     pub too_large: bool,
 }
 
-/// Expands `text` with the values that `lookup` knows; results above `limit` bytes are refused.
+/// Expands `text` with the values that `lookup` knows.
+///
+/// Every byte that is read or put together is taken from `budget`, those of a word that is dropped again included, and
+/// so is every step of a pattern. It is used up when it does not suffice.
 ///
 /// # Errors
 /// [`Broken`] for an unclosed quote or brace, an unknown modifier, `${NAME:?}` without a value, a bad pattern, or a
@@ -44,16 +49,17 @@ pub(crate) struct Broken {
 pub(crate) fn expand<'v>(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<&'v str>,
-    limit: usize,
+    budget: &mut usize,
 ) -> Result<Expansion, Broken> {
     let mut lexer = Lexer {
         text,
         chars: text.char_indices().peekable(),
         lookup,
-        limit,
+        budget,
         depth: 0,
         done: Expansion::default(),
     };
+    lexer.spend(text.len(), 0)?;
     let result = lexer.until(None, false)?;
     lexer.done.text = result;
     Ok(lexer.done)
@@ -75,7 +81,7 @@ struct Lexer<'t, 'l, 'v> {
     text: &'t str,
     chars: Peekable<CharIndices<'t>>,
     lookup: &'l dyn Fn(&str) -> Option<&'v str>,
-    limit: usize,
+    budget: &'l mut usize,
     depth: usize,
     done: Expansion,
 }
@@ -85,6 +91,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
     fn until(&mut self, stop: Option<(char, usize)>, raw: bool) -> Result<String, Broken> {
         let mut result = String::new();
         while let Some(&(at, char)) = self.chars.peek() {
+            let length = result.len();
             if stop.is_some_and(|(stop, _)| stop == char) {
                 self.chars.next();
                 return Ok(result);
@@ -105,7 +112,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
                     result.push(char);
                 }
             }
-            self.check_size(&result, at)?;
+            self.spend(result.len() - length, at)?;
         }
         match stop {
             None => Ok(result),
@@ -135,6 +142,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         self.chars.next();
         let mut result = String::new();
         while let Some(&(at, char)) = self.chars.peek() {
+            let length = result.len();
             match char {
                 '"' => {
                     self.chars.next();
@@ -154,7 +162,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
                     result.push(char);
                 }
             }
-            self.check_size(&result, at)?;
+            self.spend(result.len() - length, at)?;
         }
         Err(unclosed_quote('"', open))
     }
@@ -250,16 +258,10 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
                 let longest = word.starts_with(modifier);
                 let glob = if longest { &word[1..] } else { &word };
                 let trimmed = match modifier {
-                    '#' => pattern::trim_prefix(value, glob, longest),
-                    _ => pattern::trim_suffix(value, glob, longest),
+                    '#' => pattern::trim_prefix(value, glob, longest, self.budget),
+                    _ => pattern::trim_suffix(value, glob, longest, self.budget),
                 };
-                trimmed.map_err(|error| {
-                    broken(
-                        error.to_string(),
-                        at..self.offset(),
-                        "only `*`, `?` and backslashes are special here",
-                    )
-                })
+                trimmed.map_err(|error| self.bad_pattern(error, at))
             }
             _ => Err(self.unknown_modifier(at - modifier.len_utf8()..at)),
         }
@@ -275,14 +277,8 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
             let slash = if all { "//" } else { "/" };
             return Ok(format!("${{{}{slash}{glob}/{replacement}}}", &self.text[name]));
         };
-        let part = at..self.offset();
-        match pattern::replace(value, &glob, &replacement, all, self.limit) {
-            Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(self.too_large(part)),
-            Err(error) => {
-                Err(broken(error.to_string(), part, "only `*`, `?` and backslashes are special here"))
-            }
-        }
+        pattern::replace(value, &glob, &replacement, all, self.budget)
+            .map_err(|error| self.bad_pattern(error, at))
     }
 
     /// Reads a name: letters, digits and `_`; or digits alone; or one special character.
@@ -320,11 +316,26 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         if text.len() < part.len() { format!("{text}...") } else { text }
     }
 
-    fn check_size(&self, result: &str, at: usize) -> Result<(), Broken> {
-        if result.len() > self.limit { Err(self.too_large(at..at + 1)) } else { Ok(()) }
+    /// Takes `bytes`, which came from the text at `at`, from the budget.
+    fn spend(&mut self, bytes: usize, at: usize) -> Result<(), Broken> {
+        match self.budget.checked_sub(bytes) {
+            Some(rest) => *self.budget = rest,
+            None => return Err(self.too_large(at..at + 1)),
+        }
+        Ok(())
     }
 
-    fn too_large(&self, part: Range<usize>) -> Broken {
+    /// Returns `error` about the pattern from `start` up to here.
+    fn bad_pattern(&mut self, error: PatternError, start: usize) -> Broken {
+        let part = start..self.offset();
+        match error {
+            PatternError::Exhausted => self.too_large(part),
+            error => broken(error.to_string(), part, "only `*`, `?` and backslashes are special here"),
+        }
+    }
+
+    fn too_large(&mut self, part: Range<usize>) -> Broken {
+        *self.budget = 0;
         let mut part = part;
         while !self.text.is_char_boundary(part.end) {
             part.end += 1;
@@ -387,7 +398,7 @@ mod tests {
     }
 
     fn run(text: &str) -> Result<Expansion, Broken> {
-        expand(text, &value, 1000)
+        expand(text, &value, &mut 1000)
     }
 
     // SPEC-019, SPEC-020, SPEC-021: figures taken from BuildKit's lexer.
@@ -454,9 +465,68 @@ mod tests {
         assert!(run(&nested).is_err());
         let long = "$A".repeat(1000);
         assert!(run(&long).is_err_and(|broken| broken.too_large));
-        let replaced =
-            expand("${A//?/$B$B}", &|name| Some(if name == "A" { "aaaaaaaaaa" } else { "0123456789" }), 100);
+        let replaced = expand(
+            "${A//?/$B$B}",
+            &|name| Some(if name == "A" { "aaaaaaaaaa" } else { "0123456789" }),
+            &mut 100,
+        );
         assert!(replaced.is_err_and(|broken| broken.too_large));
+    }
+
+    /// What is dropped again has been put together before.
+    #[test]
+    fn dropped_words_use_up_the_budget() {
+        let long = "a".repeat(10_000);
+        let lookup = |name: &str| Some(if name == "E" { "" } else { long.as_str() });
+        for text in ["${E:+${A//?/$A}}", "${A:-${A//?/$A}}", "${A#${A//?/$A}}", "${A//?/$A}'"] {
+            let mut budget = 1 << 20;
+            let broken = expand(&text.repeat(1000), &lookup, &mut budget).expect_err(text);
+            assert!(broken.too_large, "{text}: {}", broken.message);
+            assert_eq!(budget, 0, "{text}");
+        }
+        let mut budget = 1000;
+        assert_eq!(expand("$E$E", &lookup, &mut budget).map(|expansion| expansion.text).as_deref(), Ok(""));
+        assert_eq!(budget, 1000 - "$E$E".len(), "reading costs too");
+    }
+
+    /// Patterns that make other matchers try again and again.
+    #[test]
+    fn hostile_patterns_use_up_the_budget() {
+        let long = "a".repeat(10_000);
+        let stars = "*a".repeat(5_000);
+        let ones = "?".repeat(9_000);
+        for text in [format!("${{A##{stars}b}}"), format!("${{A%%{ones}b}}"), format!("${{A//{ones}b/x}}")] {
+            let mut budget = 1 << 20;
+            let broken =
+                expand(&text.repeat(1000), &|_| Some(&long), &mut budget).expect_err("a hostile text");
+            assert!(broken.too_large, "{}", broken.message);
+            assert_eq!(budget, 0);
+        }
+    }
+
+    /// Neither wildcard crosses a line break, matches do not overlap, and no empty match follows another.
+    #[test]
+    fn patterns_match_lines() {
+        let lookup = |name: &str| Some(if name == "L" { "ab\ncd" } else { "aXbXc" });
+        for (text, expected) in [
+            ("${L#*}", "ab\ncd"),
+            ("${L##*}", "\ncd"),
+            ("${L##*d}", "ab\ncd"),
+            ("${L%%*}", "ab\n"),
+            ("${L//*/x}", "x\nx"),
+            ("${L/*/x}", "x\ncd"),
+            ("${L//?/x}", "xx\nxx"),
+            ("${L///x}", "xaxbx\nxcxdx"),
+            ("${V///-}", "-a-X-b-X-c-"),
+            ("${V##**X}", "c"),
+            ("${V#**X}", "bXc"),
+            ("${V%%X*}", "a"),
+            ("${V%X*}", "aXb"),
+            ("${V//X*X/-}", "a-c"),
+        ] {
+            let expansion = expand(text, &lookup, &mut 1000).map(|expansion| expansion.text);
+            assert_eq!(expansion.as_deref(), Ok(expected), "{text}");
+        }
     }
 
     proptest! {
@@ -476,7 +546,7 @@ mod tests {
         /// What is written back means the same text.
         #[test]
         fn escaped_text_expands_to_itself(text in r#"([$ {}A\\'"]|\PC|\n){0,40}"#) {
-            let expansion = expand(&escape(&text), &value, 1000);
+            let expansion = expand(&escape(&text), &value, &mut 1000);
             prop_assert_eq!(expansion.map(|expansion| expansion.text), Ok(text));
         }
     }

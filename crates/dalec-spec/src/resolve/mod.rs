@@ -21,7 +21,7 @@ use crate::platform::Platform;
 use crate::source_text::SourceText;
 use crate::span::Span;
 
-/// Bytes that all expanded values of a spec may have together.
+/// Bytes that may be read and put together, and steps that patterns may take, while the values of a spec are expanded.
 const EXPANSION_BUDGET: usize = 64 << 20;
 
 /// What to do with arguments and references that the spec does not declare.
@@ -82,7 +82,7 @@ impl<'a> Resolver<'a> {
     pub fn expand<R: Rule>(&mut self, text: &str, span: Span) -> String {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(String::as_str);
-        let expansion = match expand::expand(text, &lookup, self.budget) {
+        let expansion = match expand::expand(text, &lookup, &mut self.budget) {
             Ok(expansion) => expansion,
             Err(broken) if broken.too_large && self.is_exhausted => return String::new(),
             Err(broken) => {
@@ -96,7 +96,6 @@ impl<'a> Resolver<'a> {
                 return String::new();
             }
         };
-        self.budget -= expansion.text.len().min(self.budget);
         self.used.extend(expansion.used);
         for (name, part) in &expansion.unset {
             if self.findings.is_full() {
