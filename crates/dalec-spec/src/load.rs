@@ -31,6 +31,6 @@ pub fn load(source: &SourceText) -> Loaded {
     diagnostics.extend(decoder.findings.into_sorted());
     sort(&mut diagnostics);
     let is_broken = has_errors(&diagnostics);
-    let raw = RawSpec::new(source.clone(), root, decoder.doubts.into_sorted(), is_broken);
+    let raw = RawSpec::new(source.clone(), root, decoder.doubts.into_sorted(), is_broken, node.value.weight);
     Loaded { raw: Some(raw), diagnostics }
 }

@@ -26,7 +26,7 @@ use crate::codes;
 use crate::decode::{Decoder, Flag, List, Map, Template, Text, object, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::lint;
-use crate::resolve::{ResolveOptions, UnknownArgs, resolve};
+use crate::resolve::{EXPANSION_BUDGET, ResolveOptions, UnknownArgs, resolve};
 use crate::source_text::SourceText;
 use crate::target_spec::TargetSpec;
 
@@ -158,12 +158,20 @@ pub struct RawSpec {
     root: RawRoot,
     doubts: Vec<Diagnostic>,
     is_broken: bool,
+    weight: usize,
 }
 
 impl RawSpec {
-    /// Joins what loading gave; `is_broken` tells that it found errors.
-    pub(crate) fn new(source: SourceText, root: RawRoot, doubts: Vec<Diagnostic>, is_broken: bool) -> Self {
-        Self { source, root, doubts, is_broken }
+    /// Joins what loading gave; `is_broken` tells that it found errors, `weight` is the size with all aliases written
+    /// out, in bytes.
+    pub(crate) fn new(
+        source: SourceText,
+        root: RawRoot,
+        doubts: Vec<Diagnostic>,
+        is_broken: bool,
+        weight: usize,
+    ) -> Self {
+        Self { source, root, doubts, is_broken, weight }
     }
 
     /// Returns the text this was loaded from.
@@ -186,7 +194,8 @@ impl RawSpec {
     /// The findings of [`load`](crate::load) are not repeated. A spec that has errors there can still be resolved to
     /// find more of them in the same run.
     pub fn resolve(&self, options: &ResolveOptions) -> (Option<TargetSpec>, Vec<Diagnostic>) {
-        let (spec, findings, _) = resolve(&self.root, &self.source, &self.tolerant(options));
+        let options = self.tolerant(options);
+        let (spec, findings, _) = resolve(&self.root, &self.source, &options, &mut { EXPANSION_BUDGET });
         (spec.filter(|_| !self.is_broken), findings)
     }
 
@@ -204,6 +213,13 @@ impl RawSpec {
     /// Resolves the root and every target with the platforms and arguments of `options` (its target is not looked
     /// at) and adds the warnings that need the whole spec. The findings of [`load`](crate::load) are not repeated.
     pub fn lint(&self, options: &ResolveOptions) -> Vec<Diagnostic> {
-        lint::lint(&self.root, &self.source, &self.doubts, self.is_broken, &self.tolerant(options))
+        let lint = lint::Lint {
+            root: &self.root,
+            source: &self.source,
+            doubts: &self.doubts,
+            is_broken: self.is_broken,
+            weight: self.weight,
+        };
+        lint.run(&self.tolerant(options))
     }
 }

@@ -22,7 +22,7 @@ use crate::source_text::SourceText;
 use crate::span::Span;
 
 /// Bytes that may be read and put together, and steps that patterns may take, while the values of a spec are expanded.
-const EXPANSION_BUDGET: usize = 64 << 20;
+pub(crate) const EXPANSION_BUDGET: usize = 64 << 20;
 
 /// What to do with arguments and references that the spec does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +55,7 @@ pub(crate) struct Resolver<'a> {
     source: &'a SourceText,
     args: Args,
     unknown_args: UnknownArgs,
-    budget: usize,
+    budget: &'a mut usize,
     is_exhausted: bool,
     /// What is wrong.
     pub findings: Findings,
@@ -64,25 +64,17 @@ pub(crate) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs) -> Self {
+    fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs, budget: &'a mut usize) -> Self {
         let mut findings = Findings::default();
         args.diagnostics.iter().cloned().for_each(|diagnostic| findings.push(diagnostic));
-        Self {
-            source,
-            args,
-            unknown_args,
-            budget: EXPANSION_BUDGET,
-            is_exhausted: false,
-            findings,
-            used: BTreeSet::new(),
-        }
+        Self { source, args, unknown_args, budget, is_exhausted: false, findings, used: BTreeSet::new() }
     }
 
     /// Expands `text`, which is written at `span`, and checks the result against the rule `R`.
     pub fn expand<R: Rule>(&mut self, text: &str, span: Span) -> String {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(String::as_str);
-        let expansion = match expand::expand(text, &lookup, &mut self.budget) {
+        let expansion = match expand::expand(text, &lookup, self.budget) {
             Ok(expansion) => expansion,
             Err(broken) if broken.too_large && self.is_exhausted => return String::new(),
             Err(broken) => {
@@ -101,7 +93,13 @@ impl<'a> Resolver<'a> {
             if self.findings.is_full() {
                 break;
             }
-            let place = locate(self.source, span, text, part.clone()).unwrap_or(span);
+            if self.unknown_args == UnknownArgs::Allow && !is_platform(name) {
+                continue;
+            }
+            // Looking for a place reads the text up to there.
+            let paid = self.budget.checked_sub(part.end);
+            *self.budget = paid.unwrap_or_default();
+            let place = paid.and_then(|_| locate(self.source, span, text, part.clone())).unwrap_or(span);
             self.unset(name, place, self.source.slice(span).starts_with('"'));
         }
         // A text with references left in it is only looked at by routing, or was reported.
@@ -123,8 +121,6 @@ impl<'a> Resolver<'a> {
             let message = format!("`{name}` must be declared under `args` to be used");
             Diagnostic::error(codes::UNDECLARED_ARG, place, message)
                 .help(format!("add `{name}:` under `args`; its value comes from the platform"))
-        } else if self.unknown_args == UnknownArgs::Allow {
-            return;
         } else if is_known(name) {
             let message = format!("`{name}` is not declared under `args`, so this reference stays as text");
             Diagnostic::warning(codes::UNRESOLVED_ARG, place, message)

@@ -12,13 +12,15 @@ use crate::target_spec::{PackageConstraint, TargetSpec};
 
 /// Resolves `root` for the target and platform of `options`.
 ///
-/// Returns the spec unless there are errors, everything that was found, and the arguments that were referred to.
+/// Returns the spec unless there are errors, everything that was found, and the arguments that were referred to. What
+/// expanding takes is taken from `budget`.
 pub(crate) fn resolve(
     root: &RawRoot,
     source: &SourceText,
     options: &ResolveOptions,
+    budget: &mut usize,
 ) -> (Option<TargetSpec>, Vec<Diagnostic>, BTreeSet<String>) {
-    let mut resolver = Resolver::new(source, collect(&root.args, options), options.unknown_args);
+    let mut resolver = Resolver::new(source, collect(&root.args, options), options.unknown_args, budget);
     let target = root.targets.get(&options.target);
     let spec = join(root, target, options, &mut resolver);
     let spec = (!resolver.findings.has_errors()).then_some(spec);
