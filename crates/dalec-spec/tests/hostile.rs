@@ -76,3 +76,14 @@ fn unset_names_are_not_looked_for_in_vain() {
     let few = format!("{}{}", " ".repeat(30_000), "$Z".repeat(100));
     findings(format!("build:\n  env:\n    X: &x '{few}'\n{aliases}"));
 }
+
+#[test]
+fn suggestions_are_for_people() {
+    // Looking for the nearest of two names takes a table of all pairs of their characters.
+    let name = "A".repeat(10_000);
+    let env = lines(190, |index| format!("    X{index}: ${{{name}{index}}}"));
+    check_gives(format!("args:\n  ? {name}\n  : b\nbuild:\n  env:\n{env}"), codes::UNDECLARED_ARG);
+    let sources = lines(1500, |index| format!("  y{index}: {{context: {{}}}}"));
+    let patches = lines(1500, |index| format!("  s{index}: [{{source: x{index}}}]"));
+    check_gives(format!("sources:\n{sources}patches:\n{patches}"), codes::TOO_MANY_FINDINGS);
+}
