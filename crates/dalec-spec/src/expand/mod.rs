@@ -11,6 +11,9 @@ use std::str::CharIndices;
 
 use self::pattern::PatternError;
 
+/// What looking up a name costs beside the bytes of its value.
+const LOOKUP: usize = 32;
+
 /// `${A:-${B:-...}}` deeper than this is nobody's spec.
 const MAX_DEPTH: usize = 20;
 
@@ -41,7 +44,7 @@ pub(crate) struct Broken {
 /// Expands `text` with the values that `lookup` knows.
 ///
 /// Every byte that is read or put together is taken from `budget`, those of a word that is dropped again included, and
-/// so is every step of a pattern. It is used up when it does not suffice.
+/// so are every name and every step of a pattern. It is used up when it does not suffice.
 ///
 /// # Errors
 /// [`Broken`] for an unclosed quote or brace, an unknown modifier, `${NAME:?}` without a value, a bad pattern, or a
@@ -189,7 +192,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
             return Ok("$".to_owned());
         }
         let text = &self.text[name.clone()];
-        match self.value(name) {
+        match self.value(name)? {
             Some(value) => Ok(value.to_owned()),
             None => Ok(format!("${text}")),
         }
@@ -208,7 +211,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         let name = self.name();
         let Some((at, char)) = self.chars.next() else { return Err(self.unclosed_brace(dollar)) };
         match char {
-            '}' => Ok(match self.value(name.clone()) {
+            '}' => Ok(match self.value(name.clone())? {
                 Some(value) => value.to_owned(),
                 None => self.text[dollar..=at].to_owned(),
             }),
@@ -233,7 +236,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
     ) -> Result<String, Broken> {
         let at = self.offset();
         let word = self.until(Some(('}', dollar)), matches!(modifier, '#' | '%'))?;
-        let Some(value) = self.value(name.clone()) else {
+        let Some(value) = self.value(name.clone())? else {
             if !matches!(modifier, '+' | '-' | '?' | '#' | '%') {
                 return Err(self.unknown_modifier(at - modifier.len_utf8()..at));
             }
@@ -273,7 +276,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         let at = self.offset();
         let glob = self.until(Some(('/', dollar)), true)?;
         let replacement = self.until(Some(('}', dollar)), true)?;
-        let Some(value) = self.value(name.clone()) else {
+        let Some(value) = self.value(name.clone())? else {
             let slash = if all { "//" } else { "/" };
             return Ok(format!("${{{}{slash}{glob}/{replacement}}}", &self.text[name]));
         };
@@ -296,14 +299,15 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         start..self.offset()
     }
 
-    fn value(&mut self, name: Range<usize>) -> Option<&'v str> {
+    fn value(&mut self, name: Range<usize>) -> Result<Option<&'v str>, Broken> {
+        self.spend(LOOKUP, name.start)?;
         let text = &self.text[name.clone()];
         let value = (self.lookup)(text);
         match value {
             Some(_) => self.done.used.push(text.to_owned()),
             None => self.done.unset.push((text.to_owned(), name)),
         }
-        value
+        Ok(value)
     }
 
     fn offset(&mut self) -> usize {
@@ -486,7 +490,7 @@ mod tests {
         }
         let mut budget = 1000;
         assert_eq!(expand("$E$E", &lookup, &mut budget).map(|expansion| expansion.text).as_deref(), Ok(""));
-        assert_eq!(budget, 1000 - "$E$E".len(), "reading costs too");
+        assert_eq!(budget, 1000 - "$E$E".len() - 2 * LOOKUP, "reading costs too");
     }
 
     /// Patterns that make other matchers try again and again.
