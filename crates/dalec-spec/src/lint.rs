@@ -8,7 +8,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::raw::RawRoot;
-use crate::resolve::{EXPANSION_BUDGET, ResolveOptions, is_known, resolve};
+use crate::resolve::{Budget, ResolveOptions, is_known, resolve};
 use crate::source_text::SourceText;
 
 /// What is linted.
@@ -51,18 +51,17 @@ impl Lint<'_> {
     /// All share one budget, and each target pays for the whole spec: so thousands of targets of a large spec, each
     /// cheap on its own, come to an end.
     fn resolve_all(&self, options: &ResolveOptions, findings: &mut Findings) -> BTreeSet<String> {
-        let mut budget = EXPANSION_BUDGET;
+        let mut budget = Budget::default();
         let mut used = BTreeSet::new();
         let targets = self.root.targets.entries.iter().map(|entry| Some(&entry.key));
         for target in std::iter::once(None).chain(targets) {
-            if let Some(key) = target {
-                let Some(rest) = budget.checked_sub(self.weight) else {
-                    let message = "checking this spec for all of its targets takes too long";
-                    let diagnostic = Diagnostic::error(codes::EXPANSION_BUDGET, key.span, message);
-                    findings.push(diagnostic.note("this one and those below are not checked"));
-                    break;
-                };
-                budget = rest;
+            if let Some(key) = target
+                && !budget.spend(self.weight)
+            {
+                let message = "checking this spec for all of its targets takes too long";
+                let diagnostic = Diagnostic::error(codes::EXPANSION_BUDGET, key.span, message);
+                findings.push(diagnostic.note("this one and those below are not checked"));
+                break;
             }
             let target = target.map(|key| key.value.clone()).unwrap_or_default();
             let options = ResolveOptions { target, ..options.clone() };

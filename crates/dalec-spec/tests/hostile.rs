@@ -87,3 +87,15 @@ fn suggestions_are_for_people() {
     let patches = lines(1500, |index| format!("  s{index}: [{{source: x{index}}}]"));
     check_gives(format!("sources:\n{sources}patches:\n{patches}"), codes::TOO_MANY_FINDINGS);
 }
+
+#[test]
+fn regular_expressions_are_paid_for() {
+    let spec = |patterns: &str| format!("tests:\n- files:\n    /a:\n      matches:\n{patterns}");
+    let large = |index: usize| format!("      - '\\\\w{{190}}{index}'");
+    check_gives(spec(&lines(2500, large)), codes::EXPANSION_BUDGET);
+    // The same one again costs nothing, here or for other targets.
+    let again = lines(3000, |_| "      - *a".to_owned());
+    let targets = lines(100, |index| format!("  t{index}: {{}}"));
+    let found = findings(spec(&format!("      - &a '\\\\w{{190}}'\n{again}targets:\n{targets}")));
+    assert!(found.is_empty(), "{found:?}");
+}

@@ -13,6 +13,9 @@ use crate::span::Span;
 
 /// What text may stand somewhere. Empty values are not checked: they mean absent.
 pub(crate) trait Rule {
+    /// What checking a text costs, in bytes that could be copied meanwhile; none when that is not worth a thought.
+    const COST: Option<fn(&str) -> usize> = None;
+
     /// Checks `text`.
     fn check(text: &str) -> Result<(), Complaint>;
 

@@ -26,7 +26,7 @@ use crate::codes;
 use crate::decode::{Decoder, Flag, List, Map, Template, Text, object, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::lint;
-use crate::resolve::{EXPANSION_BUDGET, ResolveOptions, UnknownArgs, resolve};
+use crate::resolve::{Budget, ResolveOptions, UnknownArgs, resolve};
 use crate::source_text::SourceText;
 use crate::target_spec::TargetSpec;
 
@@ -198,7 +198,7 @@ impl RawSpec {
     /// find more of them in the same run.
     pub fn resolve(&self, options: &ResolveOptions) -> (Option<TargetSpec>, Vec<Diagnostic>) {
         let options = self.tolerant(options);
-        let (spec, findings, _) = resolve(&self.root, &self.source, &options, &mut { EXPANSION_BUDGET });
+        let (spec, findings, _) = resolve(&self.root, &self.source, &options, &mut Budget::default());
         (spec.filter(|_| !self.is_broken), findings)
     }
 

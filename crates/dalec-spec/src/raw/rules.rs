@@ -3,7 +3,7 @@
 //! These texts end up in file names, shell scripts, systemd and package control files. What could break out of
 //! one of those is refused here, so that no room downstream has to.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::codes;
 use crate::decode::{AnyText, Complaint, Rule};
@@ -72,8 +72,6 @@ rules! {
     ImageRef = |text| no_blanks(text, "an image reference");
     /// Command line without a shell.
     CommandLine = command_line;
-    /// Regular expression.
-    Pattern = pattern;
 }
 
 /// Complains about the first character of `text` for which `ok` is false.
@@ -331,6 +329,30 @@ fn command_line(text: &str) -> Checked {
             let complaint = Complaint::new(format!("this command line cannot be split into words: {error}"));
             Err(complaint.code(codes::COMMAND_SYNTAX).part(at..at + 1).help(help))
         }
+    }
+}
+
+/// Regular expression.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pattern;
+
+impl Rule for Pattern {
+    const COST: Option<fn(&str) -> usize> = Some(pattern_cost);
+
+    fn check(text: &str) -> Checked {
+        pattern(text)
+    }
+}
+
+/// Returns what compiling the pattern `text` costs: few characters can make megabytes of states.
+fn pattern_cost(text: &str) -> usize {
+    let fits = |limit: usize| {
+        !matches!(RegexBuilder::new(text).size_limit(limit).build(), Err(regex::Error::CompiledTooBig(_)))
+    };
+    match () {
+        () if fits(64 << 10) => 16 << 10,
+        () if fits(1 << 20) => 128 << 10,
+        () => 1 << 20,
     }
 }
 

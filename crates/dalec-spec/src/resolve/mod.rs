@@ -13,7 +13,7 @@ use self::args::{Args, is_platform};
 pub(crate) use self::args::{SOURCE_DATE_EPOCH, is_known};
 pub(crate) use self::spec::resolve;
 use crate::codes;
-use crate::decode::{Rule, locate, suggest};
+use crate::decode::{Complaint, Rule, locate, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::expand;
 use crate::findings::Findings;
@@ -21,8 +21,29 @@ use crate::platform::Platform;
 use crate::source_text::SourceText;
 use crate::span::Span;
 
-/// Bytes that may be read and put together, and steps that patterns may take, while the values of a spec are expanded.
-pub(crate) const EXPANSION_BUDGET: usize = 64 << 20;
+/// What resolving may still take, in bytes that are read or put together; what costs time beside that is converted.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes: usize,
+    /// Texts that were found to follow a costly rule.
+    good: BTreeSet<(&'static str, String)>,
+}
+
+impl Default for Budget {
+    /// Returns the budget of one call from outside.
+    fn default() -> Self {
+        Self { bytes: 64 << 20, good: BTreeSet::new() }
+    }
+}
+
+impl Budget {
+    /// Takes `bytes` and returns whether there were so many; otherwise nothing is left.
+    pub fn spend(&mut self, bytes: usize) -> bool {
+        let rest = self.bytes.checked_sub(bytes);
+        self.bytes = rest.unwrap_or_default();
+        rest.is_some()
+    }
+}
 
 /// What to do with arguments and references that the spec does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +76,7 @@ pub(crate) struct Resolver<'a> {
     source: &'a SourceText,
     args: Args,
     unknown_args: UnknownArgs,
-    budget: &'a mut usize,
+    budget: &'a mut Budget,
     is_exhausted: bool,
     /// What is wrong.
     pub findings: Findings,
@@ -64,7 +85,7 @@ pub(crate) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs, budget: &'a mut usize) -> Self {
+    fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs, budget: &'a mut Budget) -> Self {
         let mut findings = Findings::default();
         args.diagnostics.iter().cloned().for_each(|diagnostic| findings.push(diagnostic));
         Self { source, args, unknown_args, budget, is_exhausted: false, findings, used: BTreeSet::new() }
@@ -74,7 +95,7 @@ impl<'a> Resolver<'a> {
     pub fn expand<R: Rule>(&mut self, text: &str, span: Span) -> String {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(String::as_str);
-        let expansion = match expand::expand(text, &lookup, self.budget) {
+        let expansion = match expand::expand(text, &lookup, &mut self.budget.bytes) {
             Ok(expansion) => expansion,
             Err(broken) if broken.too_large && self.is_exhausted => return String::new(),
             Err(broken) => {
@@ -97,9 +118,9 @@ impl<'a> Resolver<'a> {
                 continue;
             }
             // Looking for a place reads the text up to there.
-            let paid = self.budget.checked_sub(part.end);
-            *self.budget = paid.unwrap_or_default();
-            let place = paid.and_then(|_| locate(self.source, span, text, part.clone())).unwrap_or(span);
+            let is_paid = self.budget.spend(part.end);
+            let place =
+                is_paid.then(|| locate(self.source, span, text, part.clone())).flatten().unwrap_or(span);
             self.unset(name, place, self.source.slice(span).starts_with('"'));
         }
         // A text with references left in it is only looked at by routing, or was reported.
@@ -107,12 +128,28 @@ impl<'a> Resolver<'a> {
             && expansion.unset.iter().all(|(name, _)| is_known(name) && !is_platform(name));
         if is_complete
             && !expansion.text.is_empty()
-            && let Err(complaint) = R::check(&expansion.text)
+            && let Err(complaint) = self.check::<R>(&expansion.text)
         {
             self.findings.push(complain(complaint, self.source, span, text, &expansion.text));
             return String::new();
         }
         R::normalize(expansion.text)
+    }
+
+    /// Checks `text` against the rule `R`; where that is costly, what was found to be good is not looked at again.
+    fn check<R: Rule>(&mut self, text: &str) -> Result<(), Complaint> {
+        let Some(cost) = R::COST else { return R::check(text) };
+        let key = (std::any::type_name::<R>(), text.to_owned());
+        if self.budget.good.contains(&key) {
+            return Ok(());
+        }
+        if !self.budget.spend(cost(text)) {
+            self.is_exhausted = true;
+            return Err(Complaint::new("checking this spec takes too long").code(codes::EXPANSION_BUDGET));
+        }
+        R::check(text)?;
+        self.budget.good.insert(key);
+        Ok(())
     }
 
     /// Reports the reference to `name`, which has no value, at `place` inside a plain or double quoted text.
@@ -143,13 +180,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// Returns `complaint` about `expanded`, which was written as `text`, as a diagnostic.
-fn complain(
-    complaint: crate::decode::Complaint,
-    source: &SourceText,
-    span: Span,
-    text: &str,
-    expanded: &str,
-) -> Diagnostic {
+fn complain(complaint: Complaint, source: &SourceText, span: Span, text: &str, expanded: &str) -> Diagnostic {
     if text == expanded {
         return complaint.at(source, span, text);
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::{SOURCE_DATE_EPOCH, collect};
-use super::{ResolveOptions, Resolver};
+use super::{Budget, ResolveOptions, Resolver};
 use crate::decode::{Field, Text};
 use crate::diagnostic::Diagnostic;
 use crate::raw::{Packages, RawArtifacts, RawRoot, RawTarget, image, package};
@@ -18,7 +18,7 @@ pub(crate) fn resolve(
     root: &RawRoot,
     source: &SourceText,
     options: &ResolveOptions,
-    budget: &mut usize,
+    budget: &mut Budget,
 ) -> (Option<TargetSpec>, Vec<Diagnostic>, BTreeSet<String>) {
     let mut resolver = Resolver::new(source, collect(&root.args, options), options.unknown_args, budget);
     let target = root.targets.get(&options.target);
