@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use crate::decode::{Decode, Leaf, PathStep, Tracer, Wording, quoted_list, suggest, with_verb};
 use crate::emit::{self, Tree};
 use crate::raw::RawRoot;
-use crate::resolve::{ArgOrigin, ResolveOptions, Resolver, SOURCE_DATE_EPOCH, merged, resolve_merged};
+use crate::resolve::{
+    ArgOrigin, Budget, ResolveOptions, Resolver, SOURCE_DATE_EPOCH, merged, resolve_merged,
+};
 use crate::shape::Shape;
 use crate::source_text::SourceText;
 use crate::span::Span;
@@ -79,7 +81,8 @@ pub(crate) fn explain(
     options: &ResolveOptions,
     field: &str,
 ) -> Result<Vec<Explanation>, NoSuchField> {
-    let mut resolver = Resolver::of(root, source, options);
+    let mut budget = Budget::default();
+    let mut resolver = Resolver::of(root, source, options, &mut budget);
     let root_and_target = merged(root, options);
     let tree = emit::tree(&resolve_merged(&root_and_target, options, &mut resolver));
     let Some((path, subtree)) = find(&tree, field) else {

@@ -22,6 +22,8 @@ mod expand;
 mod explain;
 mod extensions;
 mod findings;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gomod;
 mod lint;
 mod load;

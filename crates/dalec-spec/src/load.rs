@@ -31,7 +31,9 @@ pub fn load(source: &SourceText) -> Loaded {
     diagnostics.extend(decoder.findings.into_sorted());
     sort(&mut diagnostics);
     let is_broken = has_errors(&diagnostics);
+    let weight = node.value.weight;
     let doubts = decoder.doubts.into_sorted();
-    let raw = RawSpec::new(source.clone(), root, decoder.extensions, doubts, is_broken);
+    let raw =
+        RawSpec { source: source.clone(), root, extensions: decoder.extensions, doubts, is_broken, weight };
     Loaded { raw: Some(raw), diagnostics }
 }

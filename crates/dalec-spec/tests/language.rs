@@ -540,3 +540,20 @@ proptest::proptest! {
         render_json(&source, &diagnostics);
     }
 }
+
+// Found by fuzzing: YAML readers look for the colon of a plain key within 1024 characters.
+#[test]
+fn long_keys_are_written_so_that_they_load() {
+    let key = "k".repeat(2000);
+    let spec = format!(
+        "args:\n  ? {key}\n  : v\nbuild:\n  steps:\n  - command: x\n    env:\n      ? {key}\n      : v\n"
+    );
+    let source = SourceText::new("spec.yml", spec);
+    let resolve = |source: &SourceText| {
+        let loaded = load(source);
+        assert!(!loaded.has_errors(), "{}", render(source, &loaded.diagnostics, RenderOptions::default()));
+        loaded.raw.and_then(|raw| raw.resolve(&ResolveOptions::default()).0).expect("no errors")
+    };
+    let written = to_yaml(&resolve(&source));
+    assert_eq!(to_yaml(&resolve(&SourceText::new("again.yml", written.as_str()))), written);
+}

@@ -56,12 +56,18 @@ fn owners(key: &str) -> Vec<&'static str> {
     if owners.len() > 3 { Vec::new() } else { owners }
 }
 
+/// Nobody mistypes longer words than this, in characters; comparing two words takes time and memory for each pair of
+/// their characters.
+const MAX_WORD: usize = 100;
+
 /// Returns the one of `known` that `word` was probably meant to be.
 pub(crate) fn suggest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-'], "");
     let limit = (word.chars().count() / 3).max(1);
+    let word = (word.len() <= MAX_WORD).then(|| plain(word))?;
     known
-        .map(|candidate| (strsim::damerau_levenshtein(&plain(word), &plain(candidate)), candidate))
+        .filter(|candidate| candidate.len() <= 2 * MAX_WORD)
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &plain(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -24,6 +24,9 @@ pub(crate) trait Rule: Debug + Clone + Copy + Default {
     /// Code of the finding about text that is not allowed.
     const CODE: &'static str = codes::INVALID_VALUE;
 
+    /// What checking a text costs, in bytes that could be copied meanwhile; none when that is not worth a thought.
+    const COST: Option<fn(&str) -> usize> = None;
+
     /// Whether arguments are expanded in keys that follow the rule.
     const EXPANDED_KEY: bool = false;
 

@@ -5,6 +5,9 @@
 
 use super::Tree;
 
+/// Readers look no further for the colon behind a key; a longer key is announced by `?`.
+const MAX_KEY: usize = 1024;
+
 /// Returns `tree` as a YAML document.
 pub(super) fn write(tree: &Tree) -> String {
     let mut out = String::new();
@@ -35,8 +38,12 @@ fn map(entries: &[(String, Tree)], indent: usize, inline: bool, out: &mut String
         if index > 0 || !inline {
             out.push_str(&" ".repeat(indent));
         }
-        out.push_str(&if is_plain(key) { key.clone() } else { quoted(key) });
-        out.push(':');
+        let key = if is_plain(key) { key.clone() } else { quoted(key) };
+        if key.len() > MAX_KEY {
+            out.push_str(&format!("? {key}\n{}:", " ".repeat(indent)));
+        } else {
+            out.push_str(&format!("{key}:"));
+        }
         match tree {
             Tree::Map(entries) if !entries.is_empty() => {
                 out.push('\n');

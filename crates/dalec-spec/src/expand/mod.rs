@@ -9,6 +9,11 @@ use std::iter::Peekable;
 use std::ops::Range;
 use std::str::CharIndices;
 
+use self::pattern::PatternError;
+
+/// What looking up a name costs beside the bytes of its value.
+const LOOKUP: usize = 32;
+
 /// `${A:-${B:-...}}` deeper than this is nobody's spec.
 const MAX_DEPTH: usize = 20;
 
@@ -36,7 +41,10 @@ pub(crate) struct Broken {
     pub too_large: bool,
 }
 
-/// Expands `text` with the values that `lookup` knows; results above `limit` bytes are refused.
+/// Expands `text` with the values that `lookup` knows.
+///
+/// Every byte that is read or put together is taken from `budget`, those of a word that is dropped again included, and
+/// so are every name and every step of a pattern. It is used up when it does not suffice.
 ///
 /// # Errors
 /// [`Broken`] for an unclosed quote or brace, an unknown modifier, `${NAME:?}` without a value, a bad pattern, or a
@@ -44,16 +52,17 @@ pub(crate) struct Broken {
 pub(crate) fn expand<'v>(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<&'v str>,
-    limit: usize,
+    budget: &mut usize,
 ) -> Result<Expansion, Broken> {
     let mut lexer = Lexer {
         text,
         chars: text.char_indices().peekable(),
         lookup,
-        limit,
+        budget,
         depth: 0,
         done: Expansion::default(),
     };
+    lexer.spend(text.len(), 0)?;
     let result = lexer.until(None, false)?;
     lexer.done.text = result;
     Ok(lexer.done)
@@ -75,7 +84,7 @@ struct Lexer<'t, 'l, 'v> {
     text: &'t str,
     chars: Peekable<CharIndices<'t>>,
     lookup: &'l dyn Fn(&str) -> Option<&'v str>,
-    limit: usize,
+    budget: &'l mut usize,
     depth: usize,
     done: Expansion,
 }
@@ -85,6 +94,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
     fn until(&mut self, stop: Option<(char, usize)>, raw: bool) -> Result<String, Broken> {
         let mut result = String::new();
         while let Some(&(at, char)) = self.chars.peek() {
+            let length = result.len();
             if stop.is_some_and(|(stop, _)| stop == char) {
                 self.chars.next();
                 return Ok(result);
@@ -105,7 +115,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
                     result.push(char);
                 }
             }
-            self.check_size(&result, at)?;
+            self.spend(result.len() - length, at)?;
         }
         match stop {
             None => Ok(result),
@@ -135,6 +145,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         self.chars.next();
         let mut result = String::new();
         while let Some(&(at, char)) = self.chars.peek() {
+            let length = result.len();
             match char {
                 '"' => {
                     self.chars.next();
@@ -154,7 +165,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
                     result.push(char);
                 }
             }
-            self.check_size(&result, at)?;
+            self.spend(result.len() - length, at)?;
         }
         Err(unclosed_quote('"', open))
     }
@@ -181,7 +192,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
             return Ok("$".to_owned());
         }
         let text = &self.text[name.clone()];
-        match self.value(name) {
+        match self.value(name)? {
             Some(value) => Ok(value.to_owned()),
             None => Ok(format!("${text}")),
         }
@@ -200,7 +211,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         let name = self.name();
         let Some((at, char)) = self.chars.next() else { return Err(self.unclosed_brace(dollar)) };
         match char {
-            '}' => Ok(match self.value(name.clone()) {
+            '}' => Ok(match self.value(name.clone())? {
                 Some(value) => value.to_owned(),
                 None => self.text[dollar..=at].to_owned(),
             }),
@@ -225,7 +236,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
     ) -> Result<String, Broken> {
         let at = self.offset();
         let word = self.until(Some(('}', dollar)), matches!(modifier, '#' | '%'))?;
-        let Some(value) = self.value(name.clone()) else {
+        let Some(value) = self.value(name.clone())? else {
             if !matches!(modifier, '+' | '-' | '?' | '#' | '%') {
                 return Err(self.unknown_modifier(at - modifier.len_utf8()..at));
             }
@@ -250,16 +261,10 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
                 let longest = word.starts_with(modifier);
                 let glob = if longest { &word[1..] } else { &word };
                 let trimmed = match modifier {
-                    '#' => pattern::trim_prefix(value, glob, longest),
-                    _ => pattern::trim_suffix(value, glob, longest),
+                    '#' => pattern::trim_prefix(value, glob, longest, self.budget),
+                    _ => pattern::trim_suffix(value, glob, longest, self.budget),
                 };
-                trimmed.map_err(|error| {
-                    broken(
-                        error.to_string(),
-                        at..self.offset(),
-                        "only `*`, `?` and backslashes are special here",
-                    )
-                })
+                trimmed.map_err(|error| self.bad_pattern(error, at))
             }
             _ => Err(self.unknown_modifier(at - modifier.len_utf8()..at)),
         }
@@ -271,18 +276,12 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         let at = self.offset();
         let glob = self.until(Some(('/', dollar)), true)?;
         let replacement = self.until(Some(('}', dollar)), true)?;
-        let Some(value) = self.value(name.clone()) else {
+        let Some(value) = self.value(name.clone())? else {
             let slash = if all { "//" } else { "/" };
             return Ok(format!("${{{}{slash}{glob}/{replacement}}}", &self.text[name]));
         };
-        let part = at..self.offset();
-        match pattern::replace(value, &glob, &replacement, all, self.limit) {
-            Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(self.too_large(part)),
-            Err(error) => {
-                Err(broken(error.to_string(), part, "only `*`, `?` and backslashes are special here"))
-            }
-        }
+        pattern::replace(value, &glob, &replacement, all, self.budget)
+            .map_err(|error| self.bad_pattern(error, at))
     }
 
     /// Reads a name: letters, digits and `_`; or digits alone; or one special character.
@@ -300,14 +299,15 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         start..self.offset()
     }
 
-    fn value(&mut self, name: Range<usize>) -> Option<&'v str> {
+    fn value(&mut self, name: Range<usize>) -> Result<Option<&'v str>, Broken> {
+        self.spend(LOOKUP, name.start)?;
         let text = &self.text[name.clone()];
         let value = (self.lookup)(text);
         match value {
             Some(_) => self.done.used.push(text.to_owned()),
             None => self.done.unset.push((text.to_owned(), name)),
         }
-        value
+        Ok(value)
     }
 
     fn offset(&mut self) -> usize {
@@ -320,11 +320,26 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         if text.len() < part.len() { format!("{text}...") } else { text }
     }
 
-    fn check_size(&self, result: &str, at: usize) -> Result<(), Broken> {
-        if result.len() > self.limit { Err(self.too_large(at..at + 1)) } else { Ok(()) }
+    /// Takes `bytes`, which came from the text at `at`, from the budget.
+    fn spend(&mut self, bytes: usize, at: usize) -> Result<(), Broken> {
+        match self.budget.checked_sub(bytes) {
+            Some(rest) => *self.budget = rest,
+            None => return Err(self.too_large(at..at + 1)),
+        }
+        Ok(())
     }
 
-    fn too_large(&self, part: Range<usize>) -> Broken {
+    /// Returns `error` about the pattern from `start` up to here.
+    fn bad_pattern(&mut self, error: PatternError, start: usize) -> Broken {
+        let part = start..self.offset();
+        match error {
+            PatternError::Exhausted => self.too_large(part),
+            error => broken(error.to_string(), part, "only `*`, `?` and backslashes are special here"),
+        }
+    }
+
+    fn too_large(&mut self, part: Range<usize>) -> Broken {
+        *self.budget = 0;
         let mut part = part;
         while !self.text.is_char_boundary(part.end) {
             part.end += 1;
@@ -387,7 +402,7 @@ mod tests {
     }
 
     fn run(text: &str) -> Result<Expansion, Broken> {
-        expand(text, &value, 1000)
+        expand(text, &value, &mut 1000)
     }
 
     // SPEC-019, SPEC-020, SPEC-021: figures taken from BuildKit's lexer.
@@ -454,9 +469,68 @@ mod tests {
         assert!(run(&nested).is_err());
         let long = "$A".repeat(1000);
         assert!(run(&long).is_err_and(|broken| broken.too_large));
-        let replaced =
-            expand("${A//?/$B$B}", &|name| Some(if name == "A" { "aaaaaaaaaa" } else { "0123456789" }), 100);
+        let replaced = expand(
+            "${A//?/$B$B}",
+            &|name| Some(if name == "A" { "aaaaaaaaaa" } else { "0123456789" }),
+            &mut 100,
+        );
         assert!(replaced.is_err_and(|broken| broken.too_large));
+    }
+
+    /// What is dropped again has been put together before.
+    #[test]
+    fn dropped_words_use_up_the_budget() {
+        let long = "a".repeat(10_000);
+        let lookup = |name: &str| Some(if name == "E" { "" } else { long.as_str() });
+        for text in ["${E:+${A//?/$A}}", "${A:-${A//?/$A}}", "${A#${A//?/$A}}", "${A//?/$A}'"] {
+            let mut budget = 1 << 20;
+            let broken = expand(&text.repeat(1000), &lookup, &mut budget).expect_err(text);
+            assert!(broken.too_large, "{text}: {}", broken.message);
+            assert_eq!(budget, 0, "{text}");
+        }
+        let mut budget = 1000;
+        assert_eq!(expand("$E$E", &lookup, &mut budget).map(|expansion| expansion.text).as_deref(), Ok(""));
+        assert_eq!(budget, 1000 - "$E$E".len() - 2 * LOOKUP, "reading costs too");
+    }
+
+    /// Patterns that make other matchers try again and again.
+    #[test]
+    fn hostile_patterns_use_up_the_budget() {
+        let long = "a".repeat(10_000);
+        let stars = "*a".repeat(5_000);
+        let ones = "?".repeat(9_000);
+        for text in [format!("${{A##{stars}b}}"), format!("${{A%%{ones}b}}"), format!("${{A//{ones}b/x}}")] {
+            let mut budget = 1 << 20;
+            let broken =
+                expand(&text.repeat(1000), &|_| Some(&long), &mut budget).expect_err("a hostile text");
+            assert!(broken.too_large, "{}", broken.message);
+            assert_eq!(budget, 0);
+        }
+    }
+
+    /// Neither wildcard crosses a line break, matches do not overlap, and no empty match follows another.
+    #[test]
+    fn patterns_match_lines() {
+        let lookup = |name: &str| Some(if name == "L" { "ab\ncd" } else { "aXbXc" });
+        for (text, expected) in [
+            ("${L#*}", "ab\ncd"),
+            ("${L##*}", "\ncd"),
+            ("${L##*d}", "ab\ncd"),
+            ("${L%%*}", "ab\n"),
+            ("${L//*/x}", "x\nx"),
+            ("${L/*/x}", "x\ncd"),
+            ("${L//?/x}", "xx\nxx"),
+            ("${L///x}", "xaxbx\nxcxdx"),
+            ("${V///-}", "-a-X-b-X-c-"),
+            ("${V##**X}", "c"),
+            ("${V#**X}", "bXc"),
+            ("${V%%X*}", "a"),
+            ("${V%X*}", "aXb"),
+            ("${V//X*X/-}", "a-c"),
+        ] {
+            let expansion = expand(text, &lookup, &mut 1000).map(|expansion| expansion.text);
+            assert_eq!(expansion.as_deref(), Ok(expected), "{text}");
+        }
     }
 
     proptest! {
@@ -476,7 +550,7 @@ mod tests {
         /// What is written back means the same text.
         #[test]
         fn escaped_text_expands_to_itself(text in r#"([$ {}A\\'"]|\PC|\n){0,40}"#) {
-            let expansion = expand(&escape(&text), &value, 1000);
+            let expansion = expand(&escape(&text), &value, &mut 1000);
             prop_assert_eq!(expansion.map(|expansion| expansion.text), Ok(text));
         }
     }

@@ -12,37 +12,72 @@ use std::collections::BTreeSet;
 
 pub(crate) use self::target::unknown_targets;
 
+use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::raw::RawRoot;
-use crate::resolve::{ResolveOptions, resolve};
+use crate::resolve::{Budget, ResolveOptions, resolve};
 use crate::source_text::SourceText;
 
-/// Returns the `doubts` of loading and everything that is wrong or doubtful for any target.
-///
-/// `is_broken` tells that loading found errors, so that parts of the spec are missing.
-pub(crate) fn lint(
-    root: &RawRoot,
-    source: &SourceText,
-    doubts: &[Diagnostic],
-    is_broken: bool,
-    options: &ResolveOptions,
-) -> Vec<Diagnostic> {
-    let mut findings = Findings::default();
-    findings.extend(doubts.iter().cloned());
-    let mut used = BTreeSet::new();
-    let targets = root.targets.entries.iter().map(|entry| entry.key.value.clone());
-    for target in std::iter::once(String::new()).chain(targets) {
-        let resolved = resolve(root, source, &ResolveOptions { target, ..options.clone() });
-        findings.extend(resolved.findings);
-        findings.extend(resolved.doubts);
-        used.extend(resolved.used);
+/// What resolving all targets may take together, in the units of [`Budget`].
+const ALL_TARGETS: usize = 256 << 20;
+
+/// So many targets may be resolved however large the spec is.
+const TARGETS: usize = 64;
+
+/// What is linted.
+pub(crate) struct Lint<'a> {
+    /// The spec.
+    pub root: &'a RawRoot,
+    /// Its text.
+    pub source: &'a SourceText,
+    /// What loading found doubtful.
+    pub doubts: &'a [Diagnostic],
+    /// Whether loading found errors, so that parts of the spec are missing.
+    pub is_broken: bool,
+    /// Size of the spec with all aliases written out, in bytes.
+    pub weight: usize,
+}
+
+impl Lint<'_> {
+    /// Returns the doubts of loading and everything that is wrong or doubtful for any target.
+    pub fn run(&self, options: &ResolveOptions) -> Vec<Diagnostic> {
+        let mut findings = Findings::default();
+        findings.extend(self.doubts.iter().cloned());
+        let used = self.resolve_all(options, &mut findings);
+        findings.extend(literal_reference::check(self.root, self.source));
+        findings.extend(merge::check(self.root, self.source));
+        // What could not be read may refer to anything.
+        if !findings.has_errors() && !self.is_broken {
+            findings.extend(unused_arg::check(self.root, &used));
+        }
+        findings.into_sorted()
     }
-    findings.extend(literal_reference::check(root, source));
-    findings.extend(merge::check(root, source));
-    // What could not be read may refer to anything.
-    if !findings.has_errors() && !is_broken {
-        findings.extend(unused_arg::check(root, &used));
+
+    /// Resolves the root and every target, and returns the arguments that any of them refers to.
+    ///
+    /// Each target pays for the whole spec, so that thousands of targets of a large spec, each cheap on its own, come to
+    /// an end.
+    fn resolve_all(&self, options: &ResolveOptions, findings: &mut Findings) -> BTreeSet<String> {
+        let mut all = Budget::of(ALL_TARGETS.max(self.weight.saturating_mul(2 * TARGETS)));
+        let mut used = BTreeSet::new();
+        let targets = self.root.targets.entries.iter().map(|entry| Some(&entry.key));
+        for target in std::iter::once(None).chain(targets) {
+            if let Some(key) = target
+                && !all.spend(self.weight)
+            {
+                let message = "checking this spec for all of its targets takes too long";
+                let diagnostic = Diagnostic::error(codes::EXPANSION_BUDGET, key.span, message);
+                findings.push(diagnostic.note("this one and those below are not checked"));
+                break;
+            }
+            let target = target.map(|key| key.value.clone()).unwrap_or_default();
+            let options = ResolveOptions { target, ..options.clone() };
+            let resolved = all.lend(|budget| resolve(self.root, self.source, &options, budget));
+            findings.extend(resolved.findings);
+            findings.extend(resolved.doubts);
+            used.extend(resolved.used);
+        }
+        used
     }
-    findings.into_sorted()
 }

@@ -30,32 +30,26 @@ use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::explain::{Explanation, NoSuchField, explain};
 use crate::lint;
-use crate::resolve::{ResolveOptions, UnknownArgs, resolve};
+use crate::resolve::{Budget, ResolveOptions, UnknownArgs, resolve};
 use crate::source_text::SourceText;
 use crate::target_spec::{Frontend, TargetSpec};
 
 /// A spec as written.
 #[derive(Debug, Clone)]
 pub struct RawSpec {
-    source: SourceText,
-    root: RawRoot,
-    extensions: Vec<(String, Tree)>,
-    doubts: Vec<Diagnostic>,
-    is_broken: bool,
+    pub(crate) source: SourceText,
+    pub(crate) root: RawRoot,
+    /// The author's own keys at the top level.
+    pub(crate) extensions: Vec<(String, Tree)>,
+    /// What loading found doubtful.
+    pub(crate) doubts: Vec<Diagnostic>,
+    /// Whether loading found errors, so that parts are missing.
+    pub(crate) is_broken: bool,
+    /// Size with all aliases written out, in bytes, roughly.
+    pub(crate) weight: usize,
 }
 
 impl RawSpec {
-    /// Joins what loading gave; `is_broken` tells that it found errors.
-    pub(crate) fn new(
-        source: SourceText,
-        root: RawRoot,
-        extensions: Vec<(String, Tree)>,
-        doubts: Vec<Diagnostic>,
-        is_broken: bool,
-    ) -> Self {
-        Self { source, root, extensions, doubts, is_broken }
-    }
-
     /// Returns the text this was loaded from.
     pub fn source(&self) -> &SourceText {
         &self.source
@@ -81,7 +75,7 @@ impl RawSpec {
     /// The findings of [`load`](crate::load) are not repeated. A spec that has errors there can still be resolved to
     /// find more of them in the same run.
     pub fn resolve(&self, options: &ResolveOptions) -> (Option<TargetSpec>, Vec<Diagnostic>) {
-        let resolved = resolve(&self.root, &self.source, &self.tolerant(options));
+        let resolved = resolve(&self.root, &self.source, &self.tolerant(options), &mut Budget::default());
         let spec = resolved.spec.filter(|_| !self.is_broken).map(|mut spec| {
             spec.extensions = self.extensions.iter().cloned().collect();
             spec
@@ -113,7 +107,14 @@ impl RawSpec {
     /// Resolves the root and every target with the platforms and arguments of `options` (its target is not looked
     /// at) and adds the warnings that need the whole spec. The findings of [`load`](crate::load) are not repeated.
     pub fn lint(&self, options: &ResolveOptions) -> Vec<Diagnostic> {
-        lint::lint(&self.root, &self.source, &self.doubts, self.is_broken, &self.tolerant(options))
+        let lint = lint::Lint {
+            root: &self.root,
+            source: &self.source,
+            doubts: &self.doubts,
+            is_broken: self.is_broken,
+            weight: self.weight,
+        };
+        lint.run(&self.tolerant(options))
     }
 
     /// Returns a warning for each target that is not in `known`, the keys of the targets that exist.

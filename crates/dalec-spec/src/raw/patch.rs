@@ -37,6 +37,9 @@ pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
         }
     };
     for patched in &root.patches.entries {
+        if decoder.findings.is_full() {
+            break;
+        }
         let name = &patched.key.value;
         if root.sources.get(name).is_none() {
             decoder.report(unknown(name, patched.key.span, format!("there is no source `{name}` to patch")));

@@ -3,7 +3,7 @@
 //! These texts end up in file names, shell scripts, systemd and package control files. What could break out of
 //! one of those is refused here, so that no room downstream has to.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::codes;
 use crate::decode::{AnyText, Complaint, Rule};
@@ -116,8 +116,6 @@ rules! {
     Script: "a shell script" = AnyText::check;
     /// Command line without a shell.
     CommandLine: "a command line" code codes::COMMAND_SYNTAX = command_line;
-    /// Regular expression.
-    Pattern: "a regular expression" code codes::BAD_REGEX = pattern;
 }
 
 /// Complains about the first character of `text` for which `ok` is false.
@@ -476,6 +474,34 @@ fn command_line(text: &str) -> Checked {
             let complaint = Complaint::new(format!("this command line cannot be split into words: {error}"));
             Err(complaint.code(codes::COMMAND_SYNTAX).part(at..at + 1).help(help))
         }
+    }
+}
+
+/// Regular expression.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pattern;
+
+impl Rule for Pattern {
+    const TAKES: &'static str = "a regular expression";
+
+    const CODE: &'static str = codes::BAD_REGEX;
+
+    const COST: Option<fn(&str) -> usize> = Some(pattern_cost);
+
+    fn check(text: &str) -> Checked {
+        pattern(text)
+    }
+}
+
+/// Returns what compiling the pattern `text` costs: few characters can make megabytes of states.
+fn pattern_cost(text: &str) -> usize {
+    let fits = |limit: usize| {
+        !matches!(RegexBuilder::new(text).size_limit(limit).build(), Err(regex::Error::CompiledTooBig(_)))
+    };
+    match () {
+        () if fits(64 << 10) => 16 << 10,
+        () if fits(1 << 20) => 128 << 10,
+        () => 1 << 20,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::decode::{Decode, Decoder, Field, List, Text, object};
 use crate::diagnostic::{Diagnostic, sort};
 use crate::raw::rules::FilePattern;
 use crate::raw::signing::RawSigner;
-use crate::resolve::{ResolveOptions, Resolver};
+use crate::resolve::{Budget, ResolveOptions, Resolver};
 use crate::source_text::SourceText;
 use crate::span::Span;
 use crate::target_spec::{Signer, SourceFilter};
@@ -76,7 +76,8 @@ fn read<T: Decode, O>(
     let Some(node) = node else { return (None, found) };
     let raw: T = decoder.read(&node);
     let root = super::RawRoot::default();
-    let mut resolver = Resolver::of(&root, source, &ResolveOptions::default());
+    let mut budget = Budget::default();
+    let mut resolver = Resolver::of(&root, source, &ResolveOptions::default(), &mut budget);
     let output = make(&raw, &mut resolver, &mut decoder);
     found.extend(decoder.findings.into_sorted());
     found.extend(decoder.doubts.into_sorted());

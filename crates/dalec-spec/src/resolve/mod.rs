@@ -14,7 +14,7 @@ use self::args::{Args, is_platform};
 pub(crate) use self::args::{SOURCE_DATE_EPOCH, is_known};
 pub(crate) use self::spec::{merged, resolve, resolve_merged};
 use crate::codes;
-use crate::decode::{Rule, locate, suggest};
+use crate::decode::{Complaint, Rule, locate, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::expand;
 use crate::findings::Findings;
@@ -23,8 +23,46 @@ use crate::raw::RawRoot;
 use crate::source_text::SourceText;
 use crate::span::Span;
 
-/// Bytes that all expanded values of a spec may have together.
-const EXPANSION_BUDGET: usize = 64 << 20;
+/// What resolving may still take, in bytes that are read or put together; what costs time beside that is converted.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes: usize,
+    /// Texts that were found to follow a costly rule.
+    good: BTreeSet<(&'static str, String)>,
+}
+
+/// What resolving a spec once may take.
+const ONCE: usize = 64 << 20;
+
+impl Default for Budget {
+    /// Returns the budget of one call from outside.
+    fn default() -> Self {
+        Self::of(ONCE)
+    }
+}
+
+impl Budget {
+    /// Returns a budget of `bytes`.
+    pub fn of(bytes: usize) -> Self {
+        Self { bytes, good: BTreeSet::new() }
+    }
+
+    /// Does `work`, which may take as much as resolving once may and as there is.
+    pub fn lend<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let kept = self.bytes.saturating_sub(ONCE);
+        self.bytes -= kept;
+        let done = work(self);
+        self.bytes += kept;
+        done
+    }
+
+    /// Takes `bytes` and returns whether there were so many; otherwise nothing is left.
+    pub fn spend(&mut self, bytes: usize) -> bool {
+        let rest = self.bytes.checked_sub(bytes);
+        self.bytes = rest.unwrap_or_default();
+        rest.is_some()
+    }
+}
 
 /// What to do with arguments and references that the spec does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +95,7 @@ pub(crate) struct Resolver<'a> {
     source: &'a SourceText,
     args: Args,
     unknown_args: UnknownArgs,
-    budget: usize,
+    budget: &'a mut Budget,
     is_exhausted: bool,
     /// What is wrong.
     pub findings: Findings,
@@ -68,19 +106,21 @@ pub(crate) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Returns a resolver for `root` with the arguments of `options`.
-    pub fn of(root: &RawRoot, source: &'a SourceText, options: &ResolveOptions) -> Self {
-        Self::new(source, args::collect(&root.args, options), options.unknown_args)
-    }
-
-    fn new(source: &'a SourceText, args: Args, unknown_args: UnknownArgs) -> Self {
+    /// Returns a resolver for `root` with the arguments of `options`; what it does is taken from `budget`.
+    pub fn of(
+        root: &RawRoot,
+        source: &'a SourceText,
+        options: &ResolveOptions,
+        budget: &'a mut Budget,
+    ) -> Self {
+        let args = args::collect(&root.args, options);
         let mut findings = Findings::default();
-        args.diagnostics.iter().cloned().for_each(|diagnostic| findings.push(diagnostic));
+        findings.extend(args.diagnostics.iter().cloned());
         Self {
             source,
             args,
-            unknown_args,
-            budget: EXPANSION_BUDGET,
+            unknown_args: options.unknown_args,
+            budget,
             is_exhausted: false,
             findings,
             doubts: Findings::default(),
@@ -92,7 +132,8 @@ impl<'a> Resolver<'a> {
     pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
-        let used = expand::expand(text, &lookup, EXPANSION_BUDGET).map(|expansion| expansion.used);
+        let used =
+            expand::expand(text, &lookup, &mut Budget::default().bytes).map(|expansion| expansion.used);
         let mut names = used.unwrap_or_default();
         names.sort();
         names.dedup();
@@ -112,7 +153,7 @@ impl<'a> Resolver<'a> {
     pub fn expand<R: Rule>(&mut self, text: &str, span: Span) -> String {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
-        let expansion = match expand::expand(text, &lookup, self.budget) {
+        let expansion = match expand::expand(text, &lookup, &mut self.budget.bytes) {
             Ok(expansion) => expansion,
             Err(broken) if broken.too_large && self.is_exhausted => return String::new(),
             Err(broken) => {
@@ -126,13 +167,18 @@ impl<'a> Resolver<'a> {
                 return String::new();
             }
         };
-        self.budget -= expansion.text.len().min(self.budget);
         self.used.extend(expansion.used);
         for (name, part) in &expansion.unset {
             if self.findings.is_full() {
                 break;
             }
-            let place = locate(self.source, span, text, part.clone()).unwrap_or(span);
+            if self.unknown_args == UnknownArgs::Allow && !is_platform(name) {
+                continue;
+            }
+            // Looking for a place reads the text up to there.
+            let is_paid = self.budget.spend(part.end);
+            let place =
+                is_paid.then(|| locate(self.source, span, text, part.clone())).flatten().unwrap_or(span);
             self.unset(name, place, self.source.slice(span).starts_with('"'));
         }
         // A text with references left in it is only looked at by routing, or was reported.
@@ -140,12 +186,28 @@ impl<'a> Resolver<'a> {
             && expansion.unset.iter().all(|(name, _)| is_known(name) && !is_platform(name));
         if is_complete
             && !expansion.text.is_empty()
-            && let Err(complaint) = R::check(&expansion.text)
+            && let Err(complaint) = self.check::<R>(&expansion.text)
         {
             self.findings.push(complain(complaint, self.source, span, text, &expansion.text));
             return String::new();
         }
         R::normalize(expansion.text)
+    }
+
+    /// Checks `text` against the rule `R`; where that is costly, what was found to be good is not looked at again.
+    fn check<R: Rule>(&mut self, text: &str) -> Result<(), Complaint> {
+        let Some(cost) = R::COST else { return R::check(text) };
+        let key = (std::any::type_name::<R>(), text.to_owned());
+        if self.budget.good.contains(&key) {
+            return Ok(());
+        }
+        if !self.budget.spend(cost(text)) {
+            self.is_exhausted = true;
+            return Err(Complaint::new("checking this spec takes too long").code(codes::EXPANSION_BUDGET));
+        }
+        R::check(text)?;
+        self.budget.good.insert(key);
+        Ok(())
     }
 
     /// Reports the reference to `name`, which has no value, at `place` inside a plain or double quoted text.
@@ -154,8 +216,6 @@ impl<'a> Resolver<'a> {
             let message = format!("`{name}` must be declared under `args` to be used");
             Diagnostic::error(codes::UNDECLARED_ARG, place, message)
                 .help(format!("add `{name}:` under `args`; its value comes from the platform"))
-        } else if self.unknown_args == UnknownArgs::Allow {
-            return;
         } else if is_known(name) {
             let message = format!("`{name}` is not declared under `args`, so this reference stays as text");
             Diagnostic::warning(codes::UNRESOLVED_ARG, place, message)
@@ -178,13 +238,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// Returns `complaint` about `expanded`, which was written as `text`, as a diagnostic.
-fn complain(
-    complaint: crate::decode::Complaint,
-    source: &SourceText,
-    span: Span,
-    text: &str,
-    expanded: &str,
-) -> Diagnostic {
+fn complain(complaint: Complaint, source: &SourceText, span: Span, text: &str, expanded: &str) -> Diagnostic {
     if text == expanded {
         return complaint.at(source, span, text);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::args::SOURCE_DATE_EPOCH;
-use super::{ResolveOptions, Resolver};
+use super::{Budget, ResolveOptions, Resolver};
 use crate::decode::{Decode, Field};
 use crate::diagnostic::Diagnostic;
 use crate::raw::RawRoot;
@@ -24,9 +24,14 @@ pub(crate) struct Resolved {
     pub used: BTreeSet<String>,
 }
 
-/// Resolves `root` for the target and platform of `options`.
-pub(crate) fn resolve(root: &RawRoot, source: &SourceText, options: &ResolveOptions) -> Resolved {
-    let mut resolver = Resolver::of(root, source, options);
+/// Resolves `root` for the target and platform of `options`; what that takes is taken from `budget`.
+pub(crate) fn resolve(
+    root: &RawRoot,
+    source: &SourceText,
+    options: &ResolveOptions,
+    budget: &mut Budget,
+) -> Resolved {
+    let mut resolver = Resolver::of(root, source, options, budget);
     let spec = resolve_merged(&merged(root, options), options, &mut resolver);
     Resolved {
         spec: (!resolver.findings.has_errors()).then_some(spec),

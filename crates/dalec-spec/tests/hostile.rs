@@ -1,0 +1,94 @@
+//! Small specs that are made to take long: reading, linting and resolving each of them comes to an end soon.
+//!
+//! The fuzzer does not find these by itself. Crashes are its business; see `fuzz`.
+
+use std::fmt::Write as _;
+
+use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, SourceText, UnknownArgs, codes, load, render};
+
+/// Returns what is found in `text`, by loading, linting and resolving it for routing.
+#[track_caller]
+fn findings(text: String) -> Vec<Diagnostic> {
+    let source = SourceText::new("spec.yml", text);
+    let loaded = load(&source);
+    let mut findings = loaded.diagnostics;
+    if let Some(raw) = loaded.raw {
+        findings.extend(raw.lint(&ResolveOptions::default()));
+        let routing = ResolveOptions { unknown_args: UnknownArgs::Allow, ..ResolveOptions::default() };
+        findings.extend(raw.resolve(&routing).1);
+    }
+    assert!(!render(&source, &findings, RenderOptions::default()).contains('\t'));
+    findings
+}
+
+#[track_caller]
+fn check_gives(text: String, code: &str) {
+    let findings = findings(text);
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.contains(&code), "{codes:?}");
+}
+
+/// Returns `count` lines made by `line`.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).fold(String::new(), |mut text, index| {
+        let _ = writeln!(text, "{}", line(index));
+        text
+    })
+}
+
+/// Returns a spec with the argument `A` of 7 kB, the empty `E`, and `text` in the environment of the build.
+fn with_args(text: &str) -> String {
+    format!("args:\n  A: {}\n  E: ''\nbuild:\n  env:\n    X: &x \"{text}\"\n", "a".repeat(7000))
+}
+
+#[test]
+fn dropped_expansions_are_paid_for() {
+    check_gives(with_args(&"${E:+${A//?/$A}}".repeat(3000)), codes::EXPANSION_BUDGET);
+}
+
+#[test]
+fn patterns_are_paid_for() {
+    let again = lines(1800, |index| format!("    x{index}: *x"));
+    let pattern = |pattern: String| with_args(&format!("${{A##{pattern}b}}")) + &again;
+    check_gives(pattern("*a".repeat(1500)), codes::EXPANSION_BUDGET);
+    findings(pattern("?".repeat(3000)));
+}
+
+#[test]
+fn targets_share_one_budget() {
+    let targets = format!("targets:\n{}", lines(2500, |index| format!("  t{index}: {{}}")));
+    check_gives(with_args(&"$A".repeat(5000)) + &targets, codes::EXPANSION_BUDGET);
+    let env = lines(2000, |index| format!("    X{index}: a"));
+    check_gives(format!("build:\n  env:\n{env}{targets}"), codes::EXPANSION_BUDGET);
+}
+
+#[test]
+fn unset_names_are_not_looked_for_in_vain() {
+    let aliases = lines(200, |index| format!("    x{index}: *x"));
+    findings(format!("build:\n  env:\n    X: &x '{}'\n{aliases}", "$Z".repeat(15_000)));
+    let few = format!("{}{}", " ".repeat(30_000), "$Z".repeat(100));
+    findings(format!("build:\n  env:\n    X: &x '{few}'\n{aliases}"));
+}
+
+#[test]
+fn suggestions_are_for_people() {
+    // Looking for the nearest of two names takes a table of all pairs of their characters.
+    let name = "A".repeat(10_000);
+    let env = lines(190, |index| format!("    X{index}: ${{{name}{index}}}"));
+    check_gives(format!("args:\n  ? {name}\n  : b\nbuild:\n  env:\n{env}"), codes::UNDECLARED_ARG);
+    let sources = lines(1500, |index| format!("  y{index}: {{context: {{}}}}"));
+    let patches = lines(1500, |index| format!("  s{index}: [{{source: x{index}}}]"));
+    check_gives(format!("sources:\n{sources}patches:\n{patches}"), codes::TOO_MANY_FINDINGS);
+}
+
+#[test]
+fn regular_expressions_are_paid_for() {
+    let spec = |patterns: &str| format!("tests:\n- files:\n    /a:\n      matches:\n{patterns}");
+    let large = |index: usize| format!("      - '\\\\w{{190}}{index}'");
+    check_gives(spec(&lines(2500, large)), codes::EXPANSION_BUDGET);
+    // The same one again costs nothing, here or for other targets.
+    let again = lines(3000, |_| "      - *a".to_owned());
+    let targets = lines(100, |index| format!("  t{index}: {{}}"));
+    let found = findings(spec(&format!("      - &a '\\\\w{{190}}'\n{again}targets:\n{targets}")));
+    assert!(found.is_empty(), "{found:?}");
+}

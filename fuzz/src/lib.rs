@@ -1,0 +1,114 @@
+//! What must hold for any bytes that are given as a spec or as a command line.
+//!
+//! Only the public interface of `dalec-spec` is used, and nothing of the fuzzer: a test of `dalec-spec` includes this
+//! file to replay the corpus with the stable compiler. Each function panics when something does not hold.
+
+use dalec_spec::span::Span;
+use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::{
+    Diagnostic, RawSpec, RenderOptions, ResolveOptions, SourceText, UnknownArgs, has_errors, render,
+    render_json, to_json, to_yaml,
+};
+
+/// Targets that are resolved one by one; linting resolves them all.
+const TARGETS: usize = 3;
+
+/// Loads `bytes` as a spec, lints and resolves it, prints the findings, and loads again what it resolves to.
+///
+/// # Panics
+/// When a finding points outside of the text or between the bytes of a character, or when a resolved spec cannot be
+/// written and read again.
+pub fn load(bytes: &[u8]) {
+    let Ok(source) = SourceText::from_bytes("spec.yml", bytes.to_vec()) else { return };
+    let loaded = dalec_spec::load(&source);
+    show(&source, &loaded.diagnostics);
+    let Some(raw) = loaded.raw else {
+        assert!(has_errors(&loaded.diagnostics), "there is no spec, and nobody says why");
+        return;
+    };
+    show(&source, &raw.lint(&ResolveOptions::default()));
+    let routing = ResolveOptions { unknown_args: UnknownArgs::Allow, ..ResolveOptions::default() };
+    show(&source, &raw.resolve(&routing).1);
+    for target in std::iter::once("").chain(raw.target_keys()).take(1 + TARGETS) {
+        let options = ResolveOptions { target: target.to_owned(), ..ResolveOptions::default() };
+        let (spec, findings) = raw.resolve(&options);
+        show(&source, &findings);
+        let is_broken = has_errors(&loaded.diagnostics) || has_errors(&findings);
+        assert_eq!(spec.is_none(), is_broken, "a spec comes exactly where there are no errors");
+        if let Some(spec) = spec {
+            check_round_trip(&spec, &options);
+        }
+    }
+}
+
+/// Prints `findings` in every form, and checks where they point.
+fn show(source: &SourceText, findings: &[Diagnostic]) {
+    for finding in findings {
+        let labels = finding.labels.iter().map(|label| label.span);
+        for Span { start, end } in finding.span.into_iter().chain(labels) {
+            assert!(
+                source.text().get(start..end).is_some(),
+                "{start}..{end} is no part of the text: {finding:?}"
+            );
+        }
+    }
+    for color in [false, true] {
+        let text = render(source, findings, RenderOptions { color, width: None });
+        assert_eq!(text.is_empty(), findings.is_empty(), "every finding is shown");
+    }
+    let entries = render_json(source, findings);
+    assert!(entries.as_array().is_some_and(|entries| entries.is_empty() == findings.is_empty()));
+}
+
+/// Checks that `spec`, written as YAML and as JSON, means the same again.
+fn check_round_trip(spec: &TargetSpec, options: &ResolveOptions) {
+    let written = to_yaml(spec);
+    for text in [written.clone(), to_json(spec).to_string()] {
+        let source = SourceText::new("resolved.yml", text);
+        let loaded = dalec_spec::load(&source);
+        let mut findings = loaded.diagnostics;
+        let resolve = |raw: RawSpec| raw.resolve(options);
+        let (again, more) = loaded.raw.map(resolve).unwrap_or_default();
+        findings.extend(more);
+        let shown = || format!("{}\n{}", render(&source, &findings, RenderOptions::default()), source.text());
+        let again = again.unwrap_or_else(|| panic!("what was written does not load:\n{}", shown()));
+        assert_eq!(to_yaml(&again), written, "what was written means something else:\n{}", shown());
+    }
+}
+
+/// Splits `bytes` as a command line, and splits the words again after quoting them.
+///
+/// # Panics
+/// When an error does not point at a quote or backslash, or when quoted words come out differently.
+pub fn shlex(bytes: &[u8]) {
+    let Ok(line) = std::str::from_utf8(bytes) else { return };
+    match dalec_spec::shlex::split(line) {
+        Ok(words) => {
+            assert!(
+                words.iter().map(String::len).sum::<usize>() <= line.len(),
+                "words hold what is not there"
+            );
+            for quote in [single_quoted, double_quoted, backslashed] {
+                let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+                assert_eq!(dalec_spec::shlex::split(&quoted.join(" ")).as_ref(), Ok(&words));
+            }
+        }
+        Err(error) => {
+            let blamed = line.get(error.at()..).and_then(|rest| rest.chars().next());
+            assert!(matches!(blamed, Some('\'' | '"' | '\\')), "{error:?} blames {blamed:?}");
+        }
+    }
+}
+
+fn single_quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn double_quoted(word: &str) -> String {
+    format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\""))
+}
+
+fn backslashed(word: &str) -> String {
+    let escaped: String = word.chars().flat_map(|char| ['\\', char]).collect();
+    if word.is_empty() { "''".to_owned() } else { escaped }
+}
