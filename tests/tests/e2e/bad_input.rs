@@ -37,6 +37,21 @@ fn undeclared_argument() {
     project.build(TARGET).args(["--build-arg", "NOPE=1"]).fails(2).says(&["NOPE"]);
 }
 
+/// What the language has and no target builds yet is said when it is built, before anything is looked up.
+#[test]
+fn not_built_yet() {
+    let commit = "3f786850e387550fdab836ed7e6dc881de23001b";
+    let git =
+        format!("  more:\n    git: {{url: \"https://git.example/more\", commit: {commit}}}\nartifacts:");
+    let spec = script("not-built-yet", "").replace("artifacts:", &git)
+        + "package_config:\n  signer: {image: registry.example/signer}\n";
+    refused(
+        &spec,
+        2,
+        &["this version of dalec cannot build git sources and signed packages", "spec.yml:", "git:"],
+    );
+}
+
 #[test]
 fn missing_artifact() {
     let spec = script("missing-artifact", "    bin/not-built: {}\n");

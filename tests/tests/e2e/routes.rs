@@ -65,6 +65,15 @@ fn the_bare_target_builds_packages() {
     assert_eq!(project.output(".deb").file_name().unwrap(), "bare_1.0.0-debian12u1_all.deb");
 }
 
+/// `dir` is where the steps of a test start; otherwise that is the image's working directory.
+#[test]
+fn tests_start_where_they_say() {
+    let tests = "tests:\n  - name: dir\n    dir: /usr/share\n    steps:\n      - command: pwd\n        stdout:\n          \
+                 equals: \"/usr/share\\n\"\n  - name: no dir\n    steps:\n      - command: pwd\n        stdout:\n          \
+                 equals: \"/\\n\"\n";
+    Project::new(&script("directories", tests)).build("bookworm/deb").succeeds();
+}
+
 #[test]
 fn several_sources_patches_and_overrides_come_together() {
     let spec = script(
