@@ -667,12 +667,17 @@ license: MIT
         check(
             "a: [ # dalec: allow unused-arg\n",
             expect![[r#"
-            error[yaml-syntax]: not YAML: while parsing a flow mapping, did not find expected ',' or '}'
-             --> spec.yml:4:8
-              |
-            4 | version: 1.0.0
-              |        ^
-        "#]],
+                error[yaml-syntax]: a comma or the closing bracket is missing before this
+                 --> spec.yml:4:8
+                  |
+                1 | a: [ # dalec: allow unused-arg
+                  |    - opened here
+                ...
+                4 | version: 1.0.0
+                  |        ^
+                  |
+                  = help: close the bracket, put a comma between the entries, or put the value in quotes
+            "#]],
         );
     }
 

@@ -33,7 +33,8 @@ pub(crate) fn parse(source: &SourceText) -> (Option<Node>, Vec<Diagnostic>) {
         let (event, span) = match event {
             Ok((event, span)) => (event, span),
             Err(error) => {
-                builder.findings.push(syntax_error::describe(source, &error));
+                let open = builder.open_bracket();
+                builder.findings.push(syntax_error::describe(source, &error, open));
                 return (None, builder.findings.into_sorted());
             }
         };
@@ -120,7 +121,11 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::UnresolvedAlias(name) => {
                 let message = format!("the alias `*{name}` has no anchor `&{name}` before it");
-                let help = format!("put `&{name}` before the value that is meant, above this line");
+                let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+                let help = match is_word {
+                    true => format!("put `&{name}` before the value that is meant, above this line"),
+                    false => format!("write '*{name}' in quotes if it is meant as text"),
+                };
                 self.findings.push(Diagnostic::error(codes::UNKNOWN_ANCHOR, span, message).help(help));
                 self.add(null(span))
             }
@@ -152,7 +157,8 @@ impl<'a> Builder<'a> {
     fn open(&mut self, open: Open, anchor: usize, tag: Option<Tag>, span: Span) -> Step {
         if self.frames.len() >= MAX_DEPTH {
             let message = format!("this is nested more than {MAX_DEPTH} levels deep");
-            return Err(Box::new(Diagnostic::error(codes::NESTED_TOO_DEEP, self.first_char(span), message)));
+            let diagnostic = Diagnostic::error(codes::NESTED_TOO_DEEP, self.first_char(span), message);
+            return Err(Box::new(diagnostic.help("look for brackets that are opened and not closed")));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, Anchor::Open(span));
@@ -188,7 +194,8 @@ impl<'a> Builder<'a> {
                     format!("`{}` stands inside the value that it repeats", self.source.slice(span));
                 let label = self.first_char(*open);
                 let diagnostic = Diagnostic::error(codes::ALIAS_CYCLE, span, message)
-                    .label(label, "the repeated value begins here");
+                    .label(label, "the repeated value begins here")
+                    .help("write out what is needed here, or put the anchor on a smaller value");
                 return Err(Box::new(diagnostic));
             }
             // The parser resolves names to anchors it has announced; an unknown one would be its bug.
@@ -197,9 +204,17 @@ impl<'a> Builder<'a> {
         let depth = self.frames.len() + node.value.depth;
         if depth > MAX_DEPTH {
             let message = format!("with this alias the text is nested more than {MAX_DEPTH} levels deep");
-            return Err(Box::new(Diagnostic::error(codes::NESTED_TOO_DEEP, span, message)));
+            let diagnostic = Diagnostic::error(codes::NESTED_TOO_DEEP, span, message);
+            return Err(Box::new(diagnostic.help("repeat less here, or write the value out")));
         }
         self.add(node)
+    }
+
+    /// Returns the place of the innermost bracket that is not closed yet.
+    fn open_bracket(&self) -> Option<usize> {
+        let rest = |start: usize| self.source.text().get(start..).unwrap_or_default();
+        let is_bracket = |start: &usize| rest(*start).starts_with(['[', '{']);
+        self.frames.iter().rev().map(|frame| frame.start).find(is_bracket)
     }
 
     fn define(&mut self, anchor: usize, value: &Arc<Value>) {
