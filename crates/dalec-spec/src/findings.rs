@@ -23,7 +23,8 @@ impl Findings {
         if self.list.len() >= MAX_FINDINGS {
             self.cut = true;
             let message = format!("there are more than {MAX_FINDINGS} findings; the others are not shown");
-            self.list.push(Diagnostic::error_outside(codes::TOO_MANY_FINDINGS, message));
+            let diagnostic = Diagnostic::error_outside(codes::TOO_MANY_FINDINGS, message);
+            self.list.push(diagnostic.help("correct the first ones and check again"));
             return;
         }
         self.list.push(diagnostic);

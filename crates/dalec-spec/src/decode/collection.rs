@@ -9,10 +9,11 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::expand;
+use crate::raw::hints;
 use crate::resolve::Resolver;
 use crate::shape::{Shape, TextShape};
 use crate::span::{Span, Spanned};
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Kind, Node, Scalar, Style};
 
 /// A list; absent and null are the empty list. A target's entries come after the root's.
 #[derive(Debug, Clone)]
@@ -39,14 +40,28 @@ impl<T: Decode> Decode for List<T> {
                 Self { items, span: node.span() }
             }
             _ if node.is_null() => Self::default(),
-            Kind::Scalar(_) => {
+            Kind::Scalar(scalar) => {
                 let line = decoder.source.slice(decoder.first_line(node.span()));
-                let help = format!("write `[{line}]`, or one entry per line after `- `");
+                let needs_quotes =
+                    scalar.style != Style::Quoted && scalar.text.contains([',', '[', ']', '{', '}', '\n']);
+                let help = match T::shape() {
+                    Shape::Object(object) => {
+                        format!("begin each entry with `- `: {}", hints::shape(object().name))
+                    }
+                    _ if needs_quotes => {
+                        "write it as an entry of a list: put `- ` before it, on the next line".to_owned()
+                    }
+                    _ => format!("write `[{line}]`, or one entry per line after `- `"),
+                };
                 decoder.wrong_type(node, Self::TAKES, Some(help));
                 Self::default()
             }
             Kind::Mapping(_) => {
-                decoder.wrong_type(node, Self::TAKES, Some("put `- ` before the entry".to_owned()));
+                let help = match T::shape() {
+                    Shape::Text(text) => format!("write one entry per line after `- `, each {}", text.takes),
+                    _ => "put `- ` before the entry".to_owned(),
+                };
+                decoder.wrong_type(node, Self::TAKES, Some(help));
                 Self::default()
             }
         }
@@ -129,7 +144,7 @@ impl<T: Decode, K: Rule> Decode for Map<T, K> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let Kind::Mapping(entries) = &node.value.kind else {
             if !node.is_null() {
-                decoder.wrong_type(node, Self::TAKES, Some("write `key: value` lines below it".to_owned()));
+                decoder.wrong_type(node, Self::TAKES, Some(as_mapping(node)));
             }
             return Self::default();
         };
@@ -202,12 +217,28 @@ impl<T: Field, K: Rule> Field for Map<T, K> {
     }
 }
 
+/// Returns how `node`, which is no mapping, is written as one.
+fn as_mapping(node: &Node) -> String {
+    let first = match &node.value.kind {
+        Kind::Sequence(nodes) => nodes.first(),
+        _ => None,
+    };
+    match (first, first.and_then(Node::scalar)) {
+        (Some(_), None) => "write the entries without `- ` or `[...]`, each key once".to_owned(),
+        (_, Some(Scalar { text, .. })) if text.lines().count() == 1 => match text.split_once('=') {
+            Some((key, value)) => format!("write each entry as a key with its value: `{key}: {value}`"),
+            None => format!("write each entry as a key: `{text}:`"),
+        },
+        _ => "write `key: value` lines below it".to_owned(),
+    }
+}
+
 /// Reads a key of the author's choice and checks it.
 pub(super) fn key<K: Rule>(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
     let span = node.span();
     let Some(scalar) = node.scalar().filter(|_| !node.is_null()) else {
         let message = format!("a key must be text, not {}", node.describe());
-        decoder.report(Diagnostic::error(codes::WRONG_TYPE, span, message));
+        decoder.report(Diagnostic::error(codes::WRONG_TYPE, span, message).help("put the key in quotes"));
         return None;
     };
     if K::EXPANDED_KEY && scalar.text.contains('$') {

@@ -30,9 +30,9 @@ impl Decode for Flag {
             Some((_, text)) => match text.to_ascii_lowercase().as_str() {
                 "yes" | "on" | "y" | "1" => Some("write true".to_owned()),
                 "no" | "off" | "n" | "0" => Some("write false".to_owned()),
-                _ => None,
+                _ => Some("write true or false, without quotes".to_owned()),
             },
-            None => None,
+            None => Some("write true or false".to_owned()),
         };
         decoder.wrong_type(node, Self::TAKES, help);
         Self { value: false, span }

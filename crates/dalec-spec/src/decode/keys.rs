@@ -15,7 +15,8 @@ pub(super) fn report_unknown<T: Object>(node: &Node, decoder: &mut Decoder<'_>) 
     }
     let Some(key) = node.scalar().map(|scalar| scalar.text.as_str()) else {
         let message = format!("a key of {} must be text, not {}", T::NAME, node.describe());
-        decoder.report(Diagnostic::error(codes::WRONG_TYPE, node.span(), message));
+        decoder
+            .report(Diagnostic::error(codes::WRONG_TYPE, node.span(), message).help("put the key in quotes"));
         return;
     };
     let message = format!("unknown key `{key}` in {}", T::NAME);

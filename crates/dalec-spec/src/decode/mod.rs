@@ -171,12 +171,6 @@ impl<'a> Decoder<'a> {
         self.key.take().map_or(span, |key| key.join(span))
     }
 
-    /// Adds an error at `span`.
-    pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> &mut Self {
-        self.report(Diagnostic::error(code, span, message));
-        self
-    }
-
     /// Adds a finding, with the aliases that led to its place.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         let diagnostic = self.with_alias(diagnostic);

@@ -10,6 +10,9 @@ use crate::shape::Shape;
 use crate::span::Span;
 use crate::yaml::{Node, Style};
 
+/// How permissions are written.
+const OCTAL: &str = "write the bits in octal: 0755 is rwxr-xr-x";
+
 /// Permission bits.
 ///
 /// `0644`, `0o644`, `"0644"` and `0x1a4` are what they look like; upstream reads the quoted one in decimal.
@@ -25,23 +28,17 @@ impl Decode for Mode {
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let Some(scalar) = node.scalar() else {
-            decoder.wrong_type(node, Self::TAKES, None);
+            decoder.wrong_type(node, Self::TAKES, Some(OCTAL.to_owned()));
             return Self::default();
         };
         let Some(number) = integer(&scalar.text) else {
-            decoder.wrong_type_shown(
-                node,
-                Self::TAKES,
-                Some("write the bits in octal: 0755 is rwxr-xr-x".to_owned()),
-            );
+            decoder.wrong_type_shown(node, Self::TAKES, Some(OCTAL.to_owned()));
             return Self::default();
         };
         let Some(bits) = u32::try_from(number).ok().filter(|bits| *bits <= 0o7777) else {
             let message = format!("permissions go from 0 to 07777, so they cannot be `{}`", scalar.text);
-            decoder.report(decimal_help(
-                Diagnostic::error(codes::INVALID_VALUE, node.span(), message),
-                &scalar.text,
-            ));
+            let diagnostic = Diagnostic::error(codes::INVALID_VALUE, node.span(), message);
+            decoder.report(decimal_help(diagnostic.help(OCTAL), &scalar.text));
             return Self::default();
         };
         if scalar.text.starts_with(|char| matches!(char, '1'..='9')) {

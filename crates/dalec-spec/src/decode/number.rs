@@ -2,6 +2,7 @@
 
 use super::{Decode, Decoder, Field, Tracer, Wording};
 use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::resolve::Resolver;
 use crate::shape::Shape;
@@ -29,12 +30,13 @@ impl<const DEFAULT: u32> Decode for Number<DEFAULT> {
             return Self::default();
         }
         let Some(number) = node.scalar().and_then(|scalar| whole(&scalar.text)) else {
-            decoder.wrong_type_shown(node, Self::TAKES, None);
+            decoder.wrong_type_shown(node, Self::TAKES, Some(format!("write a number, such as {DEFAULT}")));
             return Self::default();
         };
         let Ok(number) = u32::try_from(number) else {
             let message = format!("{} takes a number from 0 to {}, not {number}", decoder.place(), u32::MAX);
-            decoder.error(codes::INVALID_VALUE, node.span(), message);
+            let help = if number < 0 { "write 0 or more" } else { "write a smaller number" };
+            decoder.report(Diagnostic::error(codes::INVALID_VALUE, node.span(), message).help(help));
             return Self::default();
         };
         Self { value: number, span: node.span() }

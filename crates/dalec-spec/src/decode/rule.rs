@@ -105,7 +105,10 @@ pub(crate) struct AnyText;
 impl Rule for AnyText {
     fn check(text: &str) -> Result<(), Complaint> {
         match text.find('\0') {
-            Some(at) => Err(Complaint::new("the text holds a NUL character").part(at..at + 1)),
+            Some(at) => {
+                let complaint = Complaint::new("the text holds a NUL character").part(at..at + 1);
+                Err(complaint.help("remove it: no file, script or environment can hold it"))
+            }
             None => Ok(()),
         }
     }

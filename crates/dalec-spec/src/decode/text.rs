@@ -166,15 +166,27 @@ impl<R: Rule, D: Fallback> Field for Template<R, D> {
 
 fn text(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
     let Some(scalar) = node.scalar() else {
-        let help = one_line(node).map(|line| format!("write one text: `{line}`"));
+        let help = match &node.value.kind {
+            Kind::Mapping(_) if decoder.source.slice(node.span()).starts_with('{') => Some(
+                "put it in quotes if it is meant as text; an argument is written as `${NAME}`".to_owned(),
+            ),
+            Kind::Mapping(_) => Some("write the text behind the colon, or below it after `|`".to_owned()),
+            _ => one_line(node).map(|line| format!("write one text: `{line}`")),
+        };
         decoder.wrong_type(node, "text", help);
         return None;
     };
     if let Some(tag) =
         node.value.tag.as_ref().filter(|tag| !matches!(tag.core.as_deref(), Some("str" | "null")))
     {
-        let message = "this tag has no effect; the text is taken as it is written";
-        decoder.doubt(Diagnostic::warning(codes::UNKNOWN_TAG, tag.span, message).help("remove it"));
+        let (message, help) = match scalar.text.is_empty() {
+            false => ("this tag has no effect; the text is taken as it is written", "remove it"),
+            true => (
+                "this is a tag with nothing behind it, so the text is empty",
+                "put it in quotes if the `!` belongs to a text, or remove it",
+            ),
+        };
+        decoder.doubt(Diagnostic::warning(codes::UNKNOWN_TAG, tag.span, message).help(help));
     }
     if node.is_null() {
         return Some(Spanned::new(String::new(), node.span()));

@@ -329,9 +329,9 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         Ok(())
     }
 
-    /// Returns `error` about the pattern from `start` up to here.
+    /// Returns `error` about the pattern from `start` up to the brace that was read last.
     fn bad_pattern(&mut self, error: PatternError, start: usize) -> Broken {
-        let part = start..self.offset();
+        let part = start..self.offset() - 1;
         match error {
             PatternError::Exhausted => self.too_large(part),
             error => broken(error.to_string(), part, "only `*`, `?` and backslashes are special here"),
@@ -353,7 +353,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
     fn unclosed_brace(&self, dollar: usize) -> Broken {
         let part = dollar..self.text.len();
         let message = format!("`{}` is never closed: `}}` is missing", self.head(&part));
-        broken(message, part, "write `\\$` where a plain `$` is meant")
+        broken(message, part, "add the `}`, or write `\\$` for a plain `$`")
     }
 
     fn no_name(&mut self, dollar: usize) -> Broken {
@@ -361,7 +361,7 @@ impl<'t, 'v> Lexer<'t, '_, 'v> {
         broken(
             "there is no argument name after `${`".to_owned(),
             part,
-            "write `\\$` where a plain `$` is meant",
+            "write `${NAME}`, or `\\$` for a plain `$`",
         )
     }
 

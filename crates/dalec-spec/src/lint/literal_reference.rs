@@ -57,7 +57,9 @@ fn is_expanded_by_others(path: &[PathStep], text: &str) -> bool {
 fn help(path: &[PathStep], name: &str) -> String {
     match path.last() {
         Some(PathStep::Key(key)) if key == "command" => {
-            format!("no shell reads this command; put `{name}: ${{{name}}}` under `env` and use `sh -c`")
+            format!(
+                "no shell runs this command: put `{name}: ${{{name}}}` under `env` and write `sh -c '...'`"
+            )
         }
         _ => "write the text itself".to_owned(),
     }

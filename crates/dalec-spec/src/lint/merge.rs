@@ -38,8 +38,8 @@ pub(super) fn check(root: &RawRoot, source: &SourceText) -> Vec<Diagnostic> {
                     format!("upstream Dalec takes the empty list as not given: the root's `{name}` stays");
                 found.push(Diagnostic::warning(codes::UPSTREAM_DIFFERS, packages.span, message).help(
                     match even_as_mapping {
-                        true => "there is no way to clear the list there",
-                        false => "write `{}`, which clears the list there too",
+                        true => "upstream Dalec has no way to clear this list",
+                        false => "write `{}`, which clears the list in upstream Dalec as well",
                     },
                 ));
             }

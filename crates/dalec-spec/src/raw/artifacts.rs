@@ -249,7 +249,9 @@ fn check_capability(capability: &mut RawCapability, decoder: &mut Decoder<'_>) {
         let message = format!("`{}` is in no set, so the file does not get it", capability.name.value);
         let diagnostic = Diagnostic::warning(codes::NO_EFFECT, span, message);
         decoder.doubt(
-            diagnostic.help("add `permitted: true`, and `effective: true` for programs that do not ask"),
+            diagnostic.help(
+                "add `permitted: true`; also `effective: true` unless the program switches it on itself",
+            ),
         );
     }
 }

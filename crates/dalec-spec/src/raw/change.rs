@@ -38,21 +38,22 @@ impl Decode for Day {
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let Some(scalar) = node.scalar() else {
-            decoder.wrong_type(node, Self::TAKES, None);
+            decoder.wrong_type(node, Self::TAKES, Some("write `date: 2026-01-31`".to_owned()));
             return Self::default();
         };
         let date = parse(&scalar.text);
         if date.is_none() {
             let (message, help) = match is_shaped(&scalar.text) {
-                true => (format!("there is no day `{}` in the calendar", scalar.text), None),
+                true => (
+                    format!("there is no day `{}` in the calendar", scalar.text),
+                    "dates are written year-month-day; check that the month has such a day",
+                ),
                 false => (
                     format!("`{}` is no date", scalar.text),
-                    Some("write year, month and day with all digits: 2026-01-31"),
+                    "write year, month and day with all digits, and nothing else: 2026-01-31",
                 ),
             };
-            let mut diagnostic = Diagnostic::error(codes::INVALID_VALUE, node.span(), message);
-            diagnostic.help = help.map(str::to_owned);
-            decoder.report(diagnostic);
+            decoder.report(Diagnostic::error(codes::INVALID_VALUE, node.span(), message).help(help));
         }
         Self { date, span: node.span() }
     }

@@ -61,12 +61,16 @@ object! {
 pub(crate) struct RawVolume;
 
 impl Decode for RawVolume {
-    const TAKES: &'static str = "no settings";
+    const TAKES: &'static str = "`{}`";
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let is_empty = matches!(&node.value.kind, Kind::Mapping(entries) if entries.is_empty());
         if !node.is_null() && !is_empty {
-            decoder.wrong_type(node, Self::TAKES, Some("leave it empty, or write `{}`".to_owned()));
+            decoder.wrong_type(
+                node,
+                Self::TAKES,
+                Some("a volume has no settings: leave it empty".to_owned()),
+            );
         }
         Self
     }

@@ -43,6 +43,15 @@ impl Packages {
         let mut entries = Vec::new();
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for node in nodes {
+            if let Kind::Mapping(_) = &node.value.kind {
+                let message = "a list of packages holds names only, not a mapping";
+                let span = decoder.first_line(node.span());
+                let diagnostic = Diagnostic::error(codes::WRONG_TYPE, span, message);
+                decoder.report(
+                    diagnostic.help("leave out the `- ` or `[...]`: in a mapping, names have versions"),
+                );
+                continue;
+            }
             let name: Text<Dependency> = decoder.read_list_item(node);
             if let Some(first) = seen.get(&name.value) {
                 let message = format!("the package `{}` is listed twice", name.value);
@@ -162,7 +171,7 @@ fn doubt_recommended(dependencies: &RawDependencies, decoder: &mut Decoder<'_>) 
         if let Some(needed) = runtime.place_of(&entry.key.value) {
             let message = format!("`{}` is needed at run time anyway", entry.key.value);
             let diagnostic = Diagnostic::warning(codes::DUPLICATE_ENTRY, entry.key.span, message);
-            decoder.doubt(diagnostic.label(needed, "needed here").help("keep one of them"));
+            decoder.doubt(diagnostic.label(needed, "needed here").help("remove it here"));
         }
     }
 }

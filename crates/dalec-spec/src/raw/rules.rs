@@ -69,7 +69,7 @@ rules! {
     /// Name of a file in an inline directory.
     FileName: "the name of a file" like "^[^/]+$" = file_name;
     /// Key of a target.
-    TargetKey: "the key of a target" like "^[^/]+$" = file_name;
+    TargetKey: "the key of a target" like "^[^/]+$" = target_key;
     /// Name of a user or group, or its number.
     Account: "the name of a user or group, or a number" like "^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*[$]?)$" = account;
     /// Name of a user or group to create.
@@ -110,7 +110,7 @@ rules! {
     CacheKey: "a name" = |text| characters(
         text,
         |char| !char.is_control(),
-        |what| Complaint::new(format!("the name of a cache cannot hold {what}")),
+        |what| Complaint::new(format!("the name of a cache cannot hold {what}")).help("remove it"),
     );
     /// Shell script.
     Script: "a shell script" = AnyText::check;
@@ -212,7 +212,7 @@ fn line(text: &str) -> Checked {
         |char| !char.is_control(),
         |what| {
             Complaint::new(format!("this text must fit on one line, but holds {what}"))
-                .help("long texts belong in `description`")
+                .help("write it on one line; long texts belong in `description`")
         },
     )
 }
@@ -221,7 +221,7 @@ fn prose(text: &str) -> Checked {
     characters(
         text,
         |char| matches!(char, '\n' | '\t') || !char.is_control(),
-        |what| Complaint::new(format!("this text cannot hold {what}")),
+        |what| Complaint::new(format!("this text cannot hold {what}")).help("remove it"),
     )
 }
 
@@ -233,7 +233,8 @@ fn dependency(text: &str) -> Checked {
             .help("versions stand in the value: `name: {version: [\">= 1.2\"]}`")
     })?;
     if text.starts_with('-') || text.trim() != text {
-        return Err(Complaint::new(format!("`{text}` is no package name")));
+        return Err(Complaint::new(format!("`{text}` is no package name"))
+            .help("begin it with a letter or a digit, without blanks around it"));
     }
     Ok(())
 }
@@ -248,7 +249,9 @@ fn constraint(text: &str) -> Checked {
 
 fn word(text: &str, what: &str, punctuation: &str) -> Checked {
     let ok = |char: char| char.is_ascii_alphanumeric() || punctuation.contains(char);
-    characters(text, ok, |found| Complaint::new(format!("{what} cannot hold {found}")))
+    let marks: Vec<String> = punctuation.chars().map(|char| format!("`{char}`")).collect();
+    let help = format!("use only letters, digits and these: {}", marks.join(" "));
+    characters(text, ok, |found| Complaint::new(format!("{what} cannot hold {found}")).help(help.as_str()))
 }
 
 fn env_name(text: &str) -> Checked {
@@ -257,11 +260,14 @@ fn env_name(text: &str) -> Checked {
             .help("use letters, digits and `_`")
     };
     if text.is_empty() {
-        return Err(Complaint::new("the name of a variable is missing"));
+        return Err(
+            Complaint::new("the name of a variable is missing").help("write the name, or remove the entry")
+        );
     }
     characters(text, |char| char.is_ascii_alphanumeric() || char == '_', complain)?;
     if text.starts_with(|char: char| char.is_ascii_digit()) {
-        return Err(Complaint::new("the name of a variable cannot begin with a digit").part(0..1));
+        let complaint = Complaint::new("the name of a variable cannot begin with a digit").part(0..1);
+        return Err(complaint.help("put a letter or `_` before it"));
     }
     Ok(())
 }
@@ -274,25 +280,33 @@ fn env_entry(text: &str) -> Checked {
 }
 
 fn file_name(text: &str) -> Checked {
+    component(text, "a file name", "write the name alone: there are no directories here")
+}
+
+fn target_key(text: &str) -> Checked {
+    component(text, "the key of a target", "write the part before the first `/`, such as `bookworm`")
+}
+
+fn source_name(text: &str) -> Checked {
+    let help = "a source becomes the file or directory of its name: write a name without `/`, such as `src`";
+    component(text, "the name of a source", help)?;
+    if text.starts_with('-') {
+        let complaint = Complaint::new("the name of a source cannot begin with `-`").part(0..1);
+        return Err(complaint.help("begin it with another character"));
+    }
+    Ok(())
+}
+
+/// Checks a name that is one component of a path.
+fn component(text: &str, what: &str, help: &str) -> Checked {
     if matches!(text, "" | "." | "..") {
-        return Err(Complaint::new(format!("`{text}` is no file name")));
+        return Err(Complaint::new(format!("{what} cannot be `{text}`")).help(help));
     }
     characters(
         text,
         |char| char != '/' && !char.is_control(),
-        |what| Complaint::new(format!("a file name cannot hold {what}")),
+        |found| Complaint::new(format!("{what} cannot hold {found}")).help(help),
     )
-}
-
-fn source_name(text: &str) -> Checked {
-    file_name(text).map_err(|complaint| {
-        complaint
-            .help("a source becomes the file or directory of its name, so the name is one path component")
-    })?;
-    if text.starts_with('-') {
-        return Err(Complaint::new("the name of a source cannot begin with `-`").part(0..1));
-    }
-    Ok(())
 }
 
 fn account(text: &str) -> Checked {
@@ -314,9 +328,10 @@ fn new_account(text: &str) -> Checked {
 
 fn path(text: &str) -> Checked {
     if text.is_empty() {
-        return Err(Complaint::new("a path is missing"));
+        return Err(Complaint::new("a path is missing").help("write the path, or remove the entry"));
     }
-    characters(text, |char| !char.is_control(), |what| Complaint::new(format!("a path cannot hold {what}")))
+    let complain = |what| Complaint::new(format!("a path cannot hold {what}")).help("remove it");
+    characters(text, |char| !char.is_control(), complain)
 }
 
 fn inner_path(text: &str) -> Checked {
@@ -343,7 +358,10 @@ fn no_blanks(text: &str, what: &str) -> Checked {
     characters(
         text,
         |char| !char.is_whitespace() && !char.is_control(),
-        |found| Complaint::new(format!("{what} cannot hold {found}")),
+        |found| {
+            Complaint::new(format!("{what} cannot hold {found}"))
+                .help("write it without blanks and line breaks")
+        },
     )
 }
 
@@ -385,7 +403,8 @@ fn git_url(text: &str) -> Checked {
 fn commit(text: &str) -> Checked {
     no_blanks(text, "a commit")?;
     if text.starts_with('-') {
-        return Err(Complaint::new("a commit cannot begin with `-`").part(0..1));
+        let complaint = Complaint::new("a commit cannot begin with `-`").part(0..1);
+        return Err(complaint.help("write a hash, a tag or a branch"));
     }
     Ok(())
 }
@@ -445,14 +464,14 @@ fn digest(text: &str) -> Checked {
     let start = algorithm.len() + 1;
     if let Some((at, char)) = hex.char_indices().find(|(_, char)| !matches!(char, '0'..='9' | 'a'..='f')) {
         let part = start + at..start + at + char.len_utf8();
-        return Err(
-            Complaint::new(format!("{} is no hexadecimal digit in lower case", show(char))).part(part)
-        );
+        let complaint = Complaint::new(format!("{} is no hexadecimal digit in lower case", show(char)));
+        let help = if char.is_ascii_hexdigit() { "write the digest in lower case" } else { help };
+        return Err(complaint.part(part).help(help));
     }
     if hex.len() != length {
         let message =
             format!("a {algorithm} digest has {length} hexadecimal digits, this one has {}", hex.len());
-        return Err(Complaint::new(message));
+        return Err(Complaint::new(message).help(format!("copy all of it: `{algorithm}sum FILE` prints it")));
     }
     Ok(())
 }
@@ -513,7 +532,7 @@ fn pattern(text: &str) -> Checked {
             detail.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it is too large");
         Complaint::new(format!("this is no regular expression: {cause}"))
             .code(codes::BAD_REGEX)
-            .help("Go's RE2 syntax is used; put `\\` before special characters that mean themselves")
+            .help("the syntax is RE2; put `\\\\` before a special character that means itself")
     })
 }
 

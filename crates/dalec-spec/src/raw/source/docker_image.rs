@@ -86,7 +86,7 @@ pub(super) fn check_mounts(source: &RawSource, decoder: &mut Decoder<'_>) {
             let diagnostic = Diagnostic::error(codes::CONFLICTING_KEYS, dest.span, message);
             decoder.report(
                 diagnostic
-                    .label(source.path.span, "taken")
+                    .label(source.path.span, "the source takes this")
                     .help("mount it elsewhere and copy what is needed"),
             );
         }
@@ -106,6 +106,8 @@ pub(super) fn doubt_tag(raw: &RawImageSource, image: &ImageSource, resolver: &mu
     if !image.reference.contains('@') && !image.reference.is_empty() {
         let message = format!("`{}` is a tag, which may be another image tomorrow", image.reference);
         let diagnostic = Diagnostic::warning(codes::UNPINNED_SOURCE, raw.reference.span, message);
-        resolver.doubts.push(diagnostic.help("add the digest of the image: `name:tag@sha256:...`"));
+        resolver
+            .doubts
+            .push(diagnostic.help(format!("add the digest of the image: `{}@sha256:...`", image.reference)));
     }
 }

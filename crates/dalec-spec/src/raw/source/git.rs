@@ -49,10 +49,12 @@ fn doubt_name(raw: &RawGit, git: &mut GitSource, resolver: &mut Resolver<'_>) {
     let is_hash =
         matches!(git.commit.len(), 40 | 64) && git.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hash && git.checksum.is_empty() && !git.commit.is_empty() {
-        let message = format!("`{}` is a name, which may be another commit tomorrow", git.commit);
+        let is_part = git.commit.len() >= 4 && git.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let what = if is_part { "only the start of a hash" } else { "a tag or branch" };
+        let message = format!("`{}` is {what}, which may be another commit tomorrow", git.commit);
         let diagnostic = Diagnostic::warning(codes::UNPINNED_SOURCE, raw.commit.span, message);
         resolver
             .doubts
-            .push(diagnostic.help("add `checksum: <hash of the commit>`, or write the whole hash here"));
+            .push(diagnostic.help("write the whole hash of the commit here, or add it as `checksum`"));
     }
 }
