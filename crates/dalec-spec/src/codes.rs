@@ -1,6 +1,7 @@
 //! The stable names of all findings, in one table.
 //!
-//! A name is never reused for something else; people silence and search for it.
+//! A name is never reused for something else; people silence and search for it. Each has a page in `docs/findings`,
+//! which is part of the program.
 
 use crate::diagnostic::Severity;
 
@@ -13,6 +14,8 @@ pub struct Code {
     pub severity: Severity,
     /// What it means, one line.
     pub summary: &'static str,
+    /// The page about it: why it is said, what to do, examples. Markdown, from `docs/findings`.
+    pub page: &'static str,
 }
 
 macro_rules! codes {
@@ -21,7 +24,12 @@ macro_rules! codes {
 
         /// All kinds of findings, sorted by name within errors and warnings.
         pub const ALL: &[Code] = &[$($(
-            Code { name: $name, severity: Severity::$severity, summary: $summary },
+            Code {
+                name: $name,
+                severity: Severity::$severity,
+                summary: $summary,
+                page: include_str!(concat!("../../../docs/findings/", $name, ".md")),
+            },
         )*)*];
     };
 }
