@@ -1,4 +1,4 @@
-//! `dalec completions`: scripts that teach a shell to complete commands, flags and targets.
+//! `dalec completions`: scripts that teach a shell to complete commands, flags, targets and codes.
 
 use clap::CommandFactory;
 use clap::builder::PossibleValuesParser;
@@ -26,12 +26,18 @@ pub struct Args {
 /// When standard output cannot be written.
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let routes: Vec<String> = dalec_frontend::targets(None).into_iter().map(|target| target.name).collect();
-    // Only completions know the targets: on the command line, an unknown one gets an error with a suggestion.
+    // Only completions know the names: on the command line, an unknown one gets an error with a suggestion.
     let with_targets = |command: clap::Command| {
         command.mut_arg("target", |arg| arg.value_parser(PossibleValuesParser::new(routes.clone())))
     };
-    let mut command =
-        Cli::command().mut_subcommand("build", with_targets).mut_subcommand("resolve", with_targets);
+    let with_codes = |command: clap::Command| {
+        let codes = dalec_spec::codes::ALL.iter().map(|code| code.name);
+        command.mut_arg("explain", |arg| arg.value_parser(PossibleValuesParser::new(codes)))
+    };
+    let mut command = Cli::command()
+        .mut_subcommand("build", with_targets)
+        .mut_subcommand("resolve", with_targets)
+        .mut_subcommand("lint", with_codes);
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "dalec", &mut script);
     super::print(&String::from_utf8_lossy(&script))

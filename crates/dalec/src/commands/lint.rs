@@ -1,9 +1,9 @@
 //! `dalec lint`: what is wrong or doubtful in specs. Starts no engine, no thread, and reads nothing but the specs.
 
-use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText};
+use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText, codes};
 
 use super::{host, say};
-use crate::errors::{CommandError, Exit};
+use crate::errors::{CommandError, Exit, closest};
 use crate::options::build_args;
 use crate::progress::words;
 use crate::spec_file::{self, SpecFile};
@@ -22,6 +22,7 @@ Examples:
   dalec lint --format json hello.yml | jq -r '.[].message'
   dalec lint --format sarif specs/*.yml > dalec.sarif
   generate-spec | dalec lint -
+  dalec lint --explain unused-arg
 
 Comments in a spec silence warnings, by the code that stands in brackets:
   WRAPPER: 1   # dalec: allow unused-arg (the wrapper reads it)
@@ -42,6 +43,11 @@ pub struct Args {
     /// Exit with 2 when there are warnings, too
     #[arg(long)]
     strict: bool,
+    /// Print the page about findings of one kind instead: why they are said and what to do
+    ///
+    /// CODE is what stands in brackets, as in error[unknown-key].
+    #[arg(long, value_name = "CODE", exclusive = true)]
+    explain: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -59,8 +65,12 @@ enum Format {
 /// Prints the findings.
 ///
 /// # Errors
-/// When a spec cannot be read, or there are errors in one, or warnings where these count too.
+/// When a spec cannot be read, or there are errors in one, or warnings where these count too; when there is no code of
+/// the name that is to be explained.
 pub fn run(args: &Args) -> Result<(), CommandError> {
+    if let Some(code) = &args.explain {
+        return explain(code);
+    }
     let options = ResolveOptions {
         platform: host(),
         build_platform: host(),
@@ -103,10 +113,29 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
             )),
         }
     }
+    let first = found.iter().find_map(|(_, diagnostics)| diagnostics.first());
+    if let Some(first) =
+        first.filter(|_| args.format == Format::Text && terminal::is_terminal(Stream::Stderr))
+    {
+        say(&format!("`dalec lint --explain {}` says more\n", first.code));
+    }
     match errors > 0 || args.strict && warnings > 0 {
         true => Err(CommandError::Said(Exit::Usage)),
         false => Ok(()),
     }
+}
+
+fn explain(name: &str) -> Result<(), CommandError> {
+    // Pasted with its brackets, it is meant as well.
+    let bare = name.rsplit('[').next().unwrap_or(name).trim_end_matches(']');
+    if let Some(code) = codes::find(bare) {
+        return super::print(code.page);
+    }
+    let help = match closest(bare, codes::ALL.iter().map(|code| code.name)) {
+        Some(code) => format!("did you mean `{code}`?"),
+        None => "the code is what stands in brackets, as in `error[unknown-key]`".to_owned(),
+    };
+    Err(CommandError::usage_help(format!("there is no code `{name}`"), help))
 }
 
 fn check(source: &SourceText, options: &ResolveOptions) -> Vec<Diagnostic> {

@@ -36,13 +36,16 @@ fn the_version_is_told() {
 }
 
 #[test]
-fn shells_complete_commands_flags_and_targets() {
+fn shells_complete_commands_flags_targets_and_codes() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let run = Place::new().run(&["completions", shell]);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{shell}");
         for word in ["resolve", "no-cache", "bookworm/deb"] {
             assert!(run.stdout.contains(word), "{shell} does not complete {word}");
         }
+        // The other two complete no values.
+        let completes_values = matches!(shell, "bash" | "zsh" | "fish");
+        assert_eq!(run.stdout.contains("unused-arg"), completes_values, "{shell} and codes");
         assert!(!run.stdout.contains("test-runner"), "{shell} completes what is not for people");
     }
 }

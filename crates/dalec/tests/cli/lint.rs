@@ -128,12 +128,45 @@ fn comments_that_silence_nothing_are_warnings() {
 }
 
 #[test]
-fn the_page_about_it_lists_all_warnings() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lint.md")).unwrap();
-    let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+fn every_code_is_explained() {
+    let place = Place::new();
     for code in dalec_spec::codes::ALL {
-        let line = format!("| `{}` | {} |", code.name, code.summary);
-        let is_warning = code.severity == dalec_spec::Severity::Warning;
-        assert_eq!(listed.contains(&line.as_str()), is_warning, "{line}");
+        let Run { code: exit, stdout, stderr } = place.run(&["lint", "--explain", code.name]);
+        assert_eq!((exit, stdout.as_str(), stderr.as_str()), (Some(0), code.page, ""), "{}", code.name);
     }
+    let pasted = place.run(&["lint", "--explain", "warning[unused-arg]"]);
+    assert!(pasted.stdout.starts_with("# `unused-arg`\n\nWarning: "), "{}", pasted.stdout);
+}
+
+#[test]
+fn an_unknown_code_is_not_explained() {
+    let place = place();
+    let run = place.run(&["lint", "--explain", "unusd-arg"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    expect![[r#"
+        error: there is no code `unusd-arg`
+         |
+         = help: did you mean `unused-arg`?
+    "#]]
+    .assert_eq(&run.stderr);
+    let run = place.run(&["lint", "--explain", "everything"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    expect![[r#"
+        error: there is no code `everything`
+         |
+         = help: the code is what stands in brackets, as in `error[unknown-key]`
+    "#]]
+    .assert_eq(&run.stderr);
+    for other in [&["a.yml"][..], &["--format", "json"], &["--strict"], &["--build-arg", "A=1"]] {
+        let run = place.run(&[&["lint", "--explain", "unused-arg"], other].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{other:?}");
+    }
+}
+
+#[test]
+fn the_page_about_it_leads_to_all_findings() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let page = std::fs::read_to_string(docs.join("lint.md")).unwrap();
+    assert!(page.contains("](findings/README.md)"));
+    assert!(docs.join("findings/README.md").is_file());
 }
