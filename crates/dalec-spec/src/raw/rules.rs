@@ -103,7 +103,7 @@ rules! {
     /// Image reference.
     ImageRef: "an image reference" = |text| no_blanks(text, "an image reference");
     /// Go module, with or without version, or a directory.
-    GoModule: "a Go module, with or without `@version`" = |text| no_blanks(text, "a Go module");
+    GoModule: "a Go module, with or without `@version`" = go_module;
     /// Go module path without a version.
     GoModulePath: "the path of a Go module" = go_module_path;
     /// Part of the name of a cache.
@@ -410,6 +410,19 @@ fn host_name(text: &str) -> Checked {
         return Err(complaint.help("write the host alone, with its port where it has one"));
     }
     Ok(())
+}
+
+fn go_module(text: &str) -> Checked {
+    // A directory may be called anything.
+    if text.starts_with(['.', '/']) {
+        return path(text);
+    }
+    no_blanks(text, "a Go module").map_err(|complaint| match text.split_once(' ') {
+        Some((path, version)) if !version.contains(' ') => {
+            complaint.help(format!("write `{path}@{version}`"))
+        }
+        _ => complaint.help("write the path of the module, or `path@version`"),
+    })
 }
 
 fn go_module_path(text: &str) -> Checked {
