@@ -174,7 +174,7 @@ fn check_file(check: &mut RawFileCheck, decoder: &mut Decoder<'_>) {
 }
 
 fn doubt_empty_text(equals: &At<Template>, decoder: &mut Decoder<'_>) {
-    if equals.value.value.is_empty() {
+    if equals.value.value.is_empty() && !decoder.findings.error_within(equals.span) {
         let message = "upstream Dalec checks nothing here: it takes the empty text as not given";
         let diagnostic = Diagnostic::warning(codes::UPSTREAM_DIFFERS, equals.span, message);
         decoder.doubt(diagnostic.help("write `empty: true`"));
