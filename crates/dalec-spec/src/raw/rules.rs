@@ -15,7 +15,7 @@ type Checked = Result<(), Complaint>;
 /// schema and the code of the finding.
 macro_rules! rules {
     ($(
-        $(#[$doc:meta])* $name:ident: $takes:literal $(like $pattern:literal)? $(code $code:path)? = $check:expr;
+        $(#[$doc:meta])* $name:ident: $takes:literal $(like $pattern:tt)? $(code $code:path)? = $check:expr;
     )*) => {
         $(
             $(#[$doc])*
@@ -41,6 +41,17 @@ macro_rules! rules {
     };
 }
 
+/// A component of a path other than `.` and `..`, as a pattern.
+macro_rules! component {
+    () => {
+        r"([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)"
+    };
+}
+
+const FILE_NAME: &str = concat!("^", component!(), "$");
+const INNER_PATH: &str = concat!(r"^(\.|", component!(), r")?(/(\.|", component!(), r")?)*$");
+const MOUNT_POINT: &str = concat!(r"^/(\.?/)*", component!(), r"(/(\.|", component!(), r")?)*$");
+
 rules! {
     /// Name of the package.
     PackageName: "a package name" like "^[A-Za-z0-9][A-Za-z0-9+._-]*$" = package_name;
@@ -65,11 +76,11 @@ rules! {
     /// `NAME=value` entry of an image's environment.
     EnvEntry: "`NAME=value`" like "^[A-Za-z_][A-Za-z0-9_]*=" = env_entry;
     /// Name of a source.
-    SourceName: "the name of a source" like "^[^/-][^/]*$" = source_name;
+    SourceName: "the name of a source" like r"^([^/.-][^/]*|\.[^/.][^/]*|\.\.[^/]+)$" = source_name;
     /// Name of a file in an inline directory.
-    FileName: "the name of a file" like "^[^/]+$" = file_name;
+    FileName: "the name of a file" like FILE_NAME = file_name;
     /// Key of a target.
-    TargetKey: "the key of a target" like "^[^/]+$" = file_name;
+    TargetKey: "the key of a target" like FILE_NAME = file_name;
     /// Name of a user or group, or its number.
     Account: "the name of a user or group, or a number" like "^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*[$]?)$" = account;
     /// Name of a user or group to create.
@@ -78,34 +89,36 @@ rules! {
     CapabilityName: "the name of a capability" like "^[A-Za-z0-9_]+$"
         = |text| word(text, "a capability", "_");
     /// Path in the build root or on the target; no line breaks.
-    Path: "a path" = path;
+    Path: "a path" like r"^[^\x00-\x1f]+$" = path;
     /// Path that stays below where it is put.
-    InnerPath: "a path without `..`" = inner_path;
+    InnerPath: "a path without `..`" like INNER_PATH = inner_path;
     /// Absolute path other than the root.
-    MountPoint: "an absolute path other than `/`" like "^/" = mount_point;
+    MountPoint: "an absolute path other than `/`" like MOUNT_POINT = mount_point;
     /// Path of a file or directory to take, or a pattern of such paths.
-    FilePattern: "a path or a pattern such as `**/*.md`" = path;
+    FilePattern: "a path or a pattern such as `**/*.md`" like r"^[^\x00-\x1f]+$" = path;
     /// Address of a file.
     Url: "an http or https URL" like "^https?://[^ ]+$" = url;
     /// Address of a package index.
     IndexUrl: "an http or https URL" like "^https?://[^ ]+$" = url;
     /// Address of a git repository.
-    GitUrl: "a git URL" = git_url;
+    GitUrl: "a git URL"
+        like r"^((https|http|ssh|git|git\+ssh)://[^/ ]+/[^ ]*|[^-: ][^: ]*:(/|/?[^/ ][^ ]*))$" = git_url;
     /// Commit, tag or branch of a git repository.
-    Commit: "a commit, tag or branch" = commit;
+    Commit: "a commit, tag or branch" like "^[^- ][^ ]*$" = commit;
     /// Start of the hash of a commit.
     CommitHash: "the hash of a commit" like "^[0-9a-f]{4,64}$" = commit_hash;
     /// Name of a secret, or of an ssh socket.
-    SecretName: "the name of a secret or ssh socket" = |text| no_blanks(text, "the name of a secret");
+    SecretName: "the name of a secret or ssh socket" like "^[^ ]+$"
+        = |text| no_blanks(text, "the name of a secret");
     /// Digest of a file.
     Digest: "a digest such as `sha256:` and 64 hexadecimal digits"
         like "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$" = digest;
     /// Image reference.
-    ImageRef: "an image reference" = |text| no_blanks(text, "an image reference");
+    ImageRef: "an image reference" like "^[^ ]+$" = |text| no_blanks(text, "an image reference");
     /// Go module, with or without version, or a directory.
     GoModule: "a Go module, with or without `@version`" = go_module;
     /// Go module path without a version.
-    GoModulePath: "the path of a Go module" = go_module_path;
+    GoModulePath: "the path of a Go module" like "^[^-./@ ][^@ ]*$" = go_module_path;
     /// Part of the name of a cache.
     CacheKey: "a name" = |text| characters(
         text,
@@ -166,6 +179,8 @@ pub(crate) struct Line;
 impl Rule for Line {
     const TAKES: &'static str = "text on one line";
 
+    const PATTERN: Option<&'static str> = Some(r"^[^\x00-\x1f]*[\r\n]*$");
+
     fn check(text: &str) -> Checked {
         line(text)
     }
@@ -182,6 +197,8 @@ pub(crate) struct CheckedPath;
 impl Rule for CheckedPath {
     const TAKES: &'static str = "a path in the tested container";
 
+    const PATTERN: Option<&'static str> = Path::PATTERN;
+
     fn check(text: &str) -> Checked {
         path(text)
     }
@@ -197,6 +214,8 @@ pub(crate) struct HostName;
 
 impl Rule for HostName {
     const TAKES: &'static str = "a host name";
+
+    const PATTERN: Option<&'static str> = Some("^[^/ ]+$");
 
     const EXPANDED_KEY: bool = true;
 
