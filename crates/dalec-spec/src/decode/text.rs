@@ -107,13 +107,6 @@ impl<R, D> Default for Template<R, D> {
     }
 }
 
-impl<R: Rule, D: Fallback> Template<R, D> {
-    /// Returns the template that was read as `text`.
-    pub fn from_text(text: &Text<R, D>) -> Self {
-        Self { value: text.value.clone(), span: text.span, rule: PhantomData }
-    }
-}
-
 impl<R: Rule, D: Fallback> Decode for Template<R, D> {
     const TAKES: &'static str = "text";
 

@@ -7,6 +7,8 @@ mod artifacts;
 mod build;
 mod cache;
 mod change;
+#[cfg(test)]
+mod expansion;
 mod generator;
 pub(crate) mod hints;
 mod image;
