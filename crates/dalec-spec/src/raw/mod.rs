@@ -20,6 +20,10 @@ pub(crate) mod rules;
 mod side_files;
 mod signing;
 mod source;
+#[cfg(test)]
+mod specimen;
+#[cfg(test)]
+mod strictness;
 mod target;
 mod test;
 
