@@ -5,6 +5,8 @@
 //! overrides the root. Nothing here looks at YAML.
 
 mod args;
+#[cfg(test)]
+mod order;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
