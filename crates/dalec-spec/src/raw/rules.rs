@@ -100,9 +100,6 @@ rules! {
     Url: "an http or https URL" like "^https?://[^ ]+$" = url;
     /// Address of a package index.
     IndexUrl: "an http or https URL" like "^https?://[^ ]+$" = url;
-    /// Address of a git repository.
-    GitUrl: "a git URL"
-        like r"^((https|http|ssh|git|git\+ssh)://[^/ ]+/[^ ]*|[^-: ][^: ]*:(/|/?[^/ ][^ ]*))$" = git_url;
     /// Commit, tag or branch of a git repository.
     Commit: "a commit, tag or branch" like "^[^- ][^ ]*$" = commit;
     /// Start of the hash of a commit.
@@ -170,6 +167,26 @@ fn version(text: &str, what: &str, allowed: &str, punctuation: &str) -> Checked 
         return Err(complaint.help("leave out what stands before it"));
     }
     Ok(())
+}
+
+/// Address of a git repository.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct GitUrl;
+
+impl Rule for GitUrl {
+    const TAKES: &'static str = "a git URL";
+
+    const PATTERN: Option<&'static str> = Some(
+        r"^((https|http|ssh|git|git\+ssh)://[^/ ]+/[^ ]*|[^-: ][^: ]*:(/|/?[^/ ][^ ]*)|[^-./: ][^/: ]*(:[0-9]+)?/[^ ]+)$",
+    );
+
+    fn check(text: &str) -> Checked {
+        git_url(text)
+    }
+
+    fn normalize(text: String) -> String {
+        if is_of_no_scheme(&text) { format!("https://{text}") } else { text }
+    }
 }
 
 /// Text for one line of a control file; line breaks at its end, as blocks have them, do not count.
@@ -377,7 +394,7 @@ fn url(text: &str) -> Checked {
     Ok(())
 }
 
-/// Takes what `git` itself takes: a URL, or the short form of ssh.
+/// Takes what `git` itself takes: a URL, or the short form of ssh; and a host with a path, which https is meant by.
 fn git_url(text: &str) -> Checked {
     no_blanks(text, "a git URL")?;
     let help = "write https://host/path, ssh://user@host/path or user@host:path";
@@ -389,16 +406,29 @@ fn git_url(text: &str) -> Checked {
             !rest.starts_with('/') && rest.trim_end_matches('/').contains('/')
         }
         Some(_) => false,
-        None => text.split_once(':').is_some_and(|(host, path)| {
-            let host = host.rsplit('@').next().unwrap_or_default();
-            !host.is_empty() && !host.contains('/') && !path.is_empty()
-        }),
+        None => is_of_no_scheme(text) || is_short_ssh(text),
     };
     if is_url {
         Ok(())
     } else {
         Err(Complaint::new(format!("`{text}` is no address of a git repository")).help(help))
     }
+}
+
+/// Returns whether `text` is `user@host:path`.
+fn is_short_ssh(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(host, path)| {
+        let host = host.rsplit('@').next().unwrap_or_default();
+        !host.is_empty() && !host.contains('/') && !path.is_empty()
+    })
+}
+
+/// Returns whether `text` is a host, perhaps with a port, and a path.
+fn is_of_no_scheme(text: &str) -> bool {
+    let Some((authority, path)) = text.split_once('/') else { return false };
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
+    let is_host = !host.is_empty() && !host.starts_with('.') && !host.contains('@');
+    is_host && !path.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn commit(text: &str) -> Checked {
@@ -555,6 +585,14 @@ mod tests {
 
     use super::*;
 
+    /// The rules that are not in the table, because they change what they let through.
+    const NORMALIZING: &[(&str, Option<&str>, fn(&str) -> Checked)] = &[
+        ("GitUrl", GitUrl::PATTERN, GitUrl::check),
+        ("Line", Line::PATTERN, Line::check),
+        ("CheckedPath", CheckedPath::PATTERN, CheckedPath::check),
+        ("HostName", HostName::PATTERN, HostName::check),
+    ];
+
     /// Texts that come near what rules look at.
     fn texts() -> impl Strategy<Value = String> {
         let parts = prop_oneof![
@@ -562,6 +600,7 @@ mod tests {
             "[-+._~^:=<>@/$ ]{1,2}",
             Just("sha256:".to_owned()),
             Just("https://".to_owned()),
+            Just("git@host:".to_owned()),
             Just("..".to_owned()),
             "[\\PC]{1,2}",
             "[0-9a-f]{64}",
@@ -573,7 +612,7 @@ mod tests {
         /// What the loader takes, the schema takes.
         #[test]
         fn patterns_let_through_what_the_checks_do(text in texts()) {
-            for (name, pattern, check) in ALL {
+            for (name, pattern, check) in ALL.iter().chain(NORMALIZING) {
                 let Some(pattern) = pattern else { continue };
                 let matches = Regex::new(pattern).expect("a valid pattern").is_match(&text);
                 prop_assert!(matches || check(&text).is_err(), "{name}: {text:?}");
@@ -590,11 +629,15 @@ mod tests {
             "git://host/r",
             "git@github.com:o/r.git",
             "host:path",
+            "github.com/o/r",
+            "host:8080/o/r.git",
         ] {
             assert_eq!(git_url(text), Ok(()), "{text}");
         }
         for text in [
-            "github.com/o/r",
+            "./r",
+            "../r",
+            "/srv/r",
             "file:///r",
             "ext::sh -c x",
             "-u",
@@ -605,6 +648,15 @@ mod tests {
             "a b:c",
         ] {
             assert!(git_url(text).is_err(), "{text}");
+        }
+        for (text, expected) in [
+            ("github.com/o/r", "https://github.com/o/r"),
+            ("host:8080/r", "https://host:8080/r"),
+            ("host:path", "host:path"),
+            ("git@host:o/r", "git@host:o/r"),
+            ("http://host/r", "http://host/r"),
+        ] {
+            assert_eq!(GitUrl::normalize(text.to_owned()), expected, "{text}");
         }
     }
 }
