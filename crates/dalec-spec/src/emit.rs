@@ -82,6 +82,12 @@ impl Tree {
         }
     }
 
+    /// Returns the value as a document.
+    #[cfg(test)]
+    pub fn to_text(&self) -> String {
+        yaml_text::write(self)
+    }
+
     /// Returns a value without entries as one line of YAML.
     pub fn to_line(&self) -> String {
         yaml_text::line(self)

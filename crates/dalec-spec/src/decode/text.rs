@@ -107,13 +107,6 @@ impl<R, D> Default for Template<R, D> {
     }
 }
 
-impl<R: Rule, D: Fallback> Template<R, D> {
-    /// Returns the template that was read as `text`.
-    pub fn from_text(text: &Text<R, D>) -> Self {
-        Self { value: text.value.clone(), span: text.span, rule: PhantomData }
-    }
-}
-
 impl<R: Rule, D: Fallback> Decode for Template<R, D> {
     const TAKES: &'static str = "text";
 
@@ -191,8 +184,8 @@ fn text(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
     if node.is_null() {
         return Some(Spanned::new(String::new(), node.span()));
     }
-    if let Some(upstream) = upstream_text(scalar) {
-        let message = format!("upstream Dalec reads `{}` as a number and makes it `{upstream}`", scalar.text);
+    if let Some((kind, upstream)) = upstream_text(scalar) {
+        let message = format!("upstream Dalec reads `{}` as {kind} and makes it `{upstream}`", scalar.text);
         let help = format!("write \"{}\" in quotes if the spec must mean the same there", scalar.text);
         decoder.doubt(Diagnostic::warning(codes::NUMBER_LIKE_TEXT, node.span(), message).help(help));
     }
@@ -221,21 +214,36 @@ fn one_line(node: &Node) -> Option<String> {
     words.map(|words| words.join(" ")).filter(|line| (1..60).contains(&line.len()) && !line.contains('\n'))
 }
 
-/// Returns what upstream makes of plain text that looks like a number, where that differs.
-fn upstream_text(scalar: &Scalar) -> Option<String> {
-    let text = scalar.text.as_str();
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if scalar.style != Style::Plain || !digits.starts_with(|char: char| char.is_ascii_digit() || char == '.')
-    {
+/// Returns what upstream takes plain text for, and the text that it makes of it, where that differs.
+fn upstream_text(scalar: &Scalar) -> Option<(&'static str, String)> {
+    if scalar.style != Style::Plain {
         return None;
     }
-    let is_float = digits.contains('.') && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let read = if is_float {
-        text.parse::<f64>().ok().map(|number| number.to_string())
-    } else {
-        integer(text).map(|number| number.to_string())
+    let text = scalar.text.as_str();
+    let (kind, read) = match text {
+        "True" | "TRUE" => ("a truth value", "true".to_owned()),
+        "False" | "FALSE" => ("a truth value", "false".to_owned()),
+        ".inf" | ".Inf" | ".INF" => ("a number", "+Inf".to_owned()),
+        "-.inf" | "-.Inf" | "-.INF" => ("a number", "-Inf".to_owned()),
+        ".nan" | ".NaN" | ".NAN" => ("a number", "NaN".to_owned()),
+        _ => ("a number", upstream_number(text)?),
     };
-    read.filter(|read| read != text)
+    (read != text).then_some((kind, read))
+}
+
+/// Returns how upstream prints `text` when it takes it for a number.
+fn upstream_number(text: &str) -> Option<String> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let begins = digits.starts_with(|char: char| char.is_ascii_digit() || char == '.');
+    // Prefixes are in lower case there.
+    if !begins || ["0X", "0O", "0B"].iter().any(|prefix| digits.starts_with(prefix)) {
+        return None;
+    }
+    if !digits.contains('.') {
+        return integer(text).map(|number| number.to_string());
+    }
+    let is_float = digits.bytes().all(|byte| byte.is_ascii_digit() || b"._eE+-".contains(&byte));
+    text.replace('_', "").parse::<f64>().ok().filter(|_| is_float).map(|number| number.to_string())
 }
 
 #[cfg(test)]
@@ -267,9 +275,27 @@ mod tests {
             ("1.5", None),
             ("18446744073709551616", None),
             ("v1.10", None),
+            ("true", None),
+            ("True", Some("true")),
+            ("FALSE", Some("false")),
+            ("yes", None),
+            (".inf", Some("+Inf")),
+            ("-.Inf", Some("-Inf")),
+            (".nan", Some("NaN")),
+            ("-0", Some("0")),
+            ("-010", Some("-8")),
+            ("-1.10", Some("-1.1")),
+            ("1.5e3", Some("1500")),
+            ("1_000.5", Some("1000.5")),
+            ("0X1F", None),
+            ("0o8", None),
+            ("1.10.", None),
+            ("1,000", None),
+            (".", None),
+            ("-", None),
         ] {
             let scalar = Scalar { text: text.to_owned(), style: Style::Plain };
-            assert_eq!(upstream_text(&scalar).as_deref(), expected, "{text}");
+            assert_eq!(upstream_text(&scalar).map(|(_, read)| read).as_deref(), expected, "{text}");
         }
         let quoted = Scalar { text: "1.10".to_owned(), style: Style::Quoted };
         assert_eq!(upstream_text(&quoted), None);

@@ -41,6 +41,9 @@ impl Decode for Day {
             decoder.wrong_type(node, Self::TAKES, Some("write `date: 2026-01-31`".to_owned()));
             return Self::default();
         };
+        if node.is_null() || scalar.text.is_empty() {
+            return Self::default();
+        }
         let date = parse(&scalar.text);
         if date.is_none() {
             let (message, help) = match is_shaped(&scalar.text) {
@@ -61,7 +64,7 @@ impl Decode for Day {
     fn shape() -> Shape {
         Shape::Text(TextShape {
             takes: Self::TAKES,
-            pattern: Some("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+            pattern: Some("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"),
             code: codes::INVALID_VALUE,
             expanded: false,
             words: Vec::new(),

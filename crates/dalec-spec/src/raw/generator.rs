@@ -2,7 +2,7 @@
 
 use crate::codes;
 use crate::decode::{
-    Decode, Decoder, Fallback, Field, List, Map, Object, Text, Tracer, Whole, Wording, object,
+    Decode, Decoder, Fallback, Field, List, Map, Object, Rule, Text, Tracer, Whole, Wording, object,
 };
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
@@ -228,6 +228,14 @@ impl Decode for RawReplace {
                     decoder.report(diagnostic.help("write `old => new`, with blanks around the arrow"));
                     return Self::default();
                 };
+                for side in [old, new] {
+                    if let Err(mut complaint) = GoModule::check(side) {
+                        let start = scalar.text.rfind(side).unwrap_or_default();
+                        complaint.part = complaint.part.map(|part| start + part.start..start + part.end);
+                        decoder.report(complaint.at(decoder.source, span, &scalar.text));
+                        return Self::default();
+                    }
+                }
                 Self { old: old.to_owned(), new: new.to_owned(), span }
             }
             _ => {
@@ -240,7 +248,7 @@ impl Decode for RawReplace {
     fn shape() -> Shape {
         let text = TextShape {
             takes: "`old => new`",
-            pattern: Some("[^ ] +=> +[^ ]"),
+            pattern: Some("^ *([./].*|[^ ]+) +=> +([./].*|[^ ]+) *$"),
             code: codes::INVALID_VALUE,
             expanded: false,
             words: Vec::new(),

@@ -45,7 +45,7 @@ object! {
         "user" user: Text<Line>,
         /// Image to start from. Old form of `bases`.
         /// Example: "registry.example.org/base:1"
-        "base" base: Text<ImageRef> = raw,
+        "base" base: Template<ImageRef> = raw,
         /// Images to start from; for Windows there may be several, one per version of Windows.
         /// Default: what the target starts from
         /// Example: [{rootfs: {image: {ref: "registry.example.org/base:1"}}}]
@@ -146,7 +146,7 @@ fn check_image(image: &mut RawImage, decoder: &mut Decoder<'_>) {
         diagnostic.help(format!("write `bases: [{{rootfs: {{image: {{ref: \"{}\"}}}}}}]`", base.value)),
     );
     if image.bases.0.is_none() {
-        let image_source = RawImageSource::of_reference(&base);
+        let image_source = RawImageSource::of_reference(base.clone());
         let rootfs = RawSource { span: base.span, image: Some(image_source), ..RawSource::default() };
         let items = vec![RawBase { span: base.span, rootfs }];
         image.bases = Whole(Some(List { items, span: base.span }));

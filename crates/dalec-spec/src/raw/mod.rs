@@ -7,6 +7,8 @@ mod artifacts;
 mod build;
 mod cache;
 mod change;
+#[cfg(test)]
+mod expansion;
 mod generator;
 pub(crate) mod hints;
 mod image;
@@ -18,6 +20,10 @@ pub(crate) mod rules;
 mod side_files;
 mod signing;
 mod source;
+#[cfg(test)]
+mod specimen;
+#[cfg(test)]
+mod strictness;
 mod target;
 mod test;
 

@@ -47,6 +47,8 @@ pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
         for patch in &patched.value.items {
             let name = &patch.source.value;
             match root.sources.get(name) {
+                // What could not be read may be the path.
+                Some(_) if decoder.findings.error_within(patch.span) => {}
                 Some(source) => check_path(patch, source, decoder),
                 None if name.is_empty() => {}
                 None => decoder.report(unknown(

@@ -15,7 +15,7 @@ type Checked = Result<(), Complaint>;
 /// schema and the code of the finding.
 macro_rules! rules {
     ($(
-        $(#[$doc:meta])* $name:ident: $takes:literal $(like $pattern:literal)? $(code $code:path)? = $check:expr;
+        $(#[$doc:meta])* $name:ident: $takes:literal $(like $pattern:tt)? $(code $code:path)? = $check:expr;
     )*) => {
         $(
             $(#[$doc])*
@@ -41,6 +41,17 @@ macro_rules! rules {
     };
 }
 
+/// A component of a path other than `.` and `..`, as a pattern.
+macro_rules! component {
+    () => {
+        r"([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)"
+    };
+}
+
+const FILE_NAME: &str = concat!("^", component!(), "$");
+const INNER_PATH: &str = concat!(r"^(\.|", component!(), r")?(/(\.|", component!(), r")?)*$");
+const MOUNT_POINT: &str = concat!(r"^/(\.?/)*", component!(), r"(/(\.|", component!(), r")?)*$");
+
 rules! {
     /// Name of the package.
     PackageName: "a package name" like "^[A-Za-z0-9][A-Za-z0-9+._-]*$" = package_name;
@@ -65,11 +76,11 @@ rules! {
     /// `NAME=value` entry of an image's environment.
     EnvEntry: "`NAME=value`" like "^[A-Za-z_][A-Za-z0-9_]*=" = env_entry;
     /// Name of a source.
-    SourceName: "the name of a source" like "^[^/-][^/]*$" = source_name;
+    SourceName: "the name of a source" like r"^([^/.-][^/]*|\.[^/.][^/]*|\.\.[^/]+)$" = source_name;
     /// Name of a file in an inline directory.
-    FileName: "the name of a file" like "^[^/]+$" = file_name;
+    FileName: "the name of a file" like FILE_NAME = file_name;
     /// Key of a target.
-    TargetKey: "the key of a target" like "^[^/]+$" = target_key;
+    TargetKey: "the key of a target" like FILE_NAME = target_key;
     /// Name of a user or group, or its number.
     Account: "the name of a user or group, or a number" like "^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*[$]?)$" = account;
     /// Name of a user or group to create.
@@ -78,34 +89,33 @@ rules! {
     CapabilityName: "the name of a capability" like "^[A-Za-z0-9_]+$"
         = |text| word(text, "a capability", "_");
     /// Path in the build root or on the target; no line breaks.
-    Path: "a path" = path;
+    Path: "a path" like r"^[^\x00-\x1f]+$" = path;
     /// Path that stays below where it is put.
-    InnerPath: "a path without `..`" = inner_path;
+    InnerPath: "a path without `..`" like INNER_PATH = inner_path;
     /// Absolute path other than the root.
-    MountPoint: "an absolute path other than `/`" like "^/" = mount_point;
+    MountPoint: "an absolute path other than `/`" like MOUNT_POINT = mount_point;
     /// Path of a file or directory to take, or a pattern of such paths.
-    FilePattern: "a path or a pattern such as `**/*.md`" = path;
+    FilePattern: "a path or a pattern such as `**/*.md`" like r"^[^\x00-\x1f]+$" = path;
     /// Address of a file.
     Url: "an http or https URL" like "^https?://[^ ]+$" = url;
     /// Address of a package index.
     IndexUrl: "an http or https URL" like "^https?://[^ ]+$" = url;
-    /// Address of a git repository.
-    GitUrl: "a git URL" = git_url;
     /// Commit, tag or branch of a git repository.
-    Commit: "a commit, tag or branch" = commit;
+    Commit: "a commit, tag or branch" like "^[^- ][^ ]*$" = commit;
     /// Start of the hash of a commit.
     CommitHash: "the hash of a commit" like "^[0-9a-f]{4,64}$" = commit_hash;
     /// Name of a secret, or of an ssh socket.
-    SecretName: "the name of a secret or ssh socket" = |text| no_blanks(text, "the name of a secret");
+    SecretName: "the name of a secret or ssh socket" like "^[^ ]+$"
+        = |text| no_blanks(text, "the name of a secret");
     /// Digest of a file.
     Digest: "a digest such as `sha256:` and 64 hexadecimal digits"
         like "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$" = digest;
     /// Image reference.
-    ImageRef: "an image reference" = |text| no_blanks(text, "an image reference");
+    ImageRef: "an image reference" like "^[^ ]+$" = |text| no_blanks(text, "an image reference");
     /// Go module, with or without version, or a directory.
-    GoModule: "a Go module, with or without `@version`" = |text| no_blanks(text, "a Go module");
+    GoModule: "a Go module, with or without `@version`" = go_module;
     /// Go module path without a version.
-    GoModulePath: "the path of a Go module" = go_module_path;
+    GoModulePath: "the path of a Go module" like "^[^-./@ ][^@ ]*$" = go_module_path;
     /// Part of the name of a cache.
     CacheKey: "a name" = |text| characters(
         text,
@@ -159,12 +169,34 @@ fn version(text: &str, what: &str, allowed: &str, punctuation: &str) -> Checked 
     Ok(())
 }
 
+/// Address of a git repository.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct GitUrl;
+
+impl Rule for GitUrl {
+    const TAKES: &'static str = "a git URL";
+
+    const PATTERN: Option<&'static str> = Some(
+        r"^((https|http|ssh|git|git\+ssh)://[^/ ]+/[^ ]*|[^-: ][^: ]*:(/|/?[^/ ][^ ]*)|[^-./: ][^/: ]*(:[0-9]+)?/[^ ]+)$",
+    );
+
+    fn check(text: &str) -> Checked {
+        git_url(text)
+    }
+
+    fn normalize(text: String) -> String {
+        if is_of_no_scheme(&text) { format!("https://{text}") } else { text }
+    }
+}
+
 /// Text for one line of a control file; line breaks at its end, as blocks have them, do not count.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Line;
 
 impl Rule for Line {
     const TAKES: &'static str = "text on one line";
+
+    const PATTERN: Option<&'static str> = Some(r"^[^\x00-\x1f]*[\r\n]*$");
 
     fn check(text: &str) -> Checked {
         line(text)
@@ -182,6 +214,8 @@ pub(crate) struct CheckedPath;
 impl Rule for CheckedPath {
     const TAKES: &'static str = "a path in the tested container";
 
+    const PATTERN: Option<&'static str> = Path::PATTERN;
+
     fn check(text: &str) -> Checked {
         path(text)
     }
@@ -197,6 +231,8 @@ pub(crate) struct HostName;
 
 impl Rule for HostName {
     const TAKES: &'static str = "a host name";
+
+    const PATTERN: Option<&'static str> = Some("^[^/ ]+$");
 
     const EXPANDED_KEY: bool = true;
 
@@ -376,7 +412,7 @@ fn url(text: &str) -> Checked {
     Ok(())
 }
 
-/// Takes what `git` itself takes: a URL, or the short form of ssh.
+/// Takes what `git` itself takes: a URL, or the short form of ssh; and a host with a path, which https is meant by.
 fn git_url(text: &str) -> Checked {
     no_blanks(text, "a git URL")?;
     let help = "write https://host/path, ssh://user@host/path or user@host:path";
@@ -388,16 +424,29 @@ fn git_url(text: &str) -> Checked {
             !rest.starts_with('/') && rest.trim_end_matches('/').contains('/')
         }
         Some(_) => false,
-        None => text.split_once(':').is_some_and(|(host, path)| {
-            let host = host.rsplit('@').next().unwrap_or_default();
-            !host.is_empty() && !host.contains('/') && !path.is_empty()
-        }),
+        None => is_of_no_scheme(text) || is_short_ssh(text),
     };
     if is_url {
         Ok(())
     } else {
         Err(Complaint::new(format!("`{text}` is no address of a git repository")).help(help))
     }
+}
+
+/// Returns whether `text` is `user@host:path`.
+fn is_short_ssh(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(host, path)| {
+        let host = host.rsplit('@').next().unwrap_or_default();
+        !host.is_empty() && !host.contains('/') && !path.is_empty()
+    })
+}
+
+/// Returns whether `text` is a host, perhaps with a port, and a path.
+fn is_of_no_scheme(text: &str) -> bool {
+    let Some((authority, path)) = text.split_once('/') else { return false };
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
+    let is_host = !host.is_empty() && !host.starts_with('.') && !host.contains('@');
+    is_host && !path.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn commit(text: &str) -> Checked {
@@ -429,6 +478,19 @@ fn host_name(text: &str) -> Checked {
         return Err(complaint.help("write the host alone, with its port where it has one"));
     }
     Ok(())
+}
+
+fn go_module(text: &str) -> Checked {
+    // A directory may be called anything.
+    if text.starts_with(['.', '/']) {
+        return path(text);
+    }
+    no_blanks(text, "a Go module").map_err(|complaint| match text.split_once(' ') {
+        Some((path, version)) if !version.contains(' ') => {
+            complaint.help(format!("write `{path}@{version}`"))
+        }
+        _ => complaint.help("write the path of the module, or `path@version`"),
+    })
 }
 
 fn go_module_path(text: &str) -> Checked {
@@ -542,6 +604,14 @@ mod tests {
 
     use super::*;
 
+    /// The rules that are not in the table, because they change what they let through.
+    const NORMALIZING: &[(&str, Option<&str>, fn(&str) -> Checked)] = &[
+        ("GitUrl", GitUrl::PATTERN, GitUrl::check),
+        ("Line", Line::PATTERN, Line::check),
+        ("CheckedPath", CheckedPath::PATTERN, CheckedPath::check),
+        ("HostName", HostName::PATTERN, HostName::check),
+    ];
+
     /// Texts that come near what rules look at.
     fn texts() -> impl Strategy<Value = String> {
         let parts = prop_oneof![
@@ -549,6 +619,7 @@ mod tests {
             "[-+._~^:=<>@/$ ]{1,2}",
             Just("sha256:".to_owned()),
             Just("https://".to_owned()),
+            Just("git@host:".to_owned()),
             Just("..".to_owned()),
             "[\\PC]{1,2}",
             "[0-9a-f]{64}",
@@ -560,7 +631,7 @@ mod tests {
         /// What the loader takes, the schema takes.
         #[test]
         fn patterns_let_through_what_the_checks_do(text in texts()) {
-            for (name, pattern, check) in ALL {
+            for (name, pattern, check) in ALL.iter().chain(NORMALIZING) {
                 let Some(pattern) = pattern else { continue };
                 let matches = Regex::new(pattern).expect("a valid pattern").is_match(&text);
                 prop_assert!(matches || check(&text).is_err(), "{name}: {text:?}");
@@ -577,11 +648,15 @@ mod tests {
             "git://host/r",
             "git@github.com:o/r.git",
             "host:path",
+            "github.com/o/r",
+            "host:8080/o/r.git",
         ] {
             assert_eq!(git_url(text), Ok(()), "{text}");
         }
         for text in [
-            "github.com/o/r",
+            "./r",
+            "../r",
+            "/srv/r",
             "file:///r",
             "ext::sh -c x",
             "-u",
@@ -592,6 +667,15 @@ mod tests {
             "a b:c",
         ] {
             assert!(git_url(text).is_err(), "{text}");
+        }
+        for (text, expected) in [
+            ("github.com/o/r", "https://github.com/o/r"),
+            ("host:8080/r", "https://host:8080/r"),
+            ("host:path", "host:path"),
+            ("git@host:o/r", "git@host:o/r"),
+            ("http://host/r", "http://host/r"),
+        ] {
+            assert_eq!(GitUrl::normalize(text.to_owned()), expected, "{text}");
         }
     }
 }

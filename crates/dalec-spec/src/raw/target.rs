@@ -23,9 +23,9 @@ const FRONTEND: Key = Key {
         " A frontend that builds the target in place of this one.",
         " Example: {image: \"registry.example.org/frontend:1\"}",
     ],
-    shape: RawFrontend::shape,
+    shape: <Option<RawFrontend> as Decode>::shape,
     #[cfg(test)]
-    read: |node, decoder| drop(decoder.read::<RawFrontend>(node)),
+    read: |node, decoder| drop(decoder.read::<Option<RawFrontend>>(node)),
 };
 
 /// What differs for one target.

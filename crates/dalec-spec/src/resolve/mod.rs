@@ -5,6 +5,8 @@
 //! overrides the root. Nothing here looks at YAML.
 
 mod args;
+#[cfg(test)]
+mod order;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,6 +169,7 @@ impl<'a> Resolver<'a> {
                 return String::new();
             }
         };
+        let is_literal = expansion.used.is_empty() && expansion.unset.is_empty();
         self.used.extend(expansion.used);
         for (name, part) in &expansion.unset {
             if self.findings.is_full() {
@@ -181,9 +184,14 @@ impl<'a> Resolver<'a> {
                 is_paid.then(|| locate(self.source, span, text, part.clone())).flatten().unwrap_or(span);
             self.unset(name, place, self.source.slice(span).starts_with('"'));
         }
-        // A text with references left in it is only looked at by routing, or was reported.
-        let is_complete = self.unknown_args == UnknownArgs::Reject
-            && expansion.unset.iter().all(|(name, _)| is_known(name) && !is_platform(name));
+        // A text with references left in it is only looked at by routing, or was reported. What routing makes of
+        // arguments may not be what they are in the end; text without references is what it is.
+        let is_complete = match self.unknown_args {
+            UnknownArgs::Reject => {
+                expansion.unset.iter().all(|(name, _)| is_known(name) && !is_platform(name))
+            }
+            UnknownArgs::Allow => is_literal,
+        };
         if is_complete
             && !expansion.text.is_empty()
             && let Err(complaint) = self.check::<R>(&expansion.text)

@@ -3,6 +3,8 @@
 //! Made from the same descriptions that the loader is made of. It accepts every spec that the loader accepts; what it
 //! cannot say, such as whether an argument is declared, is listed in the manual.
 
+mod conditions;
+
 use serde_json::{Map, Value, json};
 
 use crate::decode::{Decode, Decoder, extension_tree};
@@ -57,6 +59,7 @@ fn of_object(object: &ObjectShape) -> Value {
     }
     let mut all: Vec<Value> = object.needs.iter().map(|key| given(key)).collect();
     all.extend(object.choice.map(|choice| of_choice(&choice)));
+    all.extend(conditions::of_object(object.name));
     if !all.is_empty() {
         schema["allOf"] = Value::Array(all);
     }
@@ -79,7 +82,7 @@ fn of_choice(choice: &Choice) -> Value {
 
 /// Returns the condition that `key` has a value: nothing and empty values count as absent.
 fn given(key: &str) -> Value {
-    json!({"required": [key], "properties": {key: {"not": {"enum": [null, "", []]}}}})
+    json!({"type": "object", "required": [key], "properties": {key: {"not": {"enum": [null, "", []]}}}})
 }
 
 fn of_key(key: &Key) -> Value {
@@ -116,7 +119,7 @@ fn of_shape(shape: &Shape) -> Value {
         Shape::Map { key, value } => {
             let mut schema = json!({"type": ["object", "null"], "additionalProperties": of_shape(value)});
             if let Some(pattern) = key.pattern {
-                schema["propertyNames"] = json!({"pattern": pattern});
+                schema["propertyNames"] = json!({"pattern": or_expanded(pattern, key)});
             }
             schema
         }
@@ -144,10 +147,14 @@ fn of_text(text: &TextShape) -> Value {
         return json!({"anyOf": allowed});
     }
     if let Some(pattern) = text.pattern {
-        let or_expanded = if text.expanded { format!("|{EXPANDED}") } else { String::new() };
-        schema["pattern"] = json!(format!("^$|{pattern}{or_expanded}"));
+        schema["pattern"] = json!(format!("^$|{}", or_expanded(pattern, text)));
     }
     schema
+}
+
+/// Returns `pattern`, which nobody can tell of a text before its arguments are expanded.
+fn or_expanded(pattern: &str, text: &TextShape) -> String {
+    if text.expanded { format!("{pattern}|{EXPANDED}") } else { pattern.to_owned() }
 }
 
 fn default(shape: &Shape) -> Option<Value> {

@@ -95,9 +95,8 @@ pub(super) fn check_mounts(source: &RawSource, decoder: &mut Decoder<'_>) {
 
 impl RawImageSource {
     /// Returns the image called `reference`.
-    pub fn of_reference(reference: &Text<ImageRef>) -> Self {
-        let span = reference.span;
-        Self { span, reference: Template::from_text(reference), ..Self::default() }
+    pub fn of_reference(reference: Template<ImageRef>) -> Self {
+        Self { span: reference.span, reference, ..Self::default() }
     }
 }
 

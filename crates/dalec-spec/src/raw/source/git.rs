@@ -1,7 +1,7 @@
 //! Git repositories as sources.
 
 use crate::codes;
-use crate::decode::{Flag, Template, Text, object};
+use crate::decode::{Decode, Flag, Template, Text, object};
 use crate::diagnostic::Diagnostic;
 use crate::raw::rules::{Commit, CommitHash, GitUrl, SecretName};
 use crate::resolve::Resolver;
@@ -48,7 +48,7 @@ object! {
 fn doubt_name(raw: &RawGit, git: &mut GitSource, resolver: &mut Resolver<'_>) {
     let is_hash =
         matches!(git.commit.len(), 40 | 64) && git.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hash && git.checksum.is_empty() && !git.commit.is_empty() {
+    if !is_hash && !raw.checksum.is_given() && !git.commit.is_empty() {
         let is_part = git.commit.len() >= 4 && git.commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         let what = if is_part { "only the start of a hash" } else { "a tag or branch" };
         let message = format!("`{}` is {what}, which may be another commit tomorrow", git.commit);
