@@ -13,6 +13,9 @@ use dalec_spec::{
 /// Targets that are resolved one by one; linting resolves them all.
 const TARGETS: usize = 3;
 
+/// Bytes above which a resolved spec is not read again.
+const LARGE: usize = 1 << 20;
+
 /// Loads `bytes` as a spec, lints and resolves it, prints the findings, and loads again what it resolves to.
 ///
 /// # Panics
@@ -61,9 +64,17 @@ fn show(source: &SourceText, findings: &[Diagnostic]) {
 }
 
 /// Checks that `spec`, written as YAML and as JSON, means the same again.
+///
+/// A spec that aliases blow up is left alone. JSON with a key of more than 1024 characters is no YAML, which has
+/// another way to write such a key.
 fn check_round_trip(spec: &TargetSpec, options: &ResolveOptions) {
     let written = to_yaml(spec);
-    for text in [written.clone(), to_json(spec).to_string()] {
+    if written.len() > LARGE {
+        return;
+    }
+    let has_long_key = written.lines().any(|line| line.trim_start_matches([' ', '-']).starts_with("? "));
+    let json = (!has_long_key).then(|| to_json(spec).to_string());
+    for text in [Some(written.clone()), json].into_iter().flatten() {
         let source = SourceText::new("resolved.yml", text);
         let loaded = dalec_spec::load(&source);
         let mut findings = loaded.diagnostics;
