@@ -47,6 +47,14 @@ fn dropped_expansions_are_paid_for() {
 }
 
 #[test]
+fn explanations_take_no_longer_than_resolving() {
+    let env = lines(1000, |index| format!("    X{index}: \"${{E:+${{A//?/$A}}}}\""));
+    let loaded = load(&SourceText::new("spec.yml", with_args("") + &env));
+    let explained = loaded.raw.expect("a spec").explain(&ResolveOptions::default(), "build.env");
+    assert_eq!(explained.map(|explained| explained.len()).ok(), Some(1001));
+}
+
+#[test]
 fn patterns_are_paid_for() {
     let again = lines(1800, |index| format!("    x{index}: *x"));
     let pattern = |pattern: String| with_args(&format!("${{A##{pattern}b}}")) + &again;
