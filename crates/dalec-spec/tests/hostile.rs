@@ -109,3 +109,16 @@ fn references_in_literal_texts_are_not_all_looked_for() {
     let few = format!("{}{}", " ".repeat(30_000), "$A".repeat(100));
     check_gives(format!("args:\n  A: b\n  X: &x '{few}'\n{again}"), codes::LITERAL_REFERENCE);
 }
+
+/// As deep as the text may be; tests have the small stack of a thread, and nothing is optimised.
+#[test]
+fn deep_sources_fit_the_stack() {
+    let build = format!("{}{{context: {{}}}}{}", "{build: {source: ".repeat(47), "}}".repeat(47));
+    check_gives(format!("sources: {{s: {build}}}\n"), codes::CONFLICTING_KEYS);
+    let open = "{path: /a, image: {ref: a, cmd: {steps: [{command: x}], mounts: [{dest: /b, spec: ";
+    let mount = format!("{}{{context: {{}}}}{}", open.repeat(19), "}]}}}".repeat(19));
+    check_gives(format!("sources: {{s: {mount}}}\n"), codes::UNPINNED_SOURCE);
+    let extension = format!("{}{}", "[".repeat(98), "]".repeat(98));
+    assert!(findings(format!("x-deep: {extension}\n")).is_empty());
+    check_gives(format!("x-deep: [[{extension}]]\n"), codes::NESTED_TOO_DEEP);
+}
