@@ -3,6 +3,7 @@
 //! Nothing here is part of the product. What the tests need from the system is installed here, so that a fresh
 //! machine with a Rust toolchain and a C compiler is enough.
 
+mod fuzz;
 mod prepare;
 mod suite;
 
@@ -13,8 +14,9 @@ Chores of the project.
 
 usage: cargo xtask NAME
 
-  test       install what the tests need, then run all of them; the last line counts them
-  prepare    only install what the tests need
+  test             install what the tests need, then run all of them; the last line counts them
+  prepare          only install what the tests need
+  fuzz [SECONDS]   fuzz what reads specs, each part for SECONDS (600); needs nightly and cargo-fuzz
 ";
 
 fn main() -> ExitCode {
@@ -23,6 +25,11 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test"] => prepare::run().and_then(|()| suite::run()),
         ["prepare"] => prepare::run(),
+        ["fuzz"] => fuzz::run(600),
+        ["fuzz", seconds] => match seconds.parse() {
+            Ok(seconds) => fuzz::run(seconds),
+            Err(_) => Err(format!("`{seconds}` is no number of seconds")),
+        },
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

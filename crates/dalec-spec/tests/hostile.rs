@@ -47,6 +47,14 @@ fn dropped_expansions_are_paid_for() {
 }
 
 #[test]
+fn explanations_take_no_longer_than_resolving() {
+    let env = lines(1000, |index| format!("    X{index}: \"${{E:+${{A//?/$A}}}}\""));
+    let loaded = load(&SourceText::new("spec.yml", with_args("") + &env));
+    let explained = loaded.raw.expect("a spec").explain(&ResolveOptions::default(), "build.env");
+    assert_eq!(explained.map(|explained| explained.len()).ok(), Some(1001));
+}
+
+#[test]
 fn patterns_are_paid_for() {
     let again = lines(1800, |index| format!("    x{index}: *x"));
     let pattern = |pattern: String| with_args(&format!("${{A##{pattern}b}}")) + &again;
@@ -91,4 +99,26 @@ fn regular_expressions_are_paid_for() {
     let targets = lines(100, |index| format!("  t{index}: {{}}"));
     let found = findings(spec(&format!("      - &a '\\\\w{{190}}'\n{again}targets:\n{targets}")));
     assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn references_in_literal_texts_are_not_all_looked_for() {
+    let references = "$A".repeat(30_000);
+    check_gives(format!("args:\n  A: b\ndescription: \"{references}\"\n"), codes::TOO_MANY_FINDINGS);
+    let again = lines(1500, |index| format!("  x{index}: *x"));
+    let few = format!("{}{}", " ".repeat(30_000), "$A".repeat(100));
+    check_gives(format!("args:\n  A: b\n  X: &x '{few}'\n{again}"), codes::LITERAL_REFERENCE);
+}
+
+/// As deep as the text may be; tests have the small stack of a thread, and nothing is optimised.
+#[test]
+fn deep_sources_fit_the_stack() {
+    let build = format!("{}{{context: {{}}}}{}", "{build: {source: ".repeat(47), "}}".repeat(47));
+    check_gives(format!("sources: {{s: {build}}}\n"), codes::CONFLICTING_KEYS);
+    let open = "{path: /a, image: {ref: a, cmd: {steps: [{command: x}], mounts: [{dest: /b, spec: ";
+    let mount = format!("{}{{context: {{}}}}{}", open.repeat(19), "}]}}}".repeat(19));
+    check_gives(format!("sources: {{s: {mount}}}\n"), codes::UNPINNED_SOURCE);
+    let extension = format!("{}{}", "[".repeat(98), "]".repeat(98));
+    assert!(findings(format!("x-deep: {extension}\n")).is_empty());
+    check_gives(format!("x-deep: [[{extension}]]\n"), codes::NESTED_TOO_DEEP);
 }

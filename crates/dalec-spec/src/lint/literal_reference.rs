@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::codes;
 use crate::decode::{Decode, Leaf, PathStep, Tracer, Wording, locate};
 use crate::diagnostic::Diagnostic;
+use crate::findings::Findings;
 use crate::raw::RawRoot;
 use crate::shlex;
 use crate::source_text::SourceText;
@@ -19,11 +20,13 @@ static REFERENCE: LazyLock<Option<Regex>> =
 /// Returns a warning for each reference to a declared argument in literal text.
 pub(super) fn check(root: &RawRoot, source: &SourceText) -> Vec<Diagnostic> {
     let declared: BTreeSet<&str> = root.args.entries.iter().map(|arg| arg.key.value.as_str()).collect();
-    let mut found = Vec::new();
-    let Some(reference) = REFERENCE.as_ref().filter(|_| !declared.is_empty()) else { return found };
+    let mut found = Findings::default();
+    // A text that aliases repeat is looked at once.
+    let mut seen = BTreeSet::new();
+    let Some(reference) = REFERENCE.as_ref().filter(|_| !declared.is_empty()) else { return Vec::new() };
     root.trace(&mut Tracer::new(&mut |path: &[PathStep], leaf: Leaf<'_>| {
         let Wording::Literal(text) = leaf.wording else { return };
-        if !text.contains('$') || is_expanded_by_others(path, text) {
+        if !text.contains('$') || is_expanded_by_others(path, text) || !seen.insert(leaf.span) {
             return;
         }
         let names = reference.captures_iter(text).filter_map(|captures| {
@@ -31,13 +34,16 @@ pub(super) fn check(root: &RawRoot, source: &SourceText) -> Vec<Diagnostic> {
             declared.contains(name.as_str()).then_some((captures.get(0)?, name))
         });
         for (whole, name) in names {
+            if found.is_full() {
+                break;
+            }
             let place = locate(source, leaf.span, text, whole.range()).unwrap_or(leaf.span);
             let message = format!("`{}` stays as text: arguments are not expanded here", whole.as_str());
             let diagnostic = Diagnostic::warning(codes::LITERAL_REFERENCE, place, message);
             found.push(diagnostic.help(help(path, name.as_str())));
         }
     }));
-    found
+    found.into_sorted()
 }
 
 /// Returns whether `$` means something to whoever reads the text: a shell, or the reader of a file.

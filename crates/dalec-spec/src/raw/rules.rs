@@ -582,7 +582,8 @@ fn pattern_cost(text: &str) -> usize {
     match () {
         () if fits(64 << 10) => 16 << 10,
         () if fits(1 << 20) => 128 << 10,
-        () => 1 << 20,
+        () if fits(4 << 20) => 1 << 20,
+        () => 4 << 20,
     }
 }
 

@@ -131,7 +131,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the names that `text` refers to, with their values and where those come from.
+    ///
+    /// `text` has been expanded before. None when that used up the budget: it would take as long again.
     pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
+        if self.is_exhausted {
+            return Vec::new();
+        }
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
         let used =
