@@ -71,6 +71,11 @@ impl Diagnostic {
         Self::new(code, Severity::Error, None, message.into())
     }
 
+    /// Returns a warning whose cause is not in the file.
+    pub fn warning_outside(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, None, message.into())
+    }
+
     fn new(code: &'static str, severity: Severity, span: Option<Span>, message: String) -> Self {
         debug_assert!(
             codes::find(code).is_some_and(|known| known.severity == severity),

@@ -4,40 +4,62 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::span::Span;
 
-/// More findings than this help nobody; a hostile text could make millions.
+/// More findings of one kind than this help nobody; a hostile text could make millions.
 const MAX_FINDINGS: usize = 200;
 
-/// Findings in the order they were made.
+/// Findings in the order they were made. Errors and warnings do not displace each other.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
-    cut: bool,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Findings {
     /// Adds a finding unless it is there already (a value reached through several aliases is read several times).
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.cut || self.list.iter().any(|other| same(other, &diagnostic)) {
+        let severity = diagnostic.severity;
+        if self.is_full(severity) || self.list.iter().any(|other| same(other, &diagnostic)) {
             return;
         }
-        if self.list.len() >= MAX_FINDINGS {
-            self.cut = true;
-            let message = format!("there are more than {MAX_FINDINGS} findings; the others are not shown");
-            let diagnostic = Diagnostic::error_outside(codes::TOO_MANY_FINDINGS, message);
-            self.list.push(diagnostic.help("correct the first ones and check again"));
-            return;
-        }
+        let count = self.count_mut(severity);
+        *count += 1;
+        let diagnostic = match (severity, *count > MAX_FINDINGS) {
+            (_, false) => diagnostic,
+            (Severity::Error, true) => {
+                let message = format!("there are more than {MAX_FINDINGS} errors; the others are not shown");
+                Diagnostic::error_outside(codes::TOO_MANY_FINDINGS, message)
+                    .help("correct the first ones and check again")
+            }
+            (Severity::Warning, true) => {
+                let message =
+                    format!("there are more than {MAX_FINDINGS} warnings; the others are not shown");
+                Diagnostic::warning_outside(codes::TOO_MANY_WARNINGS, message)
+                    .help("correct or allow the first ones and check again")
+            }
+        };
         self.list.push(diagnostic);
+    }
+
+    /// Returns whether further findings of this severity would be left out anyway.
+    pub fn is_full(&self, severity: Severity) -> bool {
+        let count = match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.warnings,
+        };
+        count > MAX_FINDINGS
+    }
+
+    fn count_mut(&mut self, severity: Severity) -> &mut usize {
+        match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        }
     }
 
     /// Adds findings unless they are there already.
     pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
-    }
-
-    /// Returns whether further findings would be left out anyway.
-    pub fn is_full(&self) -> bool {
-        self.cut
     }
 
     /// Returns whether an error was found inside `span`.

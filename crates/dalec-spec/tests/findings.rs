@@ -27,11 +27,15 @@ const DESCRIBED: &[(&str, MakeSpec)] = &[
         format!("args:\n  LONG: {long}\nbuild:\n  env:\n{env}  steps:\n    - command: make\n")
     }),
     (codes::NESTED_TOO_DEEP, || format!("x-deep: {}{}\n", "[".repeat(101), "]".repeat(101))),
+    (codes::TOO_MANY_WARNINGS, || {
+        let args: String = (0..=200).map(|index| format!("  A{index}:\n")).collect();
+        format!("args:\n{args}")
+    }),
     (codes::TOO_MANY_FINDINGS, || (0..=200).map(|index| format!("package-{index}:\n")).collect()),
 ];
 
-/// Codes that need no advice on how to silence them: they are about that advice.
-const ABOUT_COMMENTS: &[&str] = &[codes::UNKNOWN_CODE, codes::UNUSED_ALLOW];
+/// Warnings that no comment on a line can silence: they are about such comments, or about the file.
+const ABOUT_COMMENTS: &[&str] = &[codes::TOO_MANY_WARNINGS, codes::UNKNOWN_CODE, codes::UNUSED_ALLOW];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/findings")

@@ -448,6 +448,20 @@ fn many_mistakes_are_cut_off() {
     assert_eq!(diagnostics[200].code, dalec_spec::codes::TOO_MANY_FINDINGS);
 }
 
+/// Warnings leave the errors their place, and are no error themselves.
+#[test]
+fn many_warnings_hide_no_error() {
+    let args: String = (0..500).map(|number| format!("  A{number}: 010\n")).collect();
+    let codes = |text: String| -> Vec<&str> {
+        let raw = load(&SourceText::new("spec.yml", text)).raw.expect("a spec");
+        raw.lint(&ResolveOptions::default()).iter().map(|diagnostic| diagnostic.code).collect()
+    };
+    let found = codes(format!("args:\n{args}"));
+    assert_eq!((found.len(), found[200]), (201, dalec_spec::codes::TOO_MANY_WARNINGS));
+    let found = codes(format!("args:\n{args}version: ${{NOPE}}\n"));
+    assert!(found.contains(&dalec_spec::codes::UNDECLARED_ARG));
+}
+
 #[test]
 fn bytes_that_are_no_text_are_refused() {
     let error = SourceText::from_bytes("spec.yml", b"a: 1\nb: \xff\n".to_vec()).expect_err("no UTF-8");

@@ -11,7 +11,9 @@ use super::signing::RawPackageConfig;
 use super::source::RawSource;
 use super::target::RawTarget;
 use super::test::RawTest;
+use crate::codes;
 use crate::decode::{Decoder, Flag, List, Map, Template, Text, Whole, object};
+use crate::diagnostic::Diagnostic;
 
 object! {
     /// The whole spec. Nothing is needed to load it; what a target needs is said when that target is built.
@@ -90,4 +92,10 @@ object! {
 
 fn check_root(root: &mut RawRoot, decoder: &mut Decoder<'_>) {
     check_patches(root, decoder);
+    if root.name.value.contains(' ') {
+        let message = format!("`{}` has a blank, which no package name can have", root.name.value);
+        let diagnostic = Diagnostic::warning(codes::UNPACKAGEABLE_NAME, root.name.span, message);
+        decoder
+            .doubt(diagnostic.help(format!("write `{}`", root.name.value.replace(' ', "-").to_lowercase())));
+    }
 }

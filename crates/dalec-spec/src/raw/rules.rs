@@ -54,7 +54,7 @@ const MOUNT_POINT: &str = concat!(r"^/(\.?/)*", component!(), r"(/(\.|", compone
 
 rules! {
     /// Name of the package.
-    PackageName: "a package name" like "^[A-Za-z0-9][A-Za-z0-9+._-]*$" = package_name;
+    PackageName: "a package name" like "^[A-Za-z0-9][A-Za-z0-9+._ -]*$" = package_name;
     /// Upstream version.
     Version: "a version" like "^[A-Za-z0-9][A-Za-z0-9.+~^_-]*$"
         = |text| version(text, "a version", "letters, digits, `.`, `+`, `~`, `^`, `_` and `-`", ".+~^_-");
@@ -150,7 +150,8 @@ fn show(char: char) -> String {
 
 fn package_name(text: &str) -> Checked {
     let help = "use letters, digits, `+`, `-` and `.`; Debian packages need lower case";
-    let ok = |char: char| char.is_ascii_alphanumeric() || "+-._".contains(char);
+    // Upstream loads names with blanks; whoever makes packages refuses them.
+    let ok = |char: char| char.is_ascii_alphanumeric() || "+-._ ".contains(char);
     characters(text, ok, |what| Complaint::new(format!("a package name cannot hold {what}")).help(help))?;
     if !text.starts_with(|char: char| char.is_ascii_alphanumeric()) {
         return Err(Complaint::new("a package name begins with a letter or a digit").part(0..1).help(help));
