@@ -37,7 +37,8 @@ pub struct Args {
     build_arg: Vec<String>,
     /// Say where the values of FIELD come from instead: a default, the root, the target, an argument
     ///
-    /// FIELD is a path such as version, build.env.CFLAGS, tests[0].steps or sources; everything below it is explained.
+    /// FIELD is a path such as `version`, `build.env.CFLAGS`, `tests[0].steps` or `sources`; everything below it is
+    /// explained.
     #[arg(long, value_name = "FIELD")]
     explain: Option<String>,
     /// How to print the spec
