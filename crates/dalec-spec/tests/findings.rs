@@ -182,7 +182,8 @@ fn wrong_specs_have_the_finding_of_their_page() {
                 page.replace_range(text.start..text.start + text.text.len(), &actual);
             }
         }
-        if std::env::var_os("UPDATE_EXPECT").is_some() {
+        // Other tests read the pages at the same time, so only those that differ are written.
+        if !differing.is_empty() && std::env::var_os("UPDATE_EXPECT").is_some() {
             fs::write(folder().join(format!("{}.md", code.name)), page).expect("a writable folder");
             differing.clear();
         }

@@ -78,7 +78,7 @@ pub(crate) fn decode_object<T: Object>(node: &Node, decoder: &mut Decoder<'_>) -
         Kind::Mapping(entries) => flatten(entries, Owner::Object, decoder),
         _ if node.is_null() => Vec::new(),
         _ => {
-            decoder.wrong_type(node, "a mapping", Some(hints::shape(T::NAME)));
+            decoder.wrong_type(node, "a mapping", Some(hints::shape_with(T::NAME, &texts(node))));
             return object;
         }
     };
@@ -103,6 +103,18 @@ pub(crate) fn decode_object<T: Object>(node: &Node, decoder: &mut Decoder<'_>) -
     check_keys(&object, span, &written, decoder);
     object.check(decoder);
     object
+}
+
+/// Returns the short texts that stand where an object should: one, or a list of them.
+fn texts(node: &Node) -> Vec<&str> {
+    let nodes = match &node.value.kind {
+        Kind::Sequence(nodes) => nodes.as_slice(),
+        Kind::Scalar(_) => std::slice::from_ref(node),
+        Kind::Mapping(_) => &[],
+    };
+    let is_short = |text: &&str| text.len() < 40 && !text.chars().any(char::is_control);
+    let texts = nodes.iter().filter_map(|node| node.scalar().map(|scalar| scalar.text.as_str()));
+    texts.take(3).filter(is_short).collect()
 }
 
 /// Checks that the keys of `object` that are needed are there, and that those that exclude each other are not.

@@ -78,7 +78,7 @@ const HINTS: &[(&str, &str, &str)] = &[
 /// How an object is written, for those who wrote something else, by its name.
 const SHAPES: &[(&str, &str)] = &[
     ("a spec", "a spec begins with keys such as `name: hello`"),
-    ("a package constraint", "write `{version: [\">= 1.2\"]}`, or nothing for any version"),
+    ("a package constraint", "write `{version: [TEXTS]}`, or nothing for any version"),
     ("a build step", "write `command: ...`"),
     ("a test step", "write `command: ...`"),
     ("an output check", "write `equals: ...`, or `contains: [...]`"),
@@ -160,13 +160,22 @@ pub(crate) fn both(object: &str) -> &'static str {
     BOTH.iter().find(|(name, _)| *name == object).map_or("keep one of them", |(_, help)| help)
 }
 
+/// Stands in a shape for the texts that the author wrote instead of the object.
+const TEXTS: &str = "TEXTS";
+
 /// Returns how `object` is written.
 pub(crate) fn shape(object: &str) -> String {
-    let shape = SHAPES.iter().find(|(name, _)| *name == object);
-    shape.map_or_else(
-        || format!("this is {object}: write its keys below, one per line"),
-        |(_, shape)| (*shape).to_owned(),
-    )
+    shape_with(object, &[])
+}
+
+/// Returns how `object` is written for an author who wrote `texts` instead.
+pub(crate) fn shape_with(object: &str, texts: &[&str]) -> String {
+    let Some((_, shape)) = SHAPES.iter().find(|(name, _)| *name == object) else {
+        return format!("this is {object}: write its keys below, one per line");
+    };
+    let texts = if texts.is_empty() { &[">= 1.2"] } else { texts };
+    let texts: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    shape.replace(TEXTS, &texts.join(", "))
 }
 
 /// Returns what to write instead of `key` in `object`.
