@@ -58,6 +58,7 @@ fn missing_artifact() {
     refused(&spec, 1, &["bin/not-built", "spec.yml:20"]);
 }
 
+/// BLD-003
 #[test]
 fn failing_step() {
     let spec = script(
@@ -67,6 +68,7 @@ fn failing_step() {
     refused(&spec, 1, &["it broke", "spec.yml:24", "exit code 7"]);
 }
 
+/// TEST-007, TEST-015
 #[test]
 fn failing_test() {
     let tests = "tests:\n  - name: says hello\n    steps:\n      - command: failing-test\n        stdout:\n          \
@@ -79,6 +81,7 @@ fn http_source(name: &str, url: &str, digest: &str) -> String {
     script(name, "  docs:\n    data: {}\n").replace("artifacts:", &source)
 }
 
+/// SRC-003
 #[test]
 fn wrong_digest() {
     let server = Server::start(|_| Response::ok("content"));
@@ -91,6 +94,7 @@ fn wrong_digest() {
     );
 }
 
+/// SRC-019
 #[test]
 fn unreachable_url() {
     // Nothing listens on the port of a server that was stopped.
@@ -112,6 +116,7 @@ fn unknown_target() {
     project.build("bokworm/deb").fails(2).says(&["bokworm/deb", "did you mean", "bookworm/deb"]);
 }
 
+/// SRC-004
 #[test]
 fn missing_context_directory() {
     let project = hello();
@@ -132,6 +137,7 @@ fn missing_spec_file() {
         .says(&["absent.yml"]);
 }
 
+/// SRC-017
 #[test]
 fn a_patch_that_does_not_apply() {
     let spec = script(
@@ -147,6 +153,7 @@ fn a_patch_that_does_not_apply() {
     refused(&spec, 1, &["fix.patch", "text", "spec.yml:"]);
 }
 
+/// DEP-005
 #[test]
 fn an_unsatisfiable_dependency() {
     let build = script("needs-build", "dependencies:\n  build:\n    make:\n      version: ['>= 99']\n");

@@ -64,6 +64,7 @@ fn the_package_is_the_same_from_an_empty_store() {
     assert_eq!(fs::read(first.output(".deb")).unwrap(), fs::read(second.output(".deb")).unwrap());
 }
 
+/// ART-001, ART-003, ART-005, ART-006, ART-007, ART-009, ART-012
 #[test]
 fn the_shell_tool_brings_all_its_files() {
     let project = Project::new(&example("shell-tool.yml"));

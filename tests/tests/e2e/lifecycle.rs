@@ -114,7 +114,7 @@ fn a_rust_program_from_its_crate() {
     lives(&life, &first, &second, Who::Me);
 }
 
-/// The administrator's change of the configuration file survives the upgrade.
+/// ART-006: the administrator's change of the configuration file survives the upgrade.
 #[test]
 fn a_shell_tool_with_a_service() {
     let spec = |revision| example("shell-tool.yml").replace("revision: 1", &format!("revision: {revision}"));

@@ -74,6 +74,7 @@ fn tests_start_where_they_say() {
     Project::new(&script("directories", tests)).build("bookworm/deb").succeeds();
 }
 
+/// SRC-017, BLD-002, TEST-018
 #[test]
 fn several_sources_patches_and_overrides_come_together() {
     let spec = script(

@@ -1,7 +1,7 @@
 //! What to write instead: keys that people write by mistake, and how each object is written.
 
 /// What to write instead of keys that people write by mistake, by the name of their object.
-const HINTS: &[(&str, &str, &str)] = &[
+pub(super) const HINTS: &[(&str, &str, &str)] = &[
     ("a spec", "steps", "steps stand under `build`"),
     ("a spec", "env", "the environment stands under `build`"),
     ("a spec", "caches", "caches stand under `build`"),

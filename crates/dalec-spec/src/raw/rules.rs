@@ -11,6 +11,10 @@ use crate::shlex::{self, ShlexError};
 
 type Checked = Result<(), Complaint>;
 
+/// A rule with its name, its pattern and its check.
+#[cfg(test)]
+type Known = (&'static str, Option<&'static str>, fn(&str) -> Checked);
+
 /// Declares rules whose checks are plain functions: a name, what the text is, and optionally a pattern for the
 /// schema and the code of the finding.
 macro_rules! rules {
@@ -36,7 +40,7 @@ macro_rules! rules {
 
         /// The rules with their patterns.
         #[cfg(test)]
-        const ALL: &[(&str, Option<&str>, fn(&str) -> Checked)] =
+        const ALL: &[Known] =
             &[$((stringify!($name), <$name as Rule>::PATTERN, <$name as Rule>::check)),*];
     };
 }
@@ -607,7 +611,7 @@ mod tests {
     use super::*;
 
     /// The rules that are not in the table, because they change what they let through.
-    const NORMALIZING: &[(&str, Option<&str>, fn(&str) -> Checked)] = &[
+    const NORMALIZING: &[Known] = &[
         ("GitUrl", GitUrl::PATTERN, GitUrl::check),
         ("Line", Line::PATTERN, Line::check),
         ("CheckedPath", CheckedPath::PATTERN, CheckedPath::check),

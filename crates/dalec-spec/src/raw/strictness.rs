@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use expect_test::expect;
 
+use super::hints;
 use super::specimen::{example, spec_around, tree, with_key};
 use crate::decode::Decode;
 use crate::emit::Tree;
@@ -71,6 +72,23 @@ fn unknown_keys_are_found_everywhere() {
         assert_eq!(error.code, codes::UNKNOWN_KEY, "{}", tried.show());
         assert_eq!(error.span.map(|span| tried.source.slice(span)), Some("no_such_key"), "{}", tried.show());
         assert!(error.help.is_some(), "{}", tried.show());
+    }
+}
+
+/// SPEC-002: whoever writes a key that people write by mistake reads what to write instead.
+#[test]
+fn usual_mistakes_are_known() {
+    let all = all();
+    for (name, key, hint) in hints::HINTS {
+        let object = all.iter().find(|object| object.name == *name).expect("an object");
+        let tried = try_key(&all, object, key, Tree::Null);
+        let [error] = &tried.errors[..] else { panic!("{}", tried.show()) };
+        assert_eq!(
+            (error.code, error.help.as_deref()),
+            (codes::UNKNOWN_KEY, Some(*hint)),
+            "{}",
+            tried.show()
+        );
     }
 }
 

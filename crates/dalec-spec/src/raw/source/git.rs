@@ -10,7 +10,7 @@ use crate::target_spec::GitSource;
 object! {
     /// A commit of a git repository.
     RawGit: "a git source", closed, needs ["url", "commit"] => GitSource, then doubt_name {
-        /// Address of the repository: https, ssh, or `user@host:path`.
+        /// Address of the repository: https, ssh, or `user@host:path`. Without a scheme https is meant.
         /// Example: "https://github.com/octo/tool.git"
         "url" url: Template<GitUrl>,
         /// The commit to build. A tag or branch works too, but can move.
