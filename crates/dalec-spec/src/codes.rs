@@ -52,6 +52,7 @@ codes! {
     INVALID_VALUE "invalid-value" "a value has the right type but is not allowed there"
     MISSING_KEY "missing-key" "a key that is needed is not there"
     NESTED_TOO_DEEP "nested-too-deep" "the text nests deeper than any spec needs"
+    SECRET_IN_SPEC "secret-in-spec" "a secret stands where its name is wanted"
     SUBSTITUTION_SYNTAX "substitution-syntax" "a `${...}` expression or a quote inside an expanded value is broken"
     TOO_MANY_FINDINGS "too-many-findings" "the list of errors was cut off"
     UNDECLARED_ARG "undeclared-arg" "a value refers to an argument that `args` does not declare"

@@ -51,7 +51,7 @@ impl<R: Rule, D: Fallback> Decode for Text<R, D> {
     const TAKES: &'static str = "text";
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
-        let Some(Spanned { value, span }) = text(node, decoder) else { return Self::default() };
+        let Some(Spanned { value, span }) = text(node, R::TAKES, decoder) else { return Self::default() };
         if !value.is_empty()
             && let Err(complaint) = R::check(&value)
         {
@@ -111,7 +111,7 @@ impl<R: Rule, D: Fallback> Decode for Template<R, D> {
     const TAKES: &'static str = "text";
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
-        let Some(Spanned { value, span }) = text(node, decoder) else { return Self::default() };
+        let Some(Spanned { value, span }) = text(node, R::TAKES, decoder) else { return Self::default() };
         if let Some(at) = lost_backslash(&value) {
             let place = locate(decoder.source, span, &value, at..at + 2).unwrap_or(span);
             let pair = &value[at..at + 2];
@@ -157,14 +157,15 @@ impl<R: Rule, D: Fallback> Field for Template<R, D> {
     }
 }
 
-fn text(node: &Node, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
+/// Reads text, which `takes` describes in words.
+fn text(node: &Node, takes: &str, decoder: &mut Decoder<'_>) -> Option<Spanned<String>> {
     let Some(scalar) = node.scalar() else {
         let help = match &node.value.kind {
             Kind::Mapping(_) if decoder.source.slice(node.span()).starts_with('{') => Some(
                 "put it in quotes if it is meant as text; an argument is written as `${NAME}`".to_owned(),
             ),
             Kind::Mapping(_) => Some("write the text behind the colon, or below it after `|`".to_owned()),
-            _ => one_line(node).map(|line| format!("write one text: `{line}`")),
+            _ => one_text(node, takes),
         };
         decoder.wrong_type(node, "text", help);
         return None;
@@ -206,12 +207,23 @@ fn lost_backslash(text: &str) -> Option<usize> {
     None
 }
 
-/// Returns a short list of words as one line.
-fn one_line(node: &Node) -> Option<String> {
+/// Returns how a short list of words is written where one text is wanted, which `takes` tells in words.
+fn one_text(node: &Node, takes: &str) -> Option<String> {
     let Kind::Sequence(nodes) = &node.value.kind else { return None };
     let words: Option<Vec<&str>> =
         nodes.iter().map(|node| node.scalar().map(|scalar| scalar.text.as_str())).collect();
-    words.map(|words| words.join(" ")).filter(|line| (1..60).contains(&line.len()) && !line.contains('\n'))
+    let words = words.filter(|words| words.iter().map(|word| word.len() + 1).sum::<usize>() < 60)?;
+    if words.iter().any(|word| word.contains('\n')) {
+        return None;
+    }
+    // A command line or a sentence is made of words; anything else is one of them.
+    let is_joined = ["command", "script", "text"].iter().any(|kind| takes.contains(kind));
+    match &words[..] {
+        [] => None,
+        [only] => Some(format!("write it without the list: `{only}`")),
+        words if is_joined => Some(format!("write one text: `{}`", words.join(" "))),
+        _ => Some("there can only be one here".to_owned()),
+    }
 }
 
 /// Returns what upstream takes plain text for, and the text that it makes of it, where that differs.

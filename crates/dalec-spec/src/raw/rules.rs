@@ -109,8 +109,7 @@ rules! {
     /// Start of the hash of a commit.
     CommitHash: "the hash of a commit" like "^[0-9a-f]{4,64}$" = commit_hash;
     /// Name of a secret, or of an ssh socket.
-    SecretName: "the name of a secret or ssh socket" like "^[^ ]+$"
-        = |text| no_blanks(text, "the name of a secret");
+    SecretName: "the name of a secret or ssh socket" like "^[^ ]+$" code codes::SECRET_IN_SPEC = secret_name;
     /// Digest of a file.
     Digest: "a digest such as `sha256:` and 64 hexadecimal digits"
         like "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$" = digest;
@@ -395,6 +394,20 @@ fn mount_point(text: &str) -> Checked {
     Ok(())
 }
 
+/// How the tokens of well-known services begin.
+const TOKENS: &[&str] = &["ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "Basic ", "Bearer "];
+
+/// A secret itself is refused without showing it: logs are read by many.
+fn secret_name(text: &str) -> Checked {
+    let is_secret = TOKENS.iter().any(|token| text.starts_with(token));
+    if is_secret || text.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        return Err(Complaint::new("here stands the name of a secret, not the secret itself")
+            .code(codes::SECRET_IN_SPEC)
+            .help("write a name such as `GIT_AUTH_TOKEN`, and give the secret with `--secret id=GIT_AUTH_TOKEN,...`"));
+    }
+    Ok(())
+}
+
 fn no_blanks(text: &str, what: &str) -> Checked {
     characters(
         text,
@@ -432,10 +445,13 @@ fn git_url(text: &str) -> Checked {
         None => is_of_no_scheme(text) || is_short_ssh(text),
     };
     if is_url {
-        Ok(())
-    } else {
-        Err(Complaint::new(format!("`{text}` is no address of a git repository")).help(help))
+        return Ok(());
     }
+    let is_here = text.starts_with("file:") || text.starts_with(['/', '.']);
+    Err(Complaint::new(format!("`{text}` is no address of a git repository")).help(match is_here {
+        true => "for a directory of this machine write `context: {name: NAME}`, and give it with `--build-context NAME=DIR`",
+        false => help,
+    }))
 }
 
 /// Returns whether `text` is `user@host:path`.
@@ -598,9 +614,13 @@ fn pattern(text: &str) -> Checked {
         let detail = error.to_string();
         let cause =
             detail.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it is too large");
-        Complaint::new(format!("this is no regular expression: {cause}"))
-            .code(codes::BAD_REGEX)
-            .help("the syntax is RE2; put `\\\\` before a special character that means itself")
+        let is_unknown_here = cause.contains("look-around") || cause.contains("backreference");
+        Complaint::new(format!("this is no regular expression: {cause}")).code(codes::BAD_REGEX).help(
+            match is_unknown_here {
+                true => "the syntax is RE2, which has none: write several patterns, all of which must match",
+                false => "the syntax is RE2; put `\\\\` before a special character that means itself",
+            },
+        )
     })
 }
 

@@ -1,9 +1,10 @@
 //! Findings as text for people, with the lines they point at. Colour and width are the caller's decision.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::sorted;
+use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source_text::SourceText;
 use crate::span::Span;
@@ -50,7 +51,14 @@ fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'
     };
     let title = level.primary_title(shown(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
-    if let Some(span) = diagnostic.span {
+    if let Some(span) = diagnostic.span
+        && diagnostic.code == codes::SECRET_IN_SPEC
+    {
+        // The line holds the secret.
+        let place = source.position(span.start);
+        let origin = Origin::path(shown(source.name())).line(place.line).char_column(place.column);
+        group = group.element(origin);
+    } else if let Some(span) = diagnostic.span {
         let range = visible(source, span);
         let mut primary = AnnotationKind::Primary.span(range);
         if !diagnostic.note.is_empty() {
