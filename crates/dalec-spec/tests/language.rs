@@ -448,6 +448,55 @@ fn many_mistakes_are_cut_off() {
     assert_eq!(diagnostics[200].code, dalec_spec::codes::TOO_MANY_FINDINGS);
 }
 
+/// Upstream puts such names into Debian packages as they are, where they mean this.
+#[test]
+fn debian_relations_become_constraints() {
+    check(
+        "dependencies:\n  runtime: [\"libc6 (>= 2.36)\", bash]\n  build: {\"gcc (<< 15)\": {arch: [amd64]}, make: }\n",
+        expect![[r#"
+            dependencies:
+              build:
+                gcc:
+                  version:
+                    - "<< 15"
+                  arch:
+                    - amd64
+                make: {}
+              runtime:
+                bash: {}
+                libc6:
+                  version:
+                    - ">= 2.36"
+        "#]],
+    );
+    check(
+        "dependencies: {runtime: [\"libc6 (>= 2.36)\", libc6]}\n",
+        expect![[r#"
+        error[duplicate-key]: the package `libc6` is listed twice
+         --> spec.yml:1:45
+          |
+        1 | dependencies: {runtime: ["libc6 (>= 2.36)", libc6]}
+          |                          -----------------  ^^^^^
+          |                          |
+          |                          first listed here
+          |
+          = help: list it once, with all its versions
+    "#]],
+    );
+    check(
+        "dependencies: {runtime: [\"libc6 >= 2.36\"]}\n",
+        expect![[r#"
+        error[invalid-value]: a package name cannot hold `>`
+         --> spec.yml:1:33
+          |
+        1 | dependencies: {runtime: ["libc6 >= 2.36"]}
+          |                                 ^
+          |
+          = help: versions stand in the value: `name: {version: [">= 1.2"]}`
+    "#]],
+    );
+}
+
 /// Warnings leave the errors their place, and are no error themselves.
 #[test]
 fn many_warnings_hide_no_error() {

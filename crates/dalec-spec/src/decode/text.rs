@@ -107,6 +107,13 @@ impl<R, D> Default for Template<R, D> {
     }
 }
 
+impl<R: Rule, D: Fallback> Template<R, D> {
+    /// Returns a template that expands to `text`, which is written at `span`.
+    pub fn of_literal(text: &str, span: Span) -> Self {
+        Self { value: expand::escape(text), span, rule: PhantomData }
+    }
+}
+
 impl<R: Rule, D: Fallback> Decode for Template<R, D> {
     const TAKES: &'static str = "text";
 

@@ -66,10 +66,44 @@ impl Packages {
         Self { entries, span }
     }
 
+    /// Brings names such as `libc6 (>= 2.36)`, which upstream puts into Debian packages as they are, into the form of the
+    /// language.
+    fn with_relations(mut self, decoder: &mut Decoder<'_>) -> Self {
+        let mut names: BTreeMap<String, Span> = BTreeMap::new();
+        for entry in &mut self.entries {
+            if let Some((name, constraint)) = relation(&entry.key.value) {
+                let message = format!("`{}` is written as in a Debian control file", entry.key.value);
+                let diagnostic = Diagnostic::warning(codes::DEPRECATED_KEY, entry.key.span, message);
+                decoder.doubt(diagnostic.help(format!("write `{name}: {{version: [\"{constraint}\"]}}`")));
+                let version = Template::of_literal(constraint, entry.key.span);
+                (entry.key.value, entry.value.version.span) = (name.to_owned(), entry.key.span);
+                entry.value.version.items.push(version);
+            }
+            if let Some(first) = names.insert(entry.key.value.clone(), entry.key.span) {
+                let message = format!("the package `{}` is listed twice", entry.key.value);
+                let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, entry.key.span, message);
+                decoder.report(
+                    diagnostic.label(first, "first listed here").help("list it once, with all its versions"),
+                );
+            }
+        }
+        self
+    }
+
     /// Returns where `name` is listed.
     fn place_of(&self, name: &str) -> Option<Span> {
         self.entries.iter().find(|entry| entry.key.value == name).map(|entry| entry.key.span)
     }
+}
+
+/// Splits `name (>= 1.2)` into the name and the constraint.
+fn relation(text: &str) -> Option<(&str, &str)> {
+    let (name, rest) = text.split_once(" (")?;
+    let constraint = rest.strip_suffix(')')?;
+    let (operator, version) = constraint.split_once(' ')?;
+    let is_operator = matches!(operator, "<<" | "<" | "<=" | "=" | ">=" | ">" | ">>");
+    let is_plain = |text: &str| !text.is_empty() && !text.contains([' ', '(', ')', '|']);
+    (is_operator && is_plain(name) && is_plain(version)).then_some((name, constraint))
 }
 
 impl Decode for Packages {
@@ -77,7 +111,7 @@ impl Decode for Packages {
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         match &node.value.kind {
-            Kind::Sequence(nodes) => Self::from_list(nodes, node.span(), decoder),
+            Kind::Sequence(nodes) => Self::from_list(nodes, node.span(), decoder).with_relations(decoder),
             Kind::Scalar(scalar) if !node.is_null() => {
                 let name = scalar.text.lines().next().unwrap_or_default();
                 let help = Dependency::check(name)
@@ -88,7 +122,7 @@ impl Decode for Packages {
             }
             _ => {
                 let packages = Map::<RawConstraint, Dependency>::decode(node, decoder);
-                Self { entries: packages.entries, span: packages.span }
+                Self { entries: packages.entries, span: packages.span }.with_relations(decoder)
             }
         }
     }

@@ -68,7 +68,7 @@ rules! {
     /// Text of several lines for people.
     Prose: "text of one or more lines" = prose;
     /// Name of a package in a dependency list.
-    Dependency: "the name of a package" like r#"^[^"'`\\$;&<>,{}!*# -][^"'`\\$;&<>,{}!*#]*$"# = dependency;
+    Dependency: "the name of a package" like r#"^[^"'`\\$;&<>,{}!*# -][^"'`\\$;&,{}!*#]*$"# = dependency;
     /// Version constraint of a dependency.
     Constraint: "a version constraint such as `>= 1.2`" like "^[A-Za-z0-9<>=.+~^_: -]+$" = constraint;
     /// Processor name.
@@ -266,8 +266,12 @@ fn prose(text: &str) -> Checked {
 }
 
 fn dependency(text: &str) -> Checked {
-    let ok =
-        |char: char| char.is_ascii_graphic() && !"\"'`\\$;&<>,{}!*#".contains(char) || matches!(char, ' ');
+    // `name (>= 1.2)`, as in Debian's control files, is split later.
+    let end = text.find(" (").filter(|_| text.ends_with(')')).unwrap_or(text.len());
+    let ok = |char: char| char.is_ascii_graphic() && !"\"'`\\$;&,{}!*#".contains(char) || char == ' ';
+    characters(&text[end..], ok, |what| Complaint::new(format!("a package name cannot hold {what}")))?;
+    let text = &text[..end];
+    let ok = |char: char| ok(char) && !matches!(char, '<' | '>');
     characters(text, ok, |what| {
         Complaint::new(format!("a package name cannot hold {what}"))
             .help("versions stand in the value: `name: {version: [\">= 1.2\"]}`")
