@@ -144,7 +144,7 @@ pub enum SignError {
         path: PathBuf,
     },
     /// The file needs a kind of signature that is not there yet.
-    #[error("{} is a Windows program; signing these is not supported", path.display())]
+    #[error("{} is a Windows program; Authenticode signatures are not supported yet", path.display())]
     Windows {
         /// The file.
         path: PathBuf,

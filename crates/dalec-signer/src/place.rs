@@ -19,6 +19,7 @@ pub(crate) struct Copy<'a> {
     file: File,
     path: TempPath,
     place: PathBuf,
+    called: PathBuf,
     like: Metadata,
     watch: &'a dyn Watch,
 }
@@ -27,8 +28,10 @@ pub(crate) struct Copy<'a> {
 pub(crate) struct Staged {
     /// Under which name it is.
     pub(crate) path: TempPath,
-    /// Where it belongs.
-    pub(crate) place: PathBuf,
+    /// Where it belongs, by the name that was asked for.
+    pub(crate) called: PathBuf,
+    /// Where that really is.
+    place: PathBuf,
 }
 
 impl<'a> Copy<'a> {
@@ -42,12 +45,13 @@ impl<'a> Copy<'a> {
         place: &Path,
         watch: &'a dyn Watch,
     ) -> Result<Self, SignError> {
+        let called = place.to_owned();
         // A link stays: what it points to is replaced.
         let place = place.canonicalize().unwrap_or_else(|_| place.to_owned());
         let made = tempfile::Builder::new().prefix(".dalec-sign-").tempfile_in(folder(&place));
         let (file, path) = made.map_err(SignError::write(&place))?.into_parts();
         watch.will_write(&path);
-        Ok(Self { source, file, path, place, like, watch })
+        Ok(Self { source, file, path, place, called, like, watch })
     }
 
     /// Returns what is copied.
@@ -101,7 +105,7 @@ impl<'a> Copy<'a> {
         let mode = Permissions::from_mode(self.like.mode() & 0o777);
         let done = self.file.set_permissions(mode).and_then(|()| self.file.sync_all());
         done.map_err(SignError::write(&self.place))?;
-        Ok(Staged { path: self.path, place: self.place })
+        Ok(Staged { path: self.path, called: self.called, place: self.place })
     }
 }
 
@@ -110,13 +114,13 @@ impl Staged {
     ///
     /// # Errors
     /// When it cannot be renamed; it is removed then.
-    pub(crate) fn place(self) -> io::Result<PathBuf> {
+    pub(crate) fn place(self) -> io::Result<()> {
         self.path.persist(&self.place).map_err(|error| error.error)?;
         // The new name survives a power cut as well; not every file system can promise it.
         if let Ok(folder) = File::open(folder(&self.place)) {
             let _ = folder.sync_all();
         }
-        Ok(self.place)
+        Ok(())
     }
 }
 

@@ -291,13 +291,12 @@ fn place(done: Vec<Done<'_>>, order: &[PathBuf]) -> Result<Vec<Signed>, SignErro
     for Done { input, staged, .. } in done {
         let mut written = Vec::new();
         for file in staged {
-            let path = file.place.clone();
-            let signed = || signed.iter().map(|signed| signed.path.clone()).collect();
-            written.push(file.place().map_err(|source| SignError::Place {
-                path,
-                signed: signed(),
-                source,
-            })?);
+            let path = file.called.clone();
+            if let Err(source) = file.place() {
+                let signed = signed.into_iter().map(|signed| signed.path).collect();
+                return Err(SignError::Place { path, signed, source });
+            }
+            written.push(path);
         }
         signed.push(Signed { path: input.path.to_owned(), kind: input.kind, written });
     }
