@@ -21,6 +21,10 @@ use crate::keyring::Signer;
 use crate::standing::{self, Period};
 
 /// A secret as it was given: a key or a passphrase. Overwritten when dropped, and never printed.
+///
+/// ```compile_fail,E0277
+/// println!("{:?}", dalec_signer::KeyMaterial::new(Vec::new()));
+/// ```
 pub struct KeyMaterial(Zeroizing<Vec<u8>>);
 
 impl KeyMaterial {

@@ -81,8 +81,8 @@ pub trait Watch {
 /// A file that can be signed.
 struct Input<'a> {
     path: &'a Path,
-    /// The directory it is really in.
-    folder: PathBuf,
+    /// Where it really is.
+    real: PathBuf,
     name: &'a OsStr,
     kind: Kind,
     metadata: Metadata,
@@ -113,7 +113,7 @@ pub fn sign(request: &Request<'_>, watch: &dyn Watch) -> Result<Vec<Signed>, Sig
     for path in request.files {
         let input = check(path, request)?;
         let twice = match request.output {
-            None => !known.insert(input.folder.join(input.name)),
+            None => !known.insert(input.real.clone()),
             Some(_) => !known.insert(input.name.into()),
         };
         if twice {
@@ -146,7 +146,6 @@ fn check<'a>(path: &'a Path, request: &Request<'_>) -> Result<Input<'a>, SignErr
         return Err(SignError::NotAFile { path: path.to_owned() });
     };
     let real = path.canonicalize().map_err(SignError::read(path))?;
-    let folder = real.parent().unwrap_or(Path::new("/")).to_owned();
     let file = File::open(path).map_err(SignError::read(path))?;
     let is_signed = match kind {
         Kind::Deb => Layout::read(&file).map_err(ReadError::of(path))?.is_signed(),
@@ -161,7 +160,7 @@ fn check<'a>(path: &'a Path, request: &Request<'_>) -> Result<Input<'a>, SignErr
     };
     match is_signed && !request.replace {
         true => Err(SignError::AlreadySigned { path: path.to_owned() }),
-        false => Ok(Input { path, folder, name, kind, metadata }),
+        false => Ok(Input { path, real, name, kind, metadata }),
     }
 }
 
@@ -237,14 +236,15 @@ fn follow(
         if watch.should_stop() {
             return Err(SignError::Cancelled);
         }
-        let beside =
-            |done: &&Done<'_>| done.input.folder == input.folder && done.input.name.as_bytes() == name;
+        let beside = |done: &&Done<'_>| {
+            done.input.real.parent() == input.real.parent() && done.input.name.as_bytes() == name
+        };
         let is_true = match done.iter().find(beside).and_then(|done| done.facts.as_ref()) {
             Some(change) => {
                 changed.push((name, &change.after));
                 change.before.iter().any(|facts| lists.agree(name, facts))
             }
-            None => is_true(&lists, name, &input.folder)?,
+            None => is_true(&lists, name, input.real.parent().unwrap_or(Path::new("/")))?,
         };
         if !is_true {
             let listed = String::from_utf8_lossy(name).into_owned();

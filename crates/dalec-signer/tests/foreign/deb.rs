@@ -31,7 +31,7 @@ fn args<'a>(policy: &'a [String; 4], name: &'a str) -> Vec<&'a str> {
 #[test]
 fn debsig_verify_accepts_what_we_sign_and_nothing_else() {
     for key in [ed25519(), rsa()] {
-        for compression in ["xz", "gzip", "none"] {
+        for compression in ["xz", "gzip", "zstd", "none"] {
             let place = Place::new();
             let policy = policy(&place, key);
             let deb = place.deb("tiny.deb", compression);

@@ -223,4 +223,8 @@ fn no_flipped_bit_goes_unnoticed() {
         tamper(&path, at);
     }
     assert_eq!(place.verify(ed25519(), "x.deb").verdict, Verdict::Valid);
+    for length in 0..good.len() - 1 {
+        place.write("x.deb", &good[..length]);
+        assert_ne!(place.verify(ed25519(), "x.deb").verdict, Verdict::Valid, "cut off after {length} bytes");
+    }
 }

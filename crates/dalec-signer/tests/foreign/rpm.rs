@@ -196,3 +196,31 @@ fn old_packages_get_a_signature_over_their_payload_too() {
         assert_eq!(place.verify(key, "tiny.rpm").verdict, Verdict::Invalid);
     }
 }
+
+/// Whatever byte of header or payload is changed, and wherever the package is cut off: no panic, no good signature.
+#[test]
+fn no_flipped_bit_goes_unnoticed() {
+    let place = place(ed25519());
+    place.sign(ed25519(), &["tiny.rpm"]).unwrap();
+    let path = place.path("tiny.rpm");
+    let good = place.read("tiny.rpm");
+    // The magic of the second header stands before its index.
+    let name = 96 + find(&good[96..], b"tiny\0");
+    let header = good[..name].windows(4).rposition(|window| window == [0x8e, 0xad, 0xe8, 1]).unwrap();
+    // The reserved space is nothing but zeros, which nobody reads.
+    let used = |at: &usize| *at >= header || good[*at] != 0 || at.is_multiple_of(64);
+    for at in (0..good.len()).filter(used) {
+        tamper(&path, at);
+        let verdict = place.verify(ed25519(), "tiny.rpm").verdict;
+        assert!(at < header || verdict != Verdict::Valid, "byte {at}");
+        tamper(&path, at);
+    }
+    for length in (0..good.len()).step_by(13) {
+        place.write("tiny.rpm", &good[..length]);
+        assert_ne!(
+            place.verify(ed25519(), "tiny.rpm").verdict,
+            Verdict::Valid,
+            "cut off after {length} bytes"
+        );
+    }
+}

@@ -70,6 +70,8 @@ fn mode_and_links_stay() {
     std::fs::set_permissions(place.path("a.deb"), PermissionsExt::from_mode(0o640)).unwrap();
     std::fs::create_dir(place.path("links")).unwrap();
     symlink("../a.deb", place.path("links/a.deb")).unwrap();
+    let error = place.sign(ed25519(), &["a.deb", "links/a.deb"]).unwrap_err();
+    assert!(matches!(error, SignError::Twice { .. }), "{error}");
     place.sign(ed25519(), &["links/a.deb"]).unwrap();
     assert!(place.path("links/a.deb").symlink_metadata().unwrap().is_symlink());
     assert_eq!(mode("a.deb"), 0o640);
