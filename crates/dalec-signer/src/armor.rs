@@ -3,7 +3,7 @@
 use std::io::BufReader;
 
 use pgp::armor::{BlockType, Dearmor, DearmorOptions};
-use pgp::packet::{Packet, PacketParser, Signature};
+use pgp::packet::{Packet, PacketParser, Signature, SignatureType};
 
 use crate::error::Broken;
 
@@ -56,6 +56,18 @@ pub(crate) fn signatures(bytes: &[u8]) -> Result<Vec<Signature>, Broken> {
         }
         Some(found) if !found.is_empty() => Ok(found),
         _ => Err(broken()),
+    }
+}
+
+/// Returns the signatures in `bytes`, none of which was made over text: whoever signs texts of others would sign packages.
+///
+/// # Errors
+/// [`Broken`] when there is anything else.
+pub(crate) fn signatures_of_bytes(bytes: &[u8]) -> Result<Vec<Signature>, Broken> {
+    let signatures = signatures(bytes)?;
+    match signatures.iter().any(|signature| signature.typ() == Some(SignatureType::Text)) {
+        true => Err(Broken("its signature was made over text".to_owned())),
+        false => Ok(signatures),
     }
 }
 

@@ -56,7 +56,7 @@ impl Text {
         }
         loop {
             match line().ok_or_else(cut_off)? {
-                head if head.trim_ascii().is_empty() => break,
+                [] => break,
                 head if head.starts_with(b"Hash:") => {}
                 _ => return Err(broken("its signature begins with an unknown header")),
             }

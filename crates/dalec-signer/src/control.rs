@@ -99,7 +99,13 @@ impl<'a> Lists<'a> {
                     lines.push(entry(text, at..at + line.len(), hash)?);
                 }
             } else {
+                let start = line.iter().position(|byte| *byte == b':').map_or(line.len(), |end| end + 1);
                 current = field(line)?;
+                if let Some(hash) = current
+                    && !line[start..].trim_ascii().is_empty()
+                {
+                    lines.push(entry(text, at + start..at + line.len(), hash)?);
+                }
             }
             at += line.len() + 1;
         }
@@ -145,7 +151,7 @@ impl<'a> Lists<'a> {
 /// Returns the hash that a field lists, if it is such a field.
 fn field(line: &[u8]) -> Result<Option<Hash>, Broken> {
     let Some(end) = line.iter().position(|byte| *byte == b':') else { return Ok(None) };
-    match line[..end].to_ascii_lowercase().as_slice() {
+    match line[..end].trim_ascii_end().to_ascii_lowercase().as_slice() {
         b"files" => Ok(Some(Hash::Md5)),
         b"checksums-md5" => Ok(Some(Hash::Md5)),
         b"checksums-sha1" => Ok(Some(Hash::Sha1)),

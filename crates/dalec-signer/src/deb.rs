@@ -19,6 +19,8 @@ use crate::parts::{Parts, Range};
 use crate::place::Copy;
 
 const ORIGIN: &[u8] = b"_gpgorigin";
+/// The most bytes that say which version of the format it is.
+const LONGEST_VERSION: u64 = 8;
 
 /// Where things are in a package.
 pub(crate) struct Layout {
@@ -57,8 +59,8 @@ impl Layout {
             return Err(ReadError::broken("it does not begin with debian-binary"));
         }
         let mut version = Vec::new();
-        Parts::new(file, [covered[0]]).take(2).read_to_end(&mut version)?;
-        if version != b"2." {
+        Parts::new(file, [covered[0]]).take(LONGEST_VERSION).read_to_end(&mut version)?;
+        if covered[0].size > LONGEST_VERSION || !is_version(&version) {
             return Err(ReadError::broken("its format is not version 2"));
         }
         let mut signatures = members.iter().filter(|member| member.name == ORIGIN);
@@ -87,6 +89,13 @@ impl Layout {
             }
         }
     }
+}
+
+/// Returns whether `text` says version 2 and nothing more. dpkg reads on after that, but the signature does not say where
+/// this member ends and the next one begins: what follows could have been a part of another one when it was signed.
+fn is_version(text: &[u8]) -> bool {
+    let minor = text.strip_prefix(b"2.").and_then(|rest| rest.strip_suffix(b"\n"));
+    minor.is_some_and(|minor| !minor.is_empty() && minor.iter().all(u8::is_ascii_digit))
 }
 
 fn is_archive(name: &[u8], stem: &[u8]) -> bool {
@@ -131,7 +140,7 @@ pub(crate) fn verify(file: &File, keyring: &Keyring, now: u64) -> Result<Vec<Fin
     }
     let mut bytes = Vec::new();
     Parts::new(file, [member.content]).read_to_end(&mut bytes)?;
-    let signatures = armor::signatures(&bytes)?;
+    let signatures = armor::signatures_of_bytes(&bytes)?;
     let judge = |signature| keyring.judge(signature, now, || Parts::new(file, layout.covered));
     Ok(signatures.iter().map(judge).collect::<Result<_, _>>()?)
 }

@@ -210,12 +210,7 @@ pub(crate) fn verify(file: &File, keyring: &Keyring, now: u64) -> Result<Vec<Fin
     let all = || header().chain(Parts::new(file, [package.payload]));
     let mut is_covered = package.check_payload(Parts::new(file, [package.payload]))?;
     let mut findings = Vec::new();
-    let entries: Vec<_> =
-        package.signature.entries().filter(|entry| SIGNATURES.contains(&entry.tag)).collect();
-    if SIGNATURES.iter().any(|tag| entries.iter().filter(|entry| entry.tag == *tag).count() > 1) {
-        return Err(ReadError::broken("its signature header has one kind of signature twice"));
-    }
-    for entry in entries {
+    for entry in package.signature.entries().filter(|entry| SIGNATURES.contains(&entry.tag)) {
         for signature in signatures(&entry)? {
             let finding = match entry.tag {
                 PGP | GPG => keyring.judge(&signature, now, all)?,
@@ -236,13 +231,13 @@ pub(crate) fn verify(file: &File, keyring: &Keyring, now: u64) -> Result<Vec<Fin
 
 fn signatures(entry: &header::Entry<'_>) -> Result<Vec<Signature>, ReadError> {
     if entry.tag != OPENPGP {
-        return Ok(armor::signatures(entry.data)?);
+        return Ok(armor::signatures_of_bytes(entry.data)?);
     }
     let mut all = Vec::new();
     for text in entry.data.split(|byte| *byte == 0).filter(|text| !text.is_empty()) {
         let armored =
             [b"-----BEGIN PGP SIGNATURE-----\n\n", text, b"\n-----END PGP SIGNATURE-----\n"].concat();
-        all.extend(armor::signatures(&armored)?);
+        all.extend(armor::signatures_of_bytes(&armored)?);
     }
     Ok(all)
 }

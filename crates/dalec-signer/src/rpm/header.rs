@@ -141,7 +141,13 @@ impl Header {
             }
             free = offset + length;
         }
-        Ok(())
+        let mut tags: Vec<u32> = (0..self.entries as usize).map(|place| self.index(place).0).collect();
+        tags.sort_unstable();
+        // Which of the two counts would be up to the reader.
+        match tags.windows(2).any(|pair| pair[0] == pair[1]) {
+            true => Err("a tag is there twice"),
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Files that somebody made to do harm: a clear refusal, no panic, and memory that follows the file's real size.
 
 use dalec_signer::{Keyring, SignError, Verdict};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{PacketTrait, SignatureConfig, SignatureType, Subpacket, SubpacketData};
+use pgp::types::{KeyDetails, Password};
 
-use crate::world::{Place, ed25519, find, tamper};
+use crate::world::{Place, day_before, ed25519, find, tamper};
 
 /// Checks that `name` is refused both by signing and by checking, and returns why.
 #[track_caller]
@@ -60,6 +63,10 @@ fn archives_that_lie() {
     assert_eq!(check(&deb(&[BINARY, DATA, CONTROL])), "it has no control.tar where that belongs");
     assert_eq!(check(&deb(&[BINARY, CONTROL])), "it has no data.tar where that belongs");
     assert_eq!(check(&deb(&[("debian-binary", b"3.0\n"), CONTROL, DATA])), "its format is not version 2");
+    for version in [&b"2.0"[..], b"2.\n", b"2.x\n", b"2.0\n\n", b"2.0\ncontrol"] {
+        let reason = check(&deb(&[("debian-binary", version), CONTROL, DATA]));
+        assert_eq!(reason, "its format is not version 2");
+    }
     assert_eq!(check(&deb(&[("_x", b""), BINARY, CONTROL, DATA])), "it does not begin with debian-binary");
     let twice = deb(&[BINARY, CONTROL, DATA, DATA]);
     assert_eq!(check(&twice), "it has a member \"data.tar.gz\", which no signature would cover");
@@ -70,6 +77,62 @@ fn archives_that_lie() {
     let mut raw = good.clone();
     raw[8..12].copy_from_slice(b"\xff\x00\x1b[");
     assert!(check(&raw).starts_with("it has no debian-binary"));
+}
+
+/// A package within a package does not become the package: the signed bytes, cut up in other places, are refused.
+#[test]
+fn members_cannot_be_cut_up_anew() {
+    let place = Place::new();
+    place.deb("inner.deb", "gzip");
+    place.write(
+        "tree/DEBIAN/control",
+        "Package: outer\nVersion: 1\nArchitecture: all\nMaintainer: W\nDescription: x\n",
+    );
+    std::fs::copy(place.path("inner.deb"), place.path("tree/inner.deb")).unwrap();
+    place.succeed("dpkg-deb", &["--root-owner-group", "-Znone", "--build", "tree", "outer.deb"]);
+    place.sign(ed25519(), &["outer.deb"]).unwrap();
+    place.expect_valid(ed25519(), "outer.deb");
+    place.succeed(
+        "sh",
+        &["-c", "ar p outer.deb debian-binary control.tar data.tar > covered; ar p outer.deb _gpgorigin > signature"],
+    );
+    place
+        .succeed("sh", &["-c", "ar p inner.deb control.tar.gz > control; ar p inner.deb data.tar.gz > data"]);
+    let covered = place.read("covered");
+    let (control, data) = (find(&covered, &place.read("control")), find(&covered, &place.read("data")));
+    place.write(
+        "cut.deb",
+        deb(&[
+            ("debian-binary", &covered[..control]),
+            ("control.tar.gz", &covered[control..data]),
+            ("data.tar.gz", &covered[data..]),
+            ("_gpgorigin", &place.read("signature")),
+        ]),
+    );
+    // dpkg would install it.
+    assert!(place.succeed("dpkg-deb", &["--field", "cut.deb", "Package"]).contains("tiny"));
+    assert_ne!(place.verify(ed25519(), "cut.deb").verdict, Verdict::Valid);
+}
+
+/// A signature over text lets the ends of lines be anything, and might have been made for a text of somebody else.
+#[test]
+fn packages_are_not_signed_as_text() {
+    let place = Place::new();
+    let covered = b"2.0\ncontroldata";
+    let mut config =
+        SignatureConfig::v4(SignatureType::Text, ed25519().secret.algorithm(), HashAlgorithm::Sha256);
+    config.hashed_subpackets = vec![
+        Subpacket::regular(SubpacketData::IssuerFingerprint(ed25519().secret.fingerprint())).unwrap(),
+        Subpacket::regular(SubpacketData::SignatureCreationTime(day_before())).unwrap(),
+    ];
+    let signature = config.sign(&ed25519().secret.primary_key, &Password::empty(), &covered[..]).unwrap();
+    let mut bytes = Vec::new();
+    signature.to_writer_with_header(&mut bytes).unwrap();
+    place.write("data", covered);
+    place.write("data.sig", &bytes);
+    assert_eq!(place.verify(ed25519(), "data").verdict, Verdict::Valid);
+    place.write("x.deb", deb(&[BINARY, CONTROL, DATA, ("_gpgorigin", &bytes)]));
+    assert_ne!(place.verify(ed25519(), "x.deb").verdict, Verdict::Valid);
 }
 
 #[test]
@@ -131,12 +194,22 @@ fn texts_that_lie() {
     assert_eq!(check(signed.replace("\nFiles:", "\n-Files:")), "a line of its text is not escaped");
     assert!(check("Files:\n x\n".into()).starts_with("its list of files has a line that is none"));
     assert!(check("Files:\n x -1 y\n".into()).starts_with("its list of files has a line that is none"));
+    assert!(check("Files: x\n".into()).starts_with("its list of files has a line that is none"));
+    assert!(check("Checksums-Sha3 : x 1 y\n".into()).contains("is not known"));
+    assert_eq!(check(signed.replacen("\n\n", "\n \n", 1)), "its signature begins with an unknown header");
     assert!(check("Checksums-Sha3:\n x 1 y\n".into()).contains("is not known"));
     assert_eq!(check("x".repeat((16 << 20) + 1)), "it is larger than any list of files");
     // Paths that lead elsewhere are never opened.
     place.write("x.changes", "Files:\n 098f6bcd4621d373cade4e832627b4f6 4 misc optional ../../etc/passwd\n");
     let error = place.sign(ed25519(), &["x.changes"]).unwrap_err();
     assert!(matches!(error, SignError::Stale { .. }), "{error}");
+    // Lists are found wherever dpkg finds them.
+    place.write("x", "other");
+    for lie in [body.replace("Files:\n", "Files:"), body.replace("Files:", "Files :")] {
+        place.write("x.changes", lie);
+        let error = place.sign(ed25519(), &["x.changes"]).unwrap_err();
+        assert!(matches!(error, SignError::Stale { .. }), "{error}");
+    }
     // As many lines as fit: reading them takes linear time.
     let mut long = String::from("Files:\n");
     for line in 0..200_000 {
@@ -187,6 +260,10 @@ fn headers_that_lie() {
     assert_eq!(damaged(&[entry(1, 8, 0, u32::MAX)], &[0; 16]), cut_off);
     assert_eq!(damaged(&[entry(1, 6, 0, 1)], &[1; 16]), cut_off);
     assert_eq!(damaged(&[entry(1, 99, 0, 1)], &[0; 16]), cut_off);
+    assert_eq!(
+        damaged(&[entry(2, 7, 0, 8), entry(1, 7, 8, 4), entry(2, 7, 12, 4)], &[0; 16]),
+        "a tag is there twice"
+    );
     assert_eq!(damaged(&[entry(1, 4, 2, 1)], &[0; 16]), "a number is not aligned");
     assert_eq!(damaged(&[entry(1, 7, 0, 8), entry(2, 7, 4, 8)], &[0; 16]), "values overlap");
     let empty = [intro(1, 16), entry(62, 7, 0, 16), entry(62, 7, 0xffff_fff0, 16)].concat();
