@@ -16,6 +16,7 @@ use pgp::types::{
 };
 use zeroize::Zeroizing;
 
+use crate::armor;
 use crate::error::KeyError;
 use crate::keyring::Signer;
 use crate::standing::{self, Period};
@@ -111,9 +112,10 @@ impl SigningKey {
             user_id: standing::user_id(&public),
         };
         let key = Self { secret, period, signer };
-        // Also finds out whether the secret belongs to the public part.
-        key.sign(SignatureType::Binary, period.from, &mut io::empty())?;
-        Ok(key)
+        match key.matches() {
+            true => Ok(key),
+            false => Err(key.useless()),
+        }
     }
 
     /// Returns whose signatures these will be.
@@ -184,6 +186,18 @@ impl SigningKey {
         Ok(Signing { key: self, hasher })
     }
 
+    /// Returns whether the secret belongs to the public part, by a signature over nothing.
+    fn matches(&self) -> bool {
+        let Ok(packet) = self.sign(SignatureType::Binary, self.period.from, &mut io::empty()) else {
+            return false;
+        };
+        let Ok(signatures) = armor::signatures(&packet) else { return false };
+        signatures.iter().all(|signature| match &self.secret {
+            Secret::Primary(key) => signature.verify(key.public_key(), io::empty()).is_ok(),
+            Secret::Subkey(key) => signature.verify(key.public_key(), io::empty()).is_ok(),
+        })
+    }
+
     fn useless(&self) -> KeyError {
         KeyError::Useless { fingerprint: self.signer.fingerprint.clone() }
     }
@@ -240,14 +254,16 @@ fn config(
 
 /// Returns the only secret key in `bytes`. What the parser says about anything else may hold parts of a key.
 fn parse(bytes: &[u8]) -> Result<SignedSecretKey, KeyError> {
-    let Ok((keys, _)) = SignedSecretKey::from_reader_many(bytes) else {
-        return Err(without_secret(bytes));
-    };
     let mut found = None;
-    for key in keys {
-        let Ok(key) = key else { return Err(without_secret(bytes)) };
-        if found.replace(key).is_some() {
-            return Err(KeyError::Several);
+    for block in armor::blocks(bytes) {
+        let Ok((keys, _)) = SignedSecretKey::from_reader_many(block) else {
+            return Err(without_secret(bytes));
+        };
+        for key in keys {
+            let Ok(key) = key else { return Err(without_secret(bytes)) };
+            if found.replace(key).is_some() {
+                return Err(KeyError::Several);
+            }
         }
     }
     found.ok_or_else(|| without_secret(bytes))

@@ -11,6 +11,7 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, VerifyingKey};
 
+use crate::armor;
 use crate::error::KeyringError;
 use crate::key::fingerprint;
 use crate::standing::{self, Unfit};
@@ -87,9 +88,12 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Empty`] if there is none.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), KeyringError> {
-        let (keys, _) = SignedPublicKey::from_reader_many(bytes).map_err(|_| KeyringError::Empty)?;
         let before = self.keys.len();
-        self.keys.extend(keys.flatten());
+        for block in armor::blocks(bytes) {
+            if let Ok((keys, _)) = SignedPublicKey::from_reader_many(block) {
+                self.keys.extend(keys.flatten());
+            }
+        }
         match self.keys.len() == before {
             true => Err(KeyringError::Empty),
             false => Ok(()),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use dalec_signer::{Fault, KeyError, KeyMaterial, SignError, SigningKey, Unfit, Verdict};
+use dalec_signer::{Fault, KeyError, KeyMaterial, Keyring, SignError, SigningKey, Unfit, Verdict};
 use pgp::composed::{ArmorOptions, KeyType, SignedSecretKey, SubkeyParamsBuilder};
-use pgp::packet::{SignatureConfig, SignatureType, Subpacket, SubpacketData};
+use pgp::packet::{SecretKey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, Password, Tag, Timestamp};
 
@@ -51,9 +51,34 @@ fn what_is_no_secret_key_is_refused() {
     assert_eq!(load(&ed25519().public_bytes()), KeyError::PublicOnly);
     let two = [ed25519().secret.to_bytes().unwrap(), rsa_subkey().secret.to_bytes().unwrap()].concat();
     assert_eq!(load(&two), KeyError::Several);
+    let armored = |key: &Key| key.secret.to_armored_string(ArmorOptions::default()).unwrap();
+    assert_eq!(load((armored(ed25519()) + &armored(rsa_subkey())).as_bytes()), KeyError::Several);
     let cut = ed25519().secret.to_bytes().unwrap();
     assert_eq!(load(&cut[..40]), KeyError::NotAKey);
     assert_eq!(load(&vec![0; KeyMaterial::LIMIT + 1]), KeyError::TooLarge { limit: KeyMaterial::LIMIT });
+}
+
+/// Whoever can change the file, but not read it, could otherwise have signatures made that tell about the secret.
+#[test]
+fn a_secret_that_belongs_to_another_key_does_not_sign() {
+    let mut secret = ed25519().secret.clone();
+    let other = generate(&params(KeyType::Ed25519Legacy, true));
+    let public = secret.primary_key.public_key().clone();
+    secret.primary_key = SecretKey::new(public, other.primary_key.secret_params().clone()).unwrap();
+    let fingerprint = ed25519().fingerprint().to_owned();
+    assert_eq!(refused(load(&secret)), KeyError::Useless { fingerprint });
+}
+
+/// What `cat one.asc two.asc` makes.
+#[test]
+fn a_keyring_may_be_several_texts() {
+    let place = Place::new();
+    place.write("data", "1");
+    place.sign(ed25519(), &["data"]).unwrap();
+    let mut keyring = Keyring::default();
+    keyring.add((rsa_subkey().public_text() + &ed25519().public_text()).as_bytes()).unwrap();
+    let report = dalec_signer::verify(&place.path("data"), &keyring, TIME).unwrap();
+    assert_eq!(report.verdict, Verdict::Valid, "{report:?}");
 }
 
 #[test]
