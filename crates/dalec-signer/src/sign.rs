@@ -210,7 +210,7 @@ fn stage<'a>(
         }
         Kind::Dsc | Kind::Buildinfo | Kind::Changes => {
             let text = read_text(&file).map_err(ReadError::of(path))?;
-            let body = follow(&input, &text.body, done, watch)?;
+            let body = follow(&input, &text.body, done, request.output, watch)?;
             let mut copy = begin(&target)?;
             copy.append(&clearsign::sign(&body, key, time)?)?;
             staged.push(copy.end()?);
@@ -228,23 +228,28 @@ fn follow(
     input: &Input<'_>,
     body: &[u8],
     done: &[Done<'_>],
+    output: Option<&Path>,
     watch: &dyn Watch,
 ) -> Result<Vec<u8>, SignError> {
     let lists = Lists::read(body).map_err(SignError::broken(input.path))?;
+    let folder = input.real.parent().unwrap_or(Path::new("/"));
     let mut changed = Vec::new();
     for name in lists.names() {
         if watch.should_stop() {
             return Err(SignError::Cancelled);
         }
-        let beside = |done: &&Done<'_>| {
-            done.input.real.parent() == input.real.parent() && done.input.name.as_bytes() == name
+        let listed = folder.join(OsStr::from_bytes(name)).canonicalize().ok();
+        let is_listed = |done: &&Done<'_>| match output {
+            // There they come together, wherever they are now.
+            Some(_) => done.input.name.as_bytes() == name,
+            None => !name.contains(&b'/') && listed.as_ref() == Some(&done.input.real),
         };
-        let is_true = match done.iter().find(beside).and_then(|done| done.facts.as_ref()) {
+        let is_true = match done.iter().find(is_listed).and_then(|done| done.facts.as_ref()) {
             Some(change) => {
                 changed.push((name, &change.after));
                 change.before.iter().any(|facts| lists.agree(name, facts))
             }
-            None => is_true(&lists, name, input.real.parent().unwrap_or(Path::new("/")))?,
+            None => is_true(&lists, name, folder)?,
         };
         if !is_true {
             let listed = String::from_utf8_lossy(name).into_owned();

@@ -88,3 +88,28 @@ fn two_files_cannot_get_one_name() {
     assert!(!place.path("out").exists());
     place.sign(ed25519(), &["b.tar", "other/b.tar"]).unwrap();
 }
+
+/// However a file is reached, the list follows what becomes of it.
+#[test]
+fn lists_follow_links_and_files_that_come_together() {
+    let list = |place: &Place| {
+        place.succeed("sh", &["-c", "printf 'Checksums-Sha256:\n %s %s a.deb\n' $(sha256sum a.deb | cut -d' ' -f1) $(stat -Lc %s a.deb) > x.changes"]);
+    };
+    let place = place();
+    std::fs::create_dir(place.path("pool")).unwrap();
+    std::fs::rename(place.path("a.deb"), place.path("pool/a.deb")).unwrap();
+    symlink("pool/a.deb", place.path("a.deb")).unwrap();
+    list(&place);
+    place.sign(ed25519(), &["a.deb", "x.changes"]).unwrap();
+    place.expect_valid(ed25519(), "x.changes");
+    list(&place);
+    let how = How { replace: true, ..How::default() };
+    place.sign_how(crate::world::rsa(), &["pool/a.deb", "x.changes"], &how).unwrap();
+    place.expect_valid(crate::world::rsa(), "x.changes");
+    // They come together only where they go.
+    list(&place);
+    std::fs::remove_file(place.path("a.deb")).unwrap();
+    let how = How { output: Some(place.path("out")), ..how };
+    place.sign_how(ed25519(), &["pool/a.deb", "x.changes"], &how).unwrap();
+    place.expect_valid(ed25519(), "out/x.changes");
+}
