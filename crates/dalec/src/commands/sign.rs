@@ -1,11 +1,13 @@
 //! `dalec sign`: signatures for packages on disk. Starts no engine.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::Level;
 use dalec_engine::Cancel;
 use dalec_signer::{Detached, Kind, Request, SignError, Signed, SigningKey};
+use rustix::process::DumpableBehavior;
 
 use super::say;
 use crate::errors::{CommandError, Report, Style};
@@ -39,7 +41,8 @@ pub struct Args {
     /// OpenPGP secret key: a file, env:NAME for a variable, or - for standard input
     ///
     /// Its signing subkey signs, or its primary key where there is none.
-    #[arg(long, value_name = "KEY", required = true)]
+    // A value that begins with a hyphen is a key, which clap would print.
+    #[arg(long, value_name = "KEY", required = true, allow_hyphen_values = true)]
     key: OsString,
     /// What opens the key: a file with the passphrase, or env:NAME
     #[arg(long, value_name = "FILE")]
@@ -128,6 +131,15 @@ fn shown(path: &Path) -> String {
 
 /// Reads and unlocks the key.
 fn key(args: &Args, now: u64) -> Result<(SigningKey, KeySource), CommandError> {
+    if is_key(&args.key) {
+        return Err(CommandError::Usage {
+            message: "--key takes a file, env:NAME or -, and not the key itself".into(),
+            help: Some(
+                "everybody on this machine can read arguments; put it into a variable: --key env:NAME".into(),
+            ),
+            source: None,
+        });
+    }
     let source = KeySource::parse(&args.key);
     let passphrase = args.passphrase_file.as_deref().map(KeySource::parse);
     if source == KeySource::Stdin && passphrase == Some(KeySource::Stdin) {
@@ -139,6 +151,8 @@ fn key(args: &Args, now: u64) -> Result<(SigningKey, KeySource), CommandError> {
             warn(&format!("others can read the {what} {path}"), &format!("chmod 600 {path}"));
         }
     }
+    // Neither a core dump nor another process of this user gets at what is read now. That cannot fail on Linux.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let material = source.read("key")?;
     let passphrase = match passphrase {
         Some(source) => Some(source.read("passphrase")?.without_line_break()),
@@ -148,6 +162,11 @@ fn key(args: &Args, now: u64) -> Result<(SigningKey, KeySource), CommandError> {
         Ok(key) => Ok((key, source)),
         Err(error) => Err(CommandError::Key { name: source.name("key"), error }),
     }
+}
+
+/// Returns whether a key was given where it is to be named.
+fn is_key(given: &OsStr) -> bool {
+    given.as_bytes().windows(10).any(|window| window == b"-----BEGIN")
 }
 
 /// Returns the time that the environment asks for.

@@ -48,8 +48,12 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         let unreadable = |source| CommandError::unreadable("keyring", path, source);
         let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST_KEYRING), &mut bytes)
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST_KEYRING + 1), &mut bytes)
             .map_err(unreadable)?;
+        if bytes.len() as u64 > LARGEST_KEYRING {
+            // What is left out could be a revocation.
+            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
+        }
         keyring.add(&bytes).map_err(|source| CommandError::Usage {
             message: format!("cannot use the keyring {}", path.display()),
             help: Some("a keyring is what `gpg --armor --export` writes".into()),

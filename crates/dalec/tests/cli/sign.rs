@@ -1,6 +1,7 @@
 //! `dalec sign` and `dalec verify` as their users meet them. That others accept the signatures is tested in the signer.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 
 use expect_test::{Expect, expect};
 
@@ -395,6 +396,73 @@ fn secrets_are_never_said() {
         let secret = lines.iter().copied().filter(|line| !line.starts_with("-----")).chain(["sesame"]);
         assert_eq!(secret.filter(|secret| said.contains(secret)).collect::<Vec<_>>(), Vec::<&str>::new());
     }
+}
+
+#[test]
+fn a_key_as_an_argument_is_not_repeated() {
+    let place = place();
+    for args in [["sign", "data", "--key", KEY], ["sign", "--key", KEY, "data"]] {
+        check(
+            place.run(&args),
+            2,
+            "",
+            expect![[r#"
+                error: --key takes a file, env:NAME or -, and not the key itself
+                 |
+                 = help: everybody on this machine can read arguments; put it into a variable: --key env:NAME
+            "#]],
+        );
+    }
+}
+
+/// A process that holds a key is killed by what makes others dump their memory.
+#[test]
+fn memory_is_not_dumped() {
+    let place = place();
+    std::fs::File::create(place.path().join("large")).unwrap().set_len(1 << 36).unwrap();
+    let mut child = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -c unlimited; exec \"$0\" sign --key key.asc large",
+            env!("CARGO_BIN_EXE_dalec"),
+        ])
+        .current_dir(place.path())
+        .spawn()
+        .unwrap();
+    let temporary = || {
+        let mut entries = std::fs::read_dir(place.path()).unwrap();
+        entries.any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".dalec-sign-"))
+    };
+    while !temporary() {
+        assert!(child.try_wait().unwrap().is_none(), "it was too fast");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-ABRT", &pid]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!((status.signal(), status.core_dumped()), (Some(libc::SIGABRT), false));
+}
+
+#[test]
+fn a_keyring_is_read_as_a_whole() {
+    let place = place();
+    assert_eq!(sign(&place, &["data"]).code, Some(0));
+    std::fs::File::options()
+        .write(true)
+        .open(place.path().join("public.asc"))
+        .unwrap()
+        .set_len(65 << 20)
+        .unwrap();
+    check(
+        place.run(&["verify", "--keyring", "public.asc", "data"]),
+        2,
+        "",
+        expect![[r#"
+            error: cannot read the keyring public.asc
+             |
+             = cause: file too large
+        "#]],
+    );
 }
 
 #[test]
