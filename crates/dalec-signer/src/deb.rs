@@ -5,6 +5,8 @@
 //!
 //! A package in which dpkg and a verifier could take different members for the same thing is refused.
 
+mod control_end;
+
 use std::fs::File;
 use std::io::Read;
 
@@ -26,6 +28,8 @@ const LONGEST_VERSION: u64 = 8;
 pub(crate) struct Layout {
     /// What is signed, in this order.
     covered: [Range; 3],
+    /// The compression of the control archive, as the end of its name.
+    control_kind: Vec<u8>,
     /// The signature.
     signature: Option<Member>,
     /// Where the file ends.
@@ -65,10 +69,13 @@ impl Layout {
         }
         let mut signatures = members.iter().filter(|member| member.name == ORIGIN);
         let signature = signatures.next().cloned();
+        let control = members.iter().find(|member| member.content == covered[1]);
+        let control_kind =
+            control.and_then(|member| member.name.strip_prefix(b"control.tar")).unwrap_or_default().to_vec();
         if signatures.next().is_some() {
             return Err(ReadError::broken("it has several signatures of its origin"));
         }
-        Ok(Self { covered, signature, length: file.metadata()?.len() })
+        Ok(Self { covered, control_kind, signature, length: file.metadata()?.len() })
     }
 
     /// Returns whether the package is signed.
@@ -141,6 +148,14 @@ pub(crate) fn verify(file: &File, keyring: &Keyring, now: u64) -> Result<Vec<Fin
     let mut bytes = Vec::new();
     Parts::new(file, [member.content]).read_to_end(&mut bytes)?;
     let signatures = armor::signatures_of_bytes(&bytes)?;
+    // The signature does not say where one member ends and the next one begins.
+    let [_, control, data] = layout.covered;
+    let mut first = Vec::new();
+    Parts::new(file, [data]).take(1).read_to_end(&mut first)?;
+    // Zeros are the end of an archive, and so of the one before.
+    if first == [0] || !control_end::is_at_end(&layout.control_kind, Parts::new(file, [control]))? {
+        return Err(ReadError::broken("its control archive does not end where its member ends"));
+    }
     let judge = |signature| keyring.judge(signature, now, || Parts::new(file, layout.covered));
     Ok(signatures.iter().map(judge).collect::<Result<_, _>>()?)
 }
