@@ -35,22 +35,22 @@ pub(crate) struct Staged {
 }
 
 impl<'a> Copy<'a> {
-    /// Begins to write what goes to `place` and is made from `source`, whose owner and mode it gets.
+    /// Begins to write what goes to `place` and is made from `source`, whose owner and mode it gets. A link at `place` is
+    /// replaced, not followed; people know the place as `called`.
     ///
     /// # Errors
     /// [`SignError::Write`] when there cannot be a file beside `place`.
     pub(crate) fn begin(
         source: &'a Path,
         like: Metadata,
+        called: &Path,
         place: &Path,
         watch: &'a dyn Watch,
     ) -> Result<Self, SignError> {
-        let called = place.to_owned();
-        // A link stays: what it points to is replaced.
-        let place = place.canonicalize().unwrap_or_else(|_| place.to_owned());
-        let made = tempfile::Builder::new().prefix(".dalec-sign-").tempfile_in(folder(&place));
-        let (file, path) = made.map_err(SignError::write(&place))?.into_parts();
+        let made = tempfile::Builder::new().prefix(".dalec-sign-").tempfile_in(folder(place));
+        let (file, path) = made.map_err(SignError::write(called))?.into_parts();
         watch.will_write(&path);
+        let (called, place) = (called.to_owned(), place.to_owned());
         Ok(Self { source, file, path, place, called, like, watch })
     }
 

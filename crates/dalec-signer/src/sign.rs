@@ -175,26 +175,29 @@ fn stage<'a>(
     let path = input.path;
     let file = File::open(path).map_err(SignError::read(path))?;
     let target = request.output.map_or_else(|| path.to_owned(), |output| output.join(input.name));
-    let begin = |target: &Path| Copy::begin(path, input.metadata.clone(), target, watch);
+    // In place, a link stays, and what it points to is replaced. Nothing else that is in the way is followed.
+    let place = request.output.map_or(input.real.as_path(), |_| target.as_path());
+    let begin = |called: &Path, place: &Path| Copy::begin(path, input.metadata.clone(), called, place, watch);
     let (key, time) = (request.key, request.time);
     let mut staged = Vec::new();
     match input.kind {
         Kind::Deb => {
-            let mut copy = begin(&target)?;
+            let mut copy = begin(&target, place)?;
             deb::sign(&file, &mut copy, key, time)?;
             staged.push(copy.end()?);
         }
         Kind::Rpm => {
-            let mut copy = begin(&target)?;
+            let mut copy = begin(&target, place)?;
             rpm::sign(&file, &mut copy, key, time)?;
             staged.push(copy.end()?);
         }
         Kind::Detached => {
             let mut data = key.begin(SignatureType::Binary, time)?;
-            let mut signature = begin(&beside(&target, request.detached))?;
+            let beside = beside(&target, request.detached);
+            let mut signature = begin(&beside, &beside)?;
             let all = |file| Parts::all(file).map_err(SignError::read(path));
             if request.output.is_some() {
-                let mut copy = begin(&target)?;
+                let mut copy = begin(&target, place)?;
                 copy.take(&mut all(&file)?)?;
                 copy.read(all(copy.file())?, &mut data)?;
                 staged.push(copy.end()?);
@@ -211,7 +214,7 @@ fn stage<'a>(
         Kind::Dsc | Kind::Buildinfo | Kind::Changes => {
             let text = read_text(&file).map_err(ReadError::of(path))?;
             let body = follow(&input, &text.body, done, request.output, watch)?;
-            let mut copy = begin(&target)?;
+            let mut copy = begin(&target, place)?;
             copy.append(&clearsign::sign(&body, key, time)?)?;
             staged.push(copy.end()?);
         }

@@ -113,3 +113,32 @@ fn lists_follow_links_and_files_that_come_together() {
     place.sign_how(ed25519(), &["pool/a.deb", "x.changes"], &how).unwrap();
     place.expect_valid(ed25519(), "out/x.changes");
 }
+
+/// What lies where something new is written does not lead the way to another place, nor back to the originals.
+#[test]
+fn links_in_the_way_are_replaced() {
+    let place = place();
+    place.write("precious", "precious");
+    let deb = place.read("a.deb");
+    std::fs::create_dir(place.path("out")).unwrap();
+    for (target, link) in [("../a.deb", "out/a.deb"), ("../precious", "out/b.tar"), ("precious", "b.tar.asc")]
+    {
+        symlink(target, place.path(link)).unwrap();
+    }
+    place
+        .sign_how(ed25519(), &["a.deb"], &How { output: Some(place.path("out")), ..How::default() })
+        .unwrap();
+    place
+        .sign_how(
+            ed25519(),
+            &["b.tar"],
+            &How { replace: true, output: Some(place.path("out")), ..How::default() },
+        )
+        .unwrap();
+    place.sign_how(ed25519(), &["b.tar"], &How { replace: true, ..How::default() }).unwrap();
+    assert!(place.read("a.deb") == deb, "an original was changed");
+    assert_eq!(place.read("precious"), b"precious");
+    for name in ["out/a.deb", "out/b.tar", "b.tar"] {
+        place.expect_valid(ed25519(), name);
+    }
+}
