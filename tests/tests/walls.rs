@@ -47,6 +47,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ),
     ("dalec-bootstrap", &["dalec-*", "granit-parser", "bollard-buildkit-proto", "clap", "indicatif"]),
     (
+        "dalec-signer",
+        &["dalec-*", "granit-parser", "bollard-buildkit-proto", "tokio", "reqwest", "clap", "indicatif"],
+    ),
+    (
         "dalec-testrunner",
         &["dalec-engine", "dalec-llb", "dalec-targets", "dalec-frontend", "tokio", "reqwest", "clap"],
     ),

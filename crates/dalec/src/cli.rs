@@ -3,14 +3,14 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, completions, lint, resolve, schema, targets};
+use crate::commands::{build, completions, lint, resolve, schema, sign, targets, verify};
 
 const ENVIRONMENT: &str = "\
 Environment variables:
   DALEC_STATE_DIR    where results are kept; default $XDG_CACHE_HOME/dalec or ~/.cache/dalec
   DALEC_APT_MIRROR   Debian mirror for base images, as for --apt-mirror
   DALEC_PROGRESS     kind of progress display, as for --progress
-  SOURCE_DATE_EPOCH  passed on as a build argument unless one is given
+  SOURCE_DATE_EPOCH  passed on as a build argument unless one is given; the time of signatures
   SSL_CERT_FILE      CA certificates that downloads trust, as for --ca-bundle
   HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                      proxies for downloads
@@ -18,8 +18,8 @@ Environment variables:
 
 Exit codes:
   0  done
-  1  the build failed
-  2  the command line or the spec is wrong
+  1  the build failed, a file cannot be signed, or a signature does not hold
+  2  the command line, the spec or the key is wrong
   3  the environment is missing something
   130, 143  stopped by Ctrl-C (SIGINT) or SIGTERM";
 
@@ -50,5 +50,7 @@ pub enum Command {
     Resolve(resolve::Args),
     Targets(targets::Args),
     Schema(schema::Args),
+    Sign(sign::Args),
+    Verify(verify::Args),
     Completions(completions::Args),
 }

@@ -4,6 +4,7 @@
 //! what to do. Nothing here prints, and nothing decides what is an error.
 
 mod excerpt;
+mod signing;
 mod step_log;
 mod suggest;
 mod words;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use dalec_frontend::FrontendError;
 use dalec_gateway::GatewayError;
+use dalec_signer::{KeyError, SignError};
 use dalec_spec::{Diagnostic, SourceText};
 
 pub use excerpt::{Report, excerpts_of_warning};
@@ -25,9 +27,9 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The build failed.
+    /// The build failed, or a signature is missing or does not hold.
     Failed,
-    /// The command line or the spec is wrong.
+    /// The command line, the spec or the key is wrong.
     Usage,
     /// The environment is missing something.
     Environment,
@@ -105,10 +107,21 @@ pub enum CommandError {
         /// Why.
         source: Option<Cause>,
     },
+    /// A secret key cannot sign.
+    Key {
+        /// What people call it.
+        name: String,
+        /// Why.
+        error: KeyError,
+    },
+    /// Files cannot be signed.
+    Sign(Box<SignError>),
     /// A signal asked to stop.
     Interrupted {
         /// Its number.
         signal: i32,
+        /// What came of that.
+        what: &'static str,
     },
     /// Everything was said already.
     Said(Exit),
@@ -166,14 +179,15 @@ impl CommandError {
     /// Returns how the command ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Spec { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::Spec { .. } | Self::Key { .. } => Exit::Usage,
+            Self::Sign(error) => signing::exit_of(error),
             Self::Frontend { error, .. } => match error.as_ref() {
                 FrontendError::Gateway(error) => exit_of(error),
                 _ => Exit::Usage,
             },
             Self::Engine { error, .. } => exit_of(error),
             Self::Environment { .. } => Exit::Environment,
-            Self::Interrupted { signal } => Exit::Signal(*signal),
+            Self::Interrupted { signal, .. } => Exit::Signal(*signal),
             Self::Said(exit) => *exit,
             Self::StdoutClosed => Exit::Signal(libc::SIGPIPE),
         }
@@ -191,9 +205,9 @@ impl CommandError {
             }
             Self::Frontend { error, spec } => Some(words::of_frontend(self.exit(), error, spec)),
             Self::Engine { error, spec } => Some(words::of_gateway(self.exit(), error, spec)),
-            Self::Interrupted { .. } => {
-                Some(words::of_message(self.exit(), "the build was cancelled", None, None))
-            }
+            Self::Key { name, error } => Some(signing::of_key(self.exit(), name, error)),
+            Self::Sign(error) => Some(signing::of_sign(self.exit(), error)),
+            Self::Interrupted { what, .. } => Some(words::of_message(self.exit(), what, None, None)),
             Self::Said(_) | Self::StdoutClosed => None,
         }
     }

@@ -259,7 +259,7 @@ impl Request {
         });
         display.end();
         match (built, watch.received()) {
-            (_, Some(signal)) => Err(CommandError::Interrupted { signal }),
+            (_, Some(signal)) => Err(CommandError::Interrupted { signal, what: "the build was cancelled" }),
             (Err(error), None) => Err(error),
             (Ok((builds, stats)), None) => {
                 let engine = surroundings::mode_record(&entered);

@@ -5,13 +5,37 @@ pub mod completions;
 pub mod lint;
 pub mod resolve;
 pub mod schema;
+pub mod sign;
 pub mod targets;
+pub mod verify;
 
 use std::io::Write;
 
+use dalec_signer::Signer;
 use dalec_spec::Platform;
 
 use crate::errors::CommandError;
+use crate::terminal::{Keep, clean};
+
+/// Returns the time in seconds since 1970.
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map(|since| since.as_secs()).unwrap_or_default()
+}
+
+/// Returns seconds since 1970 as people write the time.
+pub fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map(|time| time.to_string()).unwrap_or_else(|| format!("{seconds} s after 1970"))
+}
+
+/// Returns who signs, safe to show: what a key says of its owner is anybody's text.
+fn signer(signer: &Signer) -> String {
+    match &signer.user_id {
+        Some(user) => format!("{} ({})", signer.fingerprint, clean(user.as_bytes(), Keep::Nothing)),
+        None => signer.fingerprint.clone(),
+    }
+}
 
 /// How a command that prints data writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

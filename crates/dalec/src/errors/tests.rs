@@ -282,13 +282,13 @@ fn a_conflict_of_packages_keeps_its_tree() {
 #[test]
 fn stopping_says_so_and_ends_as_shells_expect() {
     check(
-        CommandError::Interrupted { signal: 2 },
+        CommandError::Interrupted { signal: 2, what: "the build was cancelled" },
         130,
         expect![[r#"
         error: the build was cancelled
     "#]],
     );
-    assert_eq!(CommandError::Interrupted { signal: 15 }.exit().code(), 143);
+    assert_eq!(CommandError::Interrupted { signal: 15, what: "the build was cancelled" }.exit().code(), 143);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod explain;
 mod help;
 mod lint;
 mod refusals;
+mod sign;
 mod spec_commands;
 
 use std::path::Path;

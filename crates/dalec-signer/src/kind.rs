@@ -1,0 +1,69 @@
+//! Which kind of signature a file takes, by its name.
+//!
+//! The name decides, not the content: a tar archive of packages is data, and what is called a package but is none is an
+//! error that has to be seen.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// How a file is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A signature inside of a Debian package.
+    Deb,
+    /// A signature inside of an RPM package.
+    Rpm,
+    /// A signature file beside it.
+    Detached,
+    /// Text with a signature around it: the description of a source package.
+    Dsc,
+    /// The same: the record of a build, which may list the ones before.
+    Buildinfo,
+    /// The same: the list of an upload, which may list all others.
+    Changes,
+}
+
+/// The kinds that are signed, and those that are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Can be signed.
+    Signable(Kind),
+    /// A signature beside something else.
+    Signature,
+    /// A Windows program.
+    Windows,
+}
+
+impl Kind {
+    /// Returns one word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Rpm => "rpm",
+            Self::Detached => "detached",
+            Self::Dsc => "dsc",
+            Self::Buildinfo => "buildinfo",
+            Self::Changes => "changes",
+        }
+    }
+
+    /// Returns whether it is text that lists other files.
+    pub(crate) fn is_control(self) -> bool {
+        matches!(self, Self::Dsc | Self::Buildinfo | Self::Changes)
+    }
+}
+
+/// Returns what the name of `path` says.
+pub(crate) fn of_name(path: &Path) -> Named {
+    let extension = path.extension().map(|extension| extension.as_bytes().to_ascii_lowercase());
+    match extension.as_deref() {
+        Some(b"deb" | b"udeb" | b"ddeb") => Named::Signable(Kind::Deb),
+        Some(b"rpm") => Named::Signable(Kind::Rpm),
+        Some(b"dsc") => Named::Signable(Kind::Dsc),
+        Some(b"buildinfo") => Named::Signable(Kind::Buildinfo),
+        Some(b"changes") => Named::Signable(Kind::Changes),
+        Some(b"asc" | b"sig") => Named::Signature,
+        Some(b"exe" | b"dll") => Named::Windows,
+        _ => Named::Signable(Kind::Detached),
+    }
+}

@@ -1,0 +1,31 @@
+//! Signatures of packages on disk: making them and checking them.
+//!
+//! Knows the formats that carry a signature (`.deb`, `.rpm`, Debian's control files, and a detached signature beside
+//! anything else) and OpenPGP. It does not know how a file came to be, and it neither prints nor reads the
+//! environment: keys, the time and the wish to stop are given.
+//!
+//! [`sign`] makes signatures, [`verify`] checks them. Who may be trusted is a matter of the [`Keyring`].
+
+mod ar;
+mod armor;
+mod clearsign;
+mod control;
+mod deb;
+mod error;
+mod key;
+mod keyring;
+mod kind;
+mod parts;
+mod place;
+mod rpm;
+mod sign;
+mod standing;
+mod verify;
+
+pub use error::{Broken, KeyError, KeyringError, SignError, VerifyError};
+pub use key::{KeyMaterial, SigningKey};
+pub use keyring::{Fault, Finding, Keyring, Signer};
+pub use kind::Kind;
+pub use sign::{Detached, Request, Signed, Watch, sign};
+pub use standing::Unfit;
+pub use verify::{Report, Verdict, verify};

@@ -1,0 +1,268 @@
+//! Which secret keys sign, and why others do not.
+
+use std::time::Duration;
+
+use dalec_signer::{Fault, KeyError, KeyMaterial, Keyring, SignError, SigningKey, Unfit, Verdict};
+use pgp::composed::{ArmorOptions, KeyType, SignedSecretKey, SubkeyParamsBuilder};
+use pgp::packet::{SecretKey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
+use pgp::ser::Serialize;
+use pgp::types::{KeyDetails, Password, Tag, Timestamp};
+
+use crate::world::{Key, Place, TIME, day_before, ed25519, generate, load, material, params, rsa_subkey};
+
+#[track_caller]
+fn refused(result: Result<SigningKey, KeyError>) -> KeyError {
+    match result {
+        Ok(_) => panic!("the key was accepted"),
+        Err(error) => error,
+    }
+}
+
+#[track_caller]
+fn unfit(secret: &SignedSecretKey) -> Unfit {
+    match refused(load(secret)) {
+        KeyError::Unfit { unfit, .. } => unfit,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn keys_may_be_text_or_bytes() {
+    let bytes = KeyMaterial::new(ed25519().secret.to_bytes().unwrap());
+    let key = SigningKey::load(&bytes, None, TIME).unwrap();
+    assert_eq!(key.signer(), ed25519().signing.signer());
+    assert_eq!(key.signer().user_id.as_deref(), Some("Wren <wren@example.org>"));
+}
+
+#[test]
+fn the_signing_subkey_signs_where_there_is_one() {
+    let key = rsa_subkey();
+    assert_ne!(key.fingerprint(), key.primary());
+    assert_eq!(ed25519().fingerprint(), ed25519().primary());
+}
+
+#[test]
+fn what_is_no_secret_key_is_refused() {
+    let load = |bytes: &[u8]| refused(SigningKey::load(&KeyMaterial::new(bytes.to_vec()), None, TIME));
+    assert_eq!(load(b""), KeyError::NotAKey);
+    assert_eq!(load(b"no key"), KeyError::NotAKey);
+    assert_eq!(load(&[0xc5, 0xff, 0xff, 0xff, 0xff, 0xff, 4]), KeyError::NotAKey);
+    assert_eq!(load(ed25519().public_text().as_bytes()), KeyError::PublicOnly);
+    assert_eq!(load(&ed25519().public_bytes()), KeyError::PublicOnly);
+    let two = [ed25519().secret.to_bytes().unwrap(), rsa_subkey().secret.to_bytes().unwrap()].concat();
+    assert_eq!(load(&two), KeyError::Several);
+    let armored = |key: &Key| key.secret.to_armored_string(ArmorOptions::default()).unwrap();
+    assert_eq!(load((armored(ed25519()) + &armored(rsa_subkey())).as_bytes()), KeyError::Several);
+    let cut = ed25519().secret.to_bytes().unwrap();
+    assert_eq!(load(&cut[..40]), KeyError::NotAKey);
+    assert_eq!(load(&vec![0; KeyMaterial::LIMIT + 1]), KeyError::TooLarge { limit: KeyMaterial::LIMIT });
+}
+
+/// Whoever can change the file, but not read it, could otherwise have signatures made that tell about the secret.
+#[test]
+fn a_secret_that_belongs_to_another_key_does_not_sign() {
+    let mut secret = ed25519().secret.clone();
+    let other = generate(&params(KeyType::Ed25519Legacy, true));
+    let public = secret.primary_key.public_key().clone();
+    secret.primary_key = SecretKey::new(public, other.primary_key.secret_params().clone()).unwrap();
+    let fingerprint = ed25519().fingerprint().to_owned();
+    assert_eq!(refused(load(&secret)), KeyError::Useless { fingerprint });
+}
+
+/// What `cat one.asc two.asc` makes.
+#[test]
+fn a_keyring_may_be_several_texts() {
+    let place = Place::new();
+    place.write("data", "1");
+    place.sign(ed25519(), &["data"]).unwrap();
+    let mut keyring = Keyring::default();
+    keyring.add((rsa_subkey().public_text() + &ed25519().public_text()).as_bytes()).unwrap();
+    let report = dalec_signer::verify(&place.path("data"), &keyring, TIME).unwrap();
+    assert_eq!(report.verdict, Verdict::Valid, "{report:?}");
+}
+
+#[test]
+fn a_passphrase_opens_a_key_once() {
+    let mut secret = ed25519().secret.clone();
+    secret.primary_key.set_password(rand::thread_rng(), &Password::from("sesame")).unwrap();
+    let fingerprint = ed25519().fingerprint().to_owned();
+    let load = |passphrase: Option<&str>| {
+        let passphrase = passphrase.map(|text| KeyMaterial::new(text.into()).without_line_break());
+        SigningKey::load(&material(&secret), passphrase.as_ref(), TIME)
+    };
+    assert_eq!(refused(load(None)), KeyError::Locked { fingerprint: fingerprint.clone() });
+    assert_eq!(refused(load(Some("open"))), KeyError::WrongPassphrase { fingerprint });
+    let signing = load(Some("sesame\n")).unwrap();
+    let place = Place::new();
+    place.write("data", "1");
+    place.sign(&Key { secret, signing }, &["data"]).unwrap();
+    place.expect_valid(ed25519(), "data");
+}
+
+#[test]
+fn keys_for_other_uses_are_refused() {
+    assert_eq!(unfit(&generate(&params(KeyType::Ed25519Legacy, false))), Unfit::NotForSigning);
+}
+
+#[test]
+fn weak_keys_are_refused() {
+    let gnupg = Gnupg::new();
+    gnupg.run(&["--quick-gen-key", "Wren <wren@example.org>", "rsa1024", "sign", "1y"]);
+    gnupg.run(&["--output", "key.asc", "--armor", "--export-secret-keys"]);
+    assert!(matches!(refused(gnupg.load("key.asc")), KeyError::Unfit { unfit: Unfit::Weak, .. }));
+}
+
+/// Returns `secret` with one more statement about itself, of so many seconds after now.
+fn restated(secret: &SignedSecretKey, later: u32, subpackets: Vec<SubpacketData>) -> SignedSecretKey {
+    let mut secret = secret.clone();
+    let primary = &secret.primary_key;
+    let mut config = SignatureConfig::v4(SignatureType::CertPositive, primary.algorithm(), key_hash());
+    let created = Timestamp::from_secs(Timestamp::now().as_secs() + later);
+    let own = [
+        SubpacketData::SignatureCreationTime(created),
+        SubpacketData::IssuerFingerprint(primary.fingerprint()),
+    ];
+    config.hashed_subpackets =
+        own.into_iter().chain(subpackets).map(|data| Subpacket::regular(data).unwrap()).collect();
+    let user = &secret.details.users[0];
+    let signature = config
+        .sign_certification(primary, primary.public_key(), &Password::empty(), Tag::UserId, &user.id)
+        .unwrap();
+    secret.details.users[0].signatures.push(signature);
+    secret
+}
+
+fn key_hash() -> pgp::crypto::hash::HashAlgorithm {
+    pgp::crypto::hash::HashAlgorithm::Sha256
+}
+
+fn ends_after(seconds: u64) -> SubpacketData {
+    SubpacketData::KeyExpirationTime(Duration::from_secs(seconds).try_into().unwrap())
+}
+
+#[test]
+fn expired_keys_are_refused_and_their_signatures_do_not_count() {
+    let ended = restated(&ed25519().secret, 60, vec![ends_after(3600)]);
+    assert_eq!(unfit(&ended), Unfit::Expired { at: u64::from(day_before().as_secs()) + 3600 });
+    // Still in force, but not for long; then a signature that was good is good no more.
+    let ending = Key::new(restated(&ed25519().secret, 60, vec![ends_after(86_400 + 30)]));
+    let place = Place::new();
+    place.write("data", "1");
+    place.sign(&ending, &["data"]).unwrap();
+    let at = |now| dalec_signer::verify(&place.path("data"), &ending.keyring(), now).unwrap();
+    assert_eq!(at(TIME).verdict, Verdict::Valid);
+    assert_eq!(at(TIME + 60).verdict, Verdict::Invalid);
+    assert_eq!(at(TIME + 60).findings[0].fault, Some(Fault::Unfit(Unfit::Expired { at: TIME + 30 })));
+    // A later statement without an end takes the end back.
+    let endless = restated(&ended, 120, vec![]);
+    assert!(load(&endless).is_ok());
+}
+
+#[test]
+fn revoked_keys_are_refused_and_their_signatures_do_not_count() {
+    let place = Place::new();
+    place.write("data", "1");
+    place.sign(ed25519(), &["data"]).unwrap();
+    let mut secret = ed25519().secret.clone();
+    let primary = &secret.primary_key;
+    let mut config = SignatureConfig::v4(SignatureType::KeyRevocation, primary.algorithm(), key_hash());
+    config.hashed_subpackets = vec![
+        Subpacket::regular(SubpacketData::SignatureCreationTime(day_before())).unwrap(),
+        Subpacket::regular(SubpacketData::IssuerFingerprint(primary.fingerprint())).unwrap(),
+    ];
+    let revocation = config.sign_key(primary, &Password::empty(), primary.public_key()).unwrap();
+    secret.details.revocation_signatures.push(revocation);
+    assert_eq!(unfit(&secret), Unfit::Revoked);
+    // An older copy in the same keyring does not save it.
+    let mut keyring = ed25519().keyring();
+    keyring
+        .add(secret.to_public_key().to_armored_string(ArmorOptions::default()).unwrap().as_bytes())
+        .unwrap();
+    let report = dalec_signer::verify(&place.path("data"), &keyring, TIME).unwrap();
+    assert_eq!(report.findings[0].fault, Some(Fault::Unfit(Unfit::Revoked)));
+}
+
+/// The primary key stays at home: GnuPG leaves a mark where it was.
+#[test]
+fn a_subkey_alone_is_enough_and_a_key_elsewhere_is_not() {
+    let gnupg = Gnupg::new();
+    gnupg.run(&["--quick-gen-key", "Wren <wren@example.org>", "ed25519", "sign", "1y"]);
+    gnupg.run(&["--output", "whole.asc", "--armor", "--export-secret-keys"]);
+    let primary = gnupg.load("whole.asc").unwrap().signer().fingerprint.clone();
+    gnupg.run(&["--output", "mark.asc", "--armor", "--export-secret-subkeys"]);
+    assert_eq!(refused(gnupg.load("mark.asc")), KeyError::NoSecret { fingerprint: primary.clone() });
+    gnupg.run(&["--quick-add-key", &primary, "ed25519", "sign", "1y"]);
+    gnupg.run(&["--output", "subkey.asc", "--armor", "--export-secret-subkeys"]);
+    let key = gnupg.load("subkey.asc").unwrap();
+    assert_eq!(key.signer().primary, primary);
+    assert_ne!(key.signer().fingerprint, primary);
+}
+
+/// Keys as GnuPG makes and exports them.
+struct Gnupg {
+    place: Place,
+    home: String,
+}
+
+impl Gnupg {
+    fn new() -> Self {
+        let place = Place::new();
+        let home = place.path("gnupg");
+        std::fs::create_dir(&home).unwrap();
+        Self { home: home.display().to_string(), place }
+    }
+
+    fn run(&self, args: &[&str]) {
+        let common = ["--homedir", &self.home, "--batch", "--pinentry-mode", "loopback", "--passphrase", ""];
+        self.place.succeed("gpg", &[&common[..], args].concat());
+    }
+
+    fn load(&self, name: &str) -> Result<SigningKey, KeyError> {
+        let now = Timestamp::now().as_secs().into();
+        SigningKey::load(&KeyMaterial::new(self.place.read(name)), None, now)
+    }
+}
+
+impl Drop for Gnupg {
+    fn drop(&mut self) {
+        let _ = self.place.run("gpgconf", &["--homedir", &self.home, "--kill", "all"]);
+    }
+}
+
+#[test]
+fn a_signing_subkey_that_ended_is_not_replaced_by_its_primary_key() {
+    let mut subkey = SubkeyParamsBuilder::default();
+    subkey.key_type(KeyType::Ed25519Legacy).can_sign(true).created_at(day_before());
+    let mut params = params(KeyType::Ed25519Legacy, true);
+    let mut secret = generate(params.subkeys(vec![subkey.build().unwrap()]));
+    assert_ne!(load(&secret).unwrap().signer().fingerprint, load(&secret).unwrap().signer().primary);
+    let subkey = &mut secret.secret_subkeys[0];
+    let mut config =
+        SignatureConfig::v4(SignatureType::SubkeyRevocation, secret.primary_key.algorithm(), key_hash());
+    config.hashed_subpackets = vec![
+        Subpacket::regular(SubpacketData::SignatureCreationTime(day_before())).unwrap(),
+        Subpacket::regular(SubpacketData::IssuerFingerprint(secret.primary_key.fingerprint())).unwrap(),
+    ];
+    let public = secret.primary_key.public_key();
+    let revocation = config
+        .sign_subkey_binding(&secret.primary_key, public, &Password::empty(), subkey.key.public_key())
+        .unwrap();
+    subkey.signatures.push(revocation);
+    assert_eq!(unfit(&secret), Unfit::Revoked);
+}
+
+#[test]
+fn a_signature_is_not_older_than_its_key() {
+    let place = Place::new();
+    let data = place.write("data", "1");
+    let request = dalec_signer::Request {
+        files: &[data],
+        key: &ed25519().signing,
+        time: 0,
+        replace: false,
+        detached: dalec_signer::Detached::Armored,
+        output: None,
+    };
+    let error = dalec_signer::sign(&request, &crate::world::Onlooker::default()).unwrap_err();
+    assert!(matches!(error, SignError::Key(KeyError::OlderThanKey { time: 0, .. })), "{error}");
+}

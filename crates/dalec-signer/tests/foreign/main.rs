@@ -1,0 +1,12 @@
+//! What we sign, judged by the verifiers that distributions have: `debsig-verify`, `rpmkeys`, `gpgv`, `dscverify`.
+//!
+//! `cargo xtask prepare` installs them. A verifier that is missing fails the tests.
+
+mod control;
+mod deb;
+mod detached;
+mod hostile;
+mod keys;
+mod rpm;
+mod together;
+mod world;

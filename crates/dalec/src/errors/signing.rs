@@ -1,0 +1,89 @@
+//! The words about keys and files that cannot sign or be signed.
+
+use std::error::Error;
+
+use dalec_signer::{KeyError, SignError, Unfit};
+
+use super::words::of_message;
+use super::{Exit, Words};
+use crate::commands::time;
+
+/// Returns how a command ends that cannot sign.
+pub(super) fn exit_of(error: &SignError) -> Exit {
+    match error {
+        SignError::Read { .. } | SignError::NotAFile { .. } | SignError::Twice { .. } | SignError::Key(_) => {
+            Exit::Usage
+        }
+        SignError::Write { .. } | SignError::Place { .. } => Exit::Environment,
+        SignError::Broken { .. }
+        | SignError::AlreadySigned { .. }
+        | SignError::Signature { .. }
+        | SignError::Windows { .. }
+        | SignError::Stale { .. }
+        | SignError::RpmKey { .. }
+        | SignError::Cancelled => Exit::Failed,
+    }
+}
+
+/// Returns the words for the key that people call `name`.
+pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError) -> Words {
+    let cause = match error {
+        KeyError::Unfit { fingerprint, unfit: Unfit::Expired { at } } => {
+            format!("the key {fingerprint} expired on {}", time(*at))
+        }
+        KeyError::OlderThanKey { fingerprint, created, time: asked } => format!(
+            "a signature of {} would be older than the key {fingerprint}, which is of {}",
+            time(*asked),
+            time(*created)
+        ),
+        other => other.to_string(),
+    };
+    let help = match error {
+        KeyError::NotAKey | KeyError::PublicOnly => {
+            Some("a secret key is what `gpg --armor --export-secret-keys FINGERPRINT` writes")
+        }
+        KeyError::Several => Some("export the one that is to sign: `gpg --export-secret-keys FINGERPRINT`"),
+        KeyError::Locked { .. } => {
+            Some("give its passphrase with --passphrase-file FILE, or --passphrase-file env:NAME")
+        }
+        KeyError::NoSecret { .. } => {
+            Some("it may be on a card, or was left out when the key was exported; export all of it")
+        }
+        KeyError::Unfit { unfit: Unfit::Weak, .. } => Some("use Ed25519, or RSA with at least 2048 bits"),
+        KeyError::Unfit { unfit: Unfit::Expired { .. }, .. } => {
+            Some("give it more time with `gpg --quick-set-expire`, or use another one")
+        }
+        KeyError::OlderThanKey { .. } => Some("SOURCE_DATE_EPOCH sets the time of signatures"),
+        _ => None,
+    };
+    let cause: Box<dyn Error> = cause.into();
+    of_message(exit, &format!("cannot sign with {name}"), Some(cause.as_ref()), help.map(str::to_owned))
+}
+
+/// Returns the words for files.
+pub(super) fn of_sign(exit: Exit, error: &SignError) -> Words {
+    let mut headline = error.to_string();
+    let help = match error {
+        SignError::AlreadySigned { .. } => Some("--replace signs it anew"),
+        SignError::Stale { .. } => Some(
+            "sign both with one command, so that the list follows; where that was done, the file is not the one that \
+             was built",
+        ),
+        SignError::Signature { .. } => {
+            Some("name the file that it belongs to, with --replace to sign that anew")
+        }
+        SignError::RpmKey { .. } => Some("docs/signing.md says how to make such a key"),
+        SignError::Place { signed, .. } => {
+            headline += &match signed.is_empty() {
+                true => "\nno file was changed".to_owned(),
+                false => {
+                    let signed: Vec<String> = signed.iter().map(|path| path.display().to_string()).collect();
+                    format!("\nsigned before that: {}", signed.join(", "))
+                }
+            };
+            None
+        }
+        _ => None,
+    };
+    of_message(exit, &headline, error.source(), help.map(str::to_owned))
+}
