@@ -7,7 +7,7 @@ use regex::Regex;
 
 use crate::codes;
 use crate::decode::{Decode, Leaf, PathStep, Tracer, Wording, locate};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::raw::RawRoot;
 use crate::shlex;
@@ -34,7 +34,7 @@ pub(super) fn check(root: &RawRoot, source: &SourceText) -> Vec<Diagnostic> {
             declared.contains(name.as_str()).then_some((captures.get(0)?, name))
         });
         for (whole, name) in names {
-            if found.is_full(Severity::Warning) {
+            if found.is_full(codes::LITERAL_REFERENCE) {
                 break;
             }
             let place = locate(source, leaf.span, text, whole.range()).unwrap_or(leaf.span);

@@ -2,7 +2,7 @@
 
 use crate::codes;
 use crate::decode::{Decoder, Number, Template, Text, object, suggest};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::raw::RawRoot;
 use crate::raw::rules::{InnerPath, SourceName};
 use crate::raw::source::RawSource;
@@ -37,7 +37,7 @@ pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
         }
     };
     for patched in &root.patches.entries {
-        if decoder.findings.is_full(Severity::Error) {
+        if decoder.findings.is_full(codes::UNKNOWN_SOURCE) {
             break;
         }
         let name = &patched.key.value;

@@ -17,7 +17,7 @@ pub(crate) use self::args::{SOURCE_DATE_EPOCH, is_known};
 pub(crate) use self::spec::{merged, resolve, resolve_merged};
 use crate::codes;
 use crate::decode::{Complaint, Rule, locate, suggest};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::expand;
 use crate::findings::Findings;
 use crate::platform::Platform;
@@ -177,7 +177,7 @@ impl<'a> Resolver<'a> {
         let is_literal = expansion.used.is_empty() && expansion.unset.is_empty();
         self.used.extend(expansion.used);
         for (name, part) in &expansion.unset {
-            if self.findings.is_full(Severity::Error) {
+            if self.findings.is_full(codes::UNDECLARED_ARG) {
                 break;
             }
             if self.unknown_args == UnknownArgs::Allow && !is_platform(name) {
