@@ -23,7 +23,7 @@ mod expand;
 mod explain;
 mod extensions;
 mod findings;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod gomod;
 mod lint;
