@@ -122,3 +122,11 @@ fn deep_sources_fit_the_stack() {
     assert!(findings(format!("x-deep: {extension}\n")).is_empty());
     check_gives(format!("x-deep: [[{extension}]]\n"), codes::NESTED_TOO_DEEP);
 }
+
+#[test]
+fn positions_are_not_counted_from_the_start() {
+    let text = format!("{}{}", "\u{e9}: a\n".repeat(200_000), "b, ".repeat(600_000));
+    let source = SourceText::new("spec.yml", text.as_str());
+    let last = (0..text.len()).step_by(3).map(|offset| source.position(offset)).max();
+    assert_eq!(last.map(|last| (last.line, last.column)), Some((200_001, 1_799_998)));
+}
