@@ -130,3 +130,10 @@ fn positions_are_not_counted_from_the_start() {
     let last = (0..text.len()).step_by(3).map(|offset| source.position(offset)).max();
     assert_eq!(last.map(|last| (last.line, last.column)), Some((200_001, 1_799_998)));
 }
+
+#[test]
+fn merge_keys_are_looked_up() {
+    let args = lines(20_000, |index| format!("  A{index}:"));
+    let merges = lines(20_000, |_| "  <<: *a".to_owned());
+    check_gives(format!("x-a: &a {{Z: z}}\nargs:\n{args}{merges}"), codes::TOO_MANY_WARNINGS);
+}
