@@ -137,3 +137,13 @@ fn merge_keys_are_looked_up() {
     let merges = lines(20_000, |_| "  <<: *a".to_owned());
     check_gives(format!("x-a: &a {{Z: z}}\nargs:\n{args}{merges}"), codes::TOO_MANY_WARNINGS);
 }
+
+#[test]
+fn names_in_other_lists_are_looked_up() {
+    let sources = lines(20_000, |index| format!("  s{index}: {{context: {{}}}}"));
+    let patches = lines(20_000, |index| format!("  s{index}: [{{source: s{index}, path: p}}]"));
+    assert!(findings(format!("sources:\n{sources}patches:\n{patches}")).is_empty());
+    let packages = |name: &str| lines(20_000, |index| format!("    {name}{index}:"));
+    let lists = format!("  runtime:\n{}  recommends:\n{}", packages("a"), packages("b"));
+    assert!(findings(format!("dependencies:\n{lists}")).is_empty());
+}
