@@ -122,3 +122,28 @@ fn deep_sources_fit_the_stack() {
     assert!(findings(format!("x-deep: {extension}\n")).is_empty());
     check_gives(format!("x-deep: [[{extension}]]\n"), codes::NESTED_TOO_DEEP);
 }
+
+#[test]
+fn positions_are_not_counted_from_the_start() {
+    let text = format!("{}{}", "\u{e9}: a\n".repeat(200_000), "b, ".repeat(600_000));
+    let source = SourceText::new("spec.yml", text.as_str());
+    let last = (0..text.len()).step_by(3).map(|offset| source.position(offset)).max();
+    assert_eq!(last.map(|last| (last.line, last.column)), Some((200_001, 1_799_998)));
+}
+
+#[test]
+fn merge_keys_are_looked_up() {
+    let args = lines(20_000, |index| format!("  A{index}:"));
+    let merges = lines(20_000, |_| "  <<: *a".to_owned());
+    check_gives(format!("x-a: &a {{Z: z}}\nargs:\n{args}{merges}"), codes::TOO_MANY_WARNINGS);
+}
+
+#[test]
+fn names_in_other_lists_are_looked_up() {
+    let sources = lines(20_000, |index| format!("  s{index}: {{context: {{}}}}"));
+    let patches = lines(20_000, |index| format!("  s{index}: [{{source: s{index}, path: p}}]"));
+    assert!(findings(format!("sources:\n{sources}patches:\n{patches}")).is_empty());
+    let packages = |name: &str| lines(20_000, |index| format!("    {name}{index}:"));
+    let lists = format!("  runtime:\n{}  recommends:\n{}", packages("a"), packages("b"));
+    assert!(findings(format!("dependencies:\n{lists}")).is_empty());
+}

@@ -172,6 +172,14 @@ fn routing_leaves_references() {
                 - command: a
         "#]],
     );
+    // Keys that become one with these arguments may be two with those of the build.
+    let auth = "{'${A}': {token: x}, '${B}': {token: x}}";
+    let text = format!(
+        "args: {{A: a, B: a}}\nsources: {{s: {{context: {{}}, generate: [{{gomod: {{auth: {auth}}}}}]}}}}\n"
+    );
+    let raw = load(&SourceText::new("spec.yml", text)).raw.expect("a spec");
+    assert!(raw.resolve(&options).1.is_empty());
+    assert_eq!(raw.resolve(&ResolveOptions::default()).1.len(), 1);
     let source = SourceText::new("spec.yml", "targets: {trixie: , bookworm: {}, other: {x-y: 1}}\n");
     assert_eq!(load(&source).raw.expect("a spec").target_keys(), ["trixie", "bookworm", "other"]);
 }

@@ -196,15 +196,10 @@ impl<T: Field, K: Rule> Field for Map<T, K> {
     type Output = BTreeMap<String, T::Output>;
 
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Self::Output {
-        let mut output = BTreeMap::new();
-        for entry in &self.entries {
-            let key = match K::EXPANDED_KEY {
-                true => resolver.expand::<K>(&entry.key.value, entry.key.span),
-                false => entry.key.value.clone(),
-            };
-            output.insert(key, entry.value.resolve(resolver));
+        if K::EXPANDED_KEY {
+            return self.resolve_keys(resolver);
         }
-        output
+        self.entries.iter().map(|entry| (entry.key.value.clone(), entry.value.resolve(resolver))).collect()
     }
 
     fn emit(output: &Self::Output) -> Tree {
@@ -214,6 +209,32 @@ impl<T: Field, K: Rule> Field for Map<T, K> {
 
     fn is_absent(output: &Self::Output) -> bool {
         output.is_empty()
+    }
+}
+
+impl<T: Field, K: Rule> Map<T, K> {
+    /// Resolves the entries with their keys expanded, of which no two may become the same.
+    fn resolve_keys(&self, resolver: &mut Resolver<'_>) -> BTreeMap<String, T::Output> {
+        let mut output = BTreeMap::new();
+        let mut taken: HashMap<String, Span> = HashMap::new();
+        for entry in &self.entries {
+            let Spanned { value: written, span } = &entry.key;
+            let key = resolver.expand::<K>(written, *span);
+            let value = entry.value.resolve(resolver);
+            // What could not be expanded was reported, and routing does not know the arguments.
+            if !key.is_empty()
+                && resolver.knows_arguments()
+                && let Some(first) = taken.insert(key.clone(), *span)
+            {
+                let message = format!("two keys of this mapping are `{key}` with their arguments expanded");
+                let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, *span, message);
+                resolver.findings.push(
+                    diagnostic.label(first, "the other one").help("keep one of them, or change an argument"),
+                );
+            }
+            output.insert(key, value);
+        }
+        output
     }
 }
 

@@ -3,11 +3,11 @@
 //! A key written in the mapping itself beats a merged one wherever it stands. In a list of merged mappings the
 //! first that has a key wins; of several `<<` keys the last.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Decoder;
 use crate::codes;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::span::Span;
 use crate::yaml::{Entry, Kind, Node};
 
@@ -41,37 +41,52 @@ pub(super) enum Owner {
 
 /// Reports explicit keys that upstream refuses beside merged ones, or lets the merged ones replace.
 fn doubt_overrides(entries: &[Entry], owner: Owner, decoder: &mut Decoder<'_>) {
-    let explicit = |entry: &&Entry| !entry.key.is_merge_key();
-    for (index, merge) in entries.iter().enumerate().filter(|(_, entry)| entry.key.is_merge_key()) {
-        let merged: HashSet<String> = merged_keys(&merge.value).collect();
-        // In a free mapping upstream lets the later one win, which is what is meant when that is the explicit one.
-        let range = match owner {
-            Owner::Object => entries,
-            Owner::Map => &entries[..index],
-        };
-        for entry in range.iter().filter(explicit) {
-            let Some(key) = key_text(&entry.key).filter(|key| merged.contains(*key)) else { continue };
-            let does = match owner {
-                Owner::Object => "refuses it beside the same key in the merged mapping",
-                Owner::Map => "replaces it by the merged value, as `<<` stands behind it",
-            };
-            let message = format!("`{key}` is taken from here, but upstream Dalec {does}");
-            let help = match owner {
-                Owner::Object => "leave the key out of the merged mapping",
-                Owner::Map => "put `<<` before the keys that override it",
-            };
-            let diagnostic = Diagnostic::warning(codes::UPSTREAM_DIFFERS, entry.key.span(), message);
-            decoder.doubt(diagnostic.help(help));
+    // In a free mapping upstream lets the later one win, which is what is meant when that is the explicit one: there
+    // only the keys before a `<<` count. Each is reported once.
+    let mut explicit: HashMap<&str, Span> = HashMap::new();
+    if owner == Owner::Object {
+        explicit.extend(entries.iter().filter_map(explicit_key));
+    }
+    for entry in entries {
+        if !entry.key.is_merge_key() {
+            explicit.extend(explicit_key(entry).filter(|_| owner == Owner::Map));
+            continue;
+        }
+        for key in merged_keys(&entry.value) {
+            if decoder.doubts.is_full(Severity::Warning) {
+                return;
+            }
+            if let Some(span) = explicit.remove(key) {
+                doubt_override(key, span, owner, decoder);
+            }
         }
     }
 }
 
+fn explicit_key(entry: &Entry) -> Option<(&str, Span)> {
+    let key = key_text(&entry.key).filter(|_| !entry.key.is_merge_key())?;
+    Some((key, entry.key.span()))
+}
+
+fn doubt_override(key: &str, span: Span, owner: Owner, decoder: &mut Decoder<'_>) {
+    let (does, help) = match owner {
+        Owner::Object => (
+            "refuses it beside the same key in the merged mapping",
+            "leave the key out of the merged mapping",
+        ),
+        Owner::Map => (
+            "replaces it by the merged value, as `<<` stands behind it",
+            "put `<<` before the keys that override it",
+        ),
+    };
+    let message = format!("`{key}` is taken from here, but upstream Dalec {does}");
+    decoder.doubt(Diagnostic::warning(codes::UPSTREAM_DIFFERS, span, message).help(help));
+}
+
 /// Returns the keys that merging `node` brings, one level deep.
-fn merged_keys(node: &Node) -> Box<dyn Iterator<Item = String> + '_> {
+fn merged_keys(node: &Node) -> Box<dyn Iterator<Item = &str> + '_> {
     match &node.value.kind {
-        Kind::Mapping(entries) => {
-            Box::new(entries.iter().filter_map(|entry| key_text(&entry.key).map(str::to_owned)))
-        }
+        Kind::Mapping(entries) => Box::new(entries.iter().filter_map(|entry| key_text(&entry.key))),
         Kind::Sequence(nodes) => Box::new(nodes.iter().flat_map(merged_keys)),
         Kind::Scalar(_) => Box::new(std::iter::empty()),
     }

@@ -1,6 +1,6 @@
 //! Lists of packages: dependencies, conflicts, replacements and provided names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::codes;
 use crate::decode::{
@@ -88,11 +88,6 @@ impl Packages {
             }
         }
         self
-    }
-
-    /// Returns where `name` is listed.
-    fn place_of(&self, name: &str) -> Option<Span> {
-        self.entries.iter().find(|entry| entry.key.value == name).map(|entry| entry.key.span)
     }
 }
 
@@ -201,11 +196,14 @@ fn doubt_recommended(dependencies: &RawDependencies, decoder: &mut Decoder<'_>) 
     let (Some(runtime), Some(recommends)) = (&dependencies.runtime.0, &dependencies.recommends.0) else {
         return;
     };
+    // Of a package that is listed twice, the first place counts.
+    let runtime: HashMap<&str, Span> =
+        runtime.entries.iter().rev().map(|entry| (entry.key.value.as_str(), entry.key.span)).collect();
     for entry in &recommends.entries {
-        if let Some(needed) = runtime.place_of(&entry.key.value) {
+        if let Some(needed) = runtime.get(entry.key.value.as_str()) {
             let message = format!("`{}` is needed at run time anyway", entry.key.value);
             let diagnostic = Diagnostic::warning(codes::DUPLICATE_ENTRY, entry.key.span, message);
-            decoder.doubt(diagnostic.label(needed, "needed here").help("remove it here"));
+            decoder.doubt(diagnostic.label(*needed, "needed here").help("remove it here"));
         }
     }
 }

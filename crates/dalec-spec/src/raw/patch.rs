@@ -1,5 +1,7 @@
 //! Patches.
 
+use std::collections::HashMap;
+
 use crate::codes;
 use crate::decode::{Decoder, Number, Template, Text, object, suggest};
 use crate::diagnostic::Diagnostic;
@@ -28,6 +30,8 @@ pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
         // The sources themselves may be what could not be read.
         return;
     }
+    let sources: HashMap<&str, &RawSource> =
+        root.sources.entries.iter().map(|entry| (entry.key.value.as_str(), &entry.value)).collect();
     let names = || root.sources.entries.iter().map(|entry| entry.key.value.as_str());
     let unknown = |name: &str, span, message: String| {
         let diagnostic = Diagnostic::error(codes::UNKNOWN_SOURCE, span, message);
@@ -41,12 +45,12 @@ pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
             break;
         }
         let name = &patched.key.value;
-        if root.sources.get(name).is_none() {
+        if !sources.contains_key(name.as_str()) {
             decoder.report(unknown(name, patched.key.span, format!("there is no source `{name}` to patch")));
         }
         for patch in &patched.value.items {
             let name = &patch.source.value;
-            match root.sources.get(name) {
+            match sources.get(name.as_str()) {
                 // What could not be read may be the path.
                 Some(_) if decoder.findings.error_within(patch.span) => {}
                 Some(source) => check_path(patch, source, decoder),

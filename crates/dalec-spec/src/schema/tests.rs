@@ -16,6 +16,7 @@ const BEYOND_SCHEMA: &[(&str, &[&str])] = &[
             "expanded-value",
             "git-url-expanded",
             "gomod-auth-host-expanded",
+            "keys-that-become-one",
             "known-arg-undeclared",
             "patch-path-that-climbs",
             "substitution-syntax",
