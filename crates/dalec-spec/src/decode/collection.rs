@@ -199,7 +199,7 @@ impl<T: Field, K: Rule> Field for Map<T, K> {
         let mut output = BTreeMap::new();
         for entry in &self.entries {
             let key = match K::EXPANDED_KEY {
-                true => resolver.expand::<K>(&entry.key.value, entry.key.span),
+                true => expanded_key::<K>(&entry.key, resolver),
                 false => entry.key.value.clone(),
             };
             output.insert(key, entry.value.resolve(resolver));
@@ -215,6 +215,15 @@ impl<T: Field, K: Rule> Field for Map<T, K> {
     fn is_absent(output: &Self::Output) -> bool {
         output.is_empty()
     }
+}
+
+/// Expands `key`, which may not become nothing.
+fn expanded_key<K: Rule>(key: &Spanned<String>, resolver: &mut Resolver<'_>) -> String {
+    let expanded = resolver.expand::<K>(&key.value, key.span);
+    if expanded.is_empty() {
+        resolver.report_vanished(key.span, format!("this key must be {}", K::TAKES));
+    }
+    expanded
 }
 
 /// Returns how `node`, which is no mapping, is written as one.

@@ -207,6 +207,19 @@ impl<'a> Resolver<'a> {
         R::normalize(expansion.text)
     }
 
+    /// Reports that the text at `span` expands to nothing where something is needed, as `message` says.
+    ///
+    /// Says nothing where another error explains it, nor to routing, which does not know what arguments are in the end.
+    pub fn report_vanished(&mut self, span: Span, message: String) {
+        if self.unknown_args == UnknownArgs::Reject && !self.is_exhausted && !self.findings.error_within(span)
+        {
+            let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, message);
+            self.findings.push(
+                diagnostic.note("expands to nothing").help("give a value to the arguments that it refers to"),
+            );
+        }
+    }
+
     /// Checks `text` against the rule `R`; where that is costly, what was found to be good is not looked at again.
     fn check<R: Rule>(&mut self, text: &str) -> Result<(), Complaint> {
         let Some(cost) = R::COST else { return R::check(text) };

@@ -2,7 +2,7 @@
 //!
 //! The corpus of broken specs shows the words for each mistake; here is where the lines between right and wrong are.
 
-use dalec_spec::{ResolveOptions, codes};
+use dalec_spec::{ResolveOptions, UnknownArgs, codes};
 
 use crate::{Outcome, check_refused, resolved, resolved_with, target};
 
@@ -88,8 +88,32 @@ fn git_needs_an_address_and_a_commit() {
         let codes: Vec<&str> = outcome.found.iter().map(|finding| finding.code).collect();
         assert_eq!(codes, vec![codes::MISSING_KEY; count], "{}", outcome.show());
     }
-    // What an argument makes empty is the author's to know; upstream does not look again, either.
-    check_taken("args: {V: }\nsources: {a: {git: {url: 'https://h.example/a', commit: $V}}}\n");
+}
+
+/// SPEC-027: what is needed is still needed when its arguments are expanded; upstream does not look again.
+#[test]
+fn what_is_needed_may_not_expand_to_nothing() {
+    for (source, places) in [
+        ("{git: {url: '$E', commit: '${E}'}}", &["'$E'", "'${E}'"][..]),
+        ("{http: {url: '${E}'}}", &["'${E}'"]),
+        ("{image: {ref: '${E}'}, path: /}", &["'${E}'"]),
+        ("{image: {ref: r}, path: '$E'}", &["'$E'"]),
+        (
+            "{git: {url: h.example/a, commit: c}, generate: [{gomod: {auth: {'${E}': {token: T}}}}]}",
+            &["'${E}'"],
+        ),
+    ] {
+        let expected: Vec<(&str, &str)> = places.iter().map(|place| (codes::MISSING_KEY, *place)).collect();
+        let text = format!("args: {{E: }}\nsources: {{a: {source}}}\n");
+        check_refused(&text, &expected);
+        // Routing does not know yet what the argument is in the end.
+        let routing = ResolveOptions { unknown_args: UnknownArgs::Allow, ..ResolveOptions::default() };
+        let outcome = Outcome::of(&text, &routing);
+        assert!(outcome.spec.is_some() && outcome.found.is_empty(), "{}", outcome.show());
+    }
+    // What could not be expanded is not missing.
+    check_refused("sources: {a: {http: {url: '${URL'}}}\n", &[(codes::SUBSTITUTION_SYNTAX, "${URL")]);
+    check_taken("args: {E: }\nsources: {a: {context: {name: '$E'}}}\n");
 }
 
 /// SPEC-028: digests of three algorithms, in lower case; addresses of http alone.
