@@ -288,7 +288,8 @@ fn child<'t, 'f>(tree: &'t Tree, rest: &'f str) -> Option<(PathStep, &'t Tree, &
     match tree {
         Tree::Map(entries) => {
             // Keys may hold dots, so the longest that fits is meant.
-            let fitting = entries.iter().filter_map(|(key, value)| Some((key, value, behind_key(rest, key)?)));
+            let fitting =
+                entries.iter().filter_map(|(key, value)| Some((key, value, behind_key(rest, key)?)));
             let (key, value, behind) = fitting.max_by_key(|(key, ..)| key.len())?;
             Some((PathStep::Key(key.clone()), value, behind))
         }

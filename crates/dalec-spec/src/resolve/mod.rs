@@ -228,8 +228,7 @@ impl<'a> Resolver<'a> {
     ///
     /// Says nothing where another error explains it, nor to routing.
     pub fn report_vanished(&mut self, span: Span, message: String) {
-        if !self.is_routing() && !self.is_exhausted && !self.findings.error_within(span)
-        {
+        if !self.is_routing() && !self.is_exhausted && !self.findings.error_within(span) {
             let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, message);
             self.findings.push(
                 diagnostic.note("expands to nothing").help("give a value to the arguments that it refers to"),

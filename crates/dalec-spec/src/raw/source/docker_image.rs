@@ -78,9 +78,8 @@ pub(super) fn mounts_inside(source: &RawSource, taken: &str) -> Vec<Diagnostic> 
     let Some(command) = command.filter(|_| !taken.is_empty()) else { return Vec::new() };
     let steps = command.steps.items.iter().flat_map(|step| &step.mounts.items);
     let places = command.mounts.items.iter().chain(steps).map(|mount| &mount.dest);
-    let is_inside = |place: &str| {
-        place.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
+    let is_inside =
+        |place: &str| place.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let finding = |place: &Text<MountPoint>| {
         let message = format!("this mount lies inside `{taken}`, which the source takes");
         Diagnostic::error(codes::CONFLICTING_KEYS, place.span, message)
