@@ -24,6 +24,7 @@ mod extensions;
 mod findings;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod go_pattern;
 mod gomod;
 mod lint;
 mod load;
