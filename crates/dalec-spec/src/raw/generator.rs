@@ -6,7 +6,7 @@ use crate::decode::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
-use crate::raw::rules::{GoModule, GoModulePath, HostName, IndexUrl, InnerPath, SecretName};
+use crate::raw::rules::{GoModule, GoModulePath, HostName, IndexUrl, InnerPath, SecretName, SshUser};
 use crate::resolve::Resolver;
 use crate::shape::{Shape, TextShape};
 use crate::span::Span;
@@ -83,7 +83,7 @@ object! {
         "id" id: Text<SecretName>,
         /// User to log in as.
         /// Example: git
-        "username" username: Text<SecretName, GitUser>,
+        "username" username: Text<SshUser, GitUser>,
     }
 }
 

@@ -111,6 +111,10 @@ rules! {
     CommitHash: "the hash of a commit" like "^[0-9a-f]{4,64}$" = commit_hash;
     /// Name of a secret, or of an ssh socket.
     SecretName: "the name of a secret or ssh socket" like "^[^ ]+$" code codes::SECRET_IN_SPEC = secret_name;
+    /// User to log in as with ssh.
+    SshUser: "the name of a user" like "^[^ ]+$" = |text| no_blanks(text, "the name of a user");
+    /// Name of a build context.
+    ContextName: "the name of a build context" like r"^[^\x00-\x1f]+$" = context_name;
     /// Digest of a file.
     Digest: "a digest such as `sha256:` and 64 hexadecimal digits"
         like "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$" = digest;
@@ -376,6 +380,16 @@ fn path(text: &str) -> Checked {
         return Err(Complaint::new("a path is missing").help("write the path, or remove the entry"));
     }
     let complain = |what| Complaint::new(format!("a path cannot hold {what}")).help("remove it");
+    characters(text, |char| !char.is_control(), complain)
+}
+
+fn context_name(text: &str) -> Checked {
+    if text.is_empty() {
+        return Err(Complaint::new("the name of the build context is missing")
+            .help("write the name, or remove the entry for the main context"));
+    }
+    let complain =
+        |what| Complaint::new(format!("the name of a build context cannot hold {what}")).help("remove it");
     characters(text, |char| !char.is_control(), complain)
 }
 
