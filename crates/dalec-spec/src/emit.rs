@@ -6,6 +6,8 @@
 
 mod yaml_text;
 
+pub(crate) use self::yaml_text::quoted;
+
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::decode::Field;
