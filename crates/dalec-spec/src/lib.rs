@@ -25,6 +25,7 @@ mod extensions;
 mod findings;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+pub mod go_pattern;
 mod gomod;
 mod lint;
 mod load;
