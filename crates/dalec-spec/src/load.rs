@@ -1,7 +1,8 @@
 //! Spec text to [`RawSpec`].
 
+use crate::codes;
 use crate::decode::Decoder;
-use crate::diagnostic::{Diagnostic, has_errors, sort};
+use crate::diagnostic::{Diagnostic, Severity, has_errors, sort};
 use crate::raw::{RawRoot, RawSpec};
 use crate::source_text::SourceText;
 use crate::yaml;
@@ -24,9 +25,16 @@ impl Loaded {
 
 /// Loads the spec in `source`; all problems are found in one run.
 pub fn load(source: &SourceText) -> Loaded {
-    let (node, mut diagnostics) = yaml::parse(source);
-    let Some(node) = node else { return Loaded { raw: None, diagnostics } };
+    let (node, found) = yaml::parse(source);
+    let Some(node) = node else { return Loaded { raw: None, diagnostics: found } };
     let mut decoder = Decoder::new(source);
+    let (mut diagnostics, doubts): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
+    doubts.into_iter().for_each(|doubt| decoder.doubt(doubt));
+    if node.is_null() {
+        let diagnostic = Diagnostic::warning(codes::NO_EFFECT, node.span(), "this spec is empty");
+        decoder.doubt(diagnostic.help("write at least `name`, `version`, `license` and `description`"));
+    }
     let root: RawRoot = decoder.read(&node);
     diagnostics.extend(decoder.findings.into_sorted());
     sort(&mut diagnostics);

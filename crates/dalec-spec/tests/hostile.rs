@@ -135,7 +135,7 @@ fn positions_are_not_counted_from_the_start() {
 fn merge_keys_are_looked_up() {
     let args = lines(20_000, |index| format!("  A{index}:"));
     let merges = lines(20_000, |_| "  <<: *a".to_owned());
-    check_gives(format!("x-a: &a {{Z: z}}\nargs:\n{args}{merges}"), codes::TOO_MANY_WARNINGS);
+    check_gives(format!("x-a: &a {{Z: z}}\nargs:\n{args}{merges}"), codes::UNUSED_ARG);
 }
 
 #[test]

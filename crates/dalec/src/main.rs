@@ -19,8 +19,7 @@ mod terminal;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use errors::{CommandError, Style};
-use terminal::Stream;
+use errors::CommandError;
 
 fn main() {
     dalec_engine::sandbox::shim_main_if_requested();
@@ -30,7 +29,7 @@ fn main() {
     let code = match run(Cli::parse()) {
         Ok(()) => 0,
         Err(error) => {
-            report(&error);
+            commands::report(&error);
             error.exit().code()
         }
     };
@@ -55,14 +54,4 @@ fn test_runner() -> Option<i32> {
     let mut args = std::env::args_os().skip(1);
     let requested = args.next().is_some_and(|first| first == "test-runner");
     requested.then(|| dalec_testrunner::main(args))
-}
-
-fn report(error: &CommandError) {
-    if let Some(words) = error.words() {
-        let style = Style {
-            color: terminal::takes_color(Stream::Stderr),
-            width: terminal::text_width(Stream::Stderr),
-        };
-        commands::say(&words.text(style));
-    }
 }

@@ -119,15 +119,23 @@ impl<R: Rule, D: Fallback> Decode for Template<R, D> {
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         let Some(Spanned { value, span }) = text(node, R::TAKES, decoder) else { return Self::default() };
-        if let Some(at) = lost_backslash(&value) {
+        for at in lost_backslashes(&value) {
+            if decoder.doubts.is_full(codes::LOST_BACKSLASH) {
+                break;
+            }
             let place = locate(decoder.source, span, &value, at..at + 2).unwrap_or(span);
             let pair = &value[at..at + 2];
+            let is_doubled = decoder.source.text()[place.start..place.end].starts_with(r"\\");
+            let kept = if is_doubled { format!(r"\\\{pair}") } else { format!(r"\{pair}") };
             let message = format!("this value is expanded, which removes the backslash of `{pair}`");
             let diagnostic = Diagnostic::warning(codes::LOST_BACKSLASH, place, message);
-            decoder.doubt(
-                diagnostic
-                    .help(format!("write `\\{pair}` to keep it; inside YAML's double quotes twice that")),
-            );
+            decoder.doubt(diagnostic.help(format!(
+                "write `{kept}` to keep it{}",
+                match is_doubled {
+                    true => "",
+                    false => "; inside YAML's double quotes twice that",
+                }
+            )));
         }
         Self { value, span, rule: PhantomData }
     }
@@ -204,18 +212,22 @@ fn text(node: &Node, takes: &str, decoder: &mut Decoder<'_>) -> Option<Spanned<S
     Some(Spanned::new(scalar.text.clone(), node.span()))
 }
 
-/// Returns the place of a backslash before a letter or digit, where nobody needs one, outside of quotes.
-fn lost_backslash(text: &str) -> Option<usize> {
-    if text.contains(['\'', '"']) {
-        return None;
-    }
+/// Returns the places of backslashes before what is special to no expansion, such as letters and the signs of patterns.
+///
+/// Texts with quotes have none: there it depends on what is inside.
+fn lost_backslashes(text: &str) -> impl Iterator<Item = usize> {
     let mut bytes = text.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        if byte == b'\\' && bytes.next().is_some_and(|(_, next)| next.is_ascii_alphanumeric()) {
-            return Some(at);
+    let has_quotes = text.contains(['\'', '"']);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".()[]+*?^|".contains(&byte);
+    std::iter::from_fn(move || {
+        loop {
+            let (at, byte) = bytes.next()?;
+            if byte == b'\\' && bytes.next().is_some_and(|(_, next)| is_plain(next)) {
+                return Some(at);
+            }
         }
-    }
-    None
+    })
+    .filter(move |_| !has_quotes)
 }
 
 /// Returns how a short list of words is written where one text is wanted, which `takes` tells in words.

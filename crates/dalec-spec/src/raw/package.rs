@@ -18,7 +18,7 @@ use crate::yaml::{Kind, Node};
 
 object! {
     /// Which versions of a package, on which architectures. Nothing means any.
-    RawConstraint: "a package constraint", closed => PackageConstraint, span self {
+    RawConstraint: "a package constraint", closed, check check_constraint => PackageConstraint, span self {
         /// An operator, a blank and a version; all must hold.
         /// Example: [">= 1.2", "< 2"]
         "version" version: List<Template<Constraint>>,
@@ -27,6 +27,44 @@ object! {
         /// Example: [amd64, arm64]
         "arch" arch: List<Text<Arch>>,
     }
+}
+
+fn check_constraint(constraint: &mut RawConstraint, decoder: &mut Decoder<'_>) {
+    for version in constraint.version.items.iter().filter(|version| !version.value.contains(['$', '\\'])) {
+        if let Some((message, help)) = odd_constraint(&version.value) {
+            let diagnostic = Diagnostic::warning(codes::ODD_CONSTRAINT, version.span, message);
+            decoder.doubt(diagnostic.help(help));
+        }
+    }
+}
+
+/// Returns what is wrong with `text`, which goes into the package's control data nearly as it is, and what to write.
+fn odd_constraint(text: &str) -> Option<(String, String)> {
+    let end = text.find(|char| !matches!(char, '<' | '>' | '=')).unwrap_or(text.len());
+    let (operator, version) = (&text[..end], text[end..].trim_matches(' '));
+    if text.is_empty() {
+        // Without text there is nothing to be wrong.
+        return None;
+    }
+    if version.is_empty() {
+        let help = format!("write a version behind the operator: `{operator} 1.2`");
+        return Some((format!("`{text}` names no version"), help));
+    }
+    let begins_well = version.starts_with(|char: char| char.is_ascii_alphanumeric());
+    if begins_well && version.contains([' ', '<', '>', '=']) {
+        let help = "write each on its own: `[\">= 1.2\", \"< 2\"]`".to_owned();
+        return Some((format!("`{text}` is more than one constraint"), help));
+    }
+    let is_known = matches!(operator, "" | "<" | "<<" | "<=" | "=" | "==" | ">=" | ">" | ">>");
+    if !is_known || !begins_well {
+        let help = "the operators are `<`, `<=`, `=`, `>=` and `>`, for example `>= 1.2`".to_owned();
+        return Some((format!("no package manager knows the operator of `{text}`"), help));
+    }
+    // A version alone is meant, and written, as this one only.
+    (operator.is_empty() && !version.starts_with(|char: char| char.is_ascii_digit())).then(|| {
+        let help = "write an operator, a blank and a version, or remove it to allow all versions".to_owned();
+        (format!("`{text}` is no version that a package can have"), help)
+    })
 }
 
 /// Packages by name, written as a mapping, or as a list where no constraints are needed.
@@ -69,36 +107,48 @@ impl Packages {
     /// Brings names such as `libc6 (>= 2.36)`, which upstream puts into Debian packages as they are, into the form of the
     /// language.
     fn with_relations(mut self, decoder: &mut Decoder<'_>) -> Self {
-        let mut names: BTreeMap<String, Span> = BTreeMap::new();
-        for entry in &mut self.entries {
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for mut entry in std::mem::take(&mut self.entries) {
             if let Some((name, constraint)) = relation(&entry.key.value) {
                 let message = format!("`{}` is written as in a Debian control file", entry.key.value);
                 let diagnostic = Diagnostic::warning(codes::DEPRECATED_KEY, entry.key.span, message);
                 decoder.doubt(diagnostic.help(format!("write `{name}: {{version: [\"{constraint}\"]}}`")));
-                let version = Template::of_literal(constraint, entry.key.span);
+                let version = Template::of_literal(&constraint, entry.key.span);
                 (entry.key.value, entry.value.version.span) = (name.to_owned(), entry.key.span);
                 entry.value.version.items.push(version);
             }
-            if let Some(first) = names.insert(entry.key.value.clone(), entry.key.span) {
-                let message = format!("the package `{}` is listed twice", entry.key.value);
-                let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, entry.key.span, message);
-                decoder.report(
-                    diagnostic.label(first, "first listed here").help("list it once, with all its versions"),
-                );
+            let Some(&place) = places.get(&entry.key.value) else {
+                places.insert(entry.key.value.clone(), self.entries.len());
+                self.entries.push(entry);
+                continue;
+            };
+            let first = &mut self.entries[place];
+            if !first.value.arch.is_given() && !entry.value.arch.is_given() {
+                // Two bounds of one package are two relations.
+                first.value.version.items.append(&mut entry.value.version.items);
+                continue;
             }
+            let message = format!("the package `{}` is listed twice", entry.key.value);
+            let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, entry.key.span, message);
+            decoder.report(
+                diagnostic
+                    .label(first.key.span, "first listed here")
+                    .help("list it once, with all its versions"),
+            );
         }
         self
     }
 }
 
 /// Splits `name (>= 1.2)` into the name and the constraint.
-fn relation(text: &str) -> Option<(&str, &str)> {
+fn relation(text: &str) -> Option<(&str, String)> {
     let (name, rest) = text.split_once(" (")?;
     let constraint = rest.strip_suffix(')')?;
-    let (operator, version) = constraint.split_once(' ')?;
+    let end = constraint.find(|char| !matches!(char, '<' | '>' | '='))?;
+    let (operator, version) = (&constraint[..end], constraint[end..].trim_matches(' '));
     let is_operator = matches!(operator, "<<" | "<" | "<=" | "=" | ">=" | ">" | ">>");
     let is_plain = |text: &str| !text.is_empty() && !text.contains([' ', '(', ')', '|']);
-    (is_operator && is_plain(name) && is_plain(version)).then_some((name, constraint))
+    (is_operator && is_plain(name) && is_plain(version)).then(|| (name, format!("{operator} {version}")))
 }
 
 impl Decode for Packages {

@@ -274,8 +274,15 @@ fn dependency(text: &str) -> Checked {
     // `name (>= 1.2)`, as in Debian's control files, is split later.
     let end = text.find(" (").filter(|_| text.ends_with(')')).unwrap_or(text.len());
     let ok = |char: char| char.is_ascii_graphic() && !"\"'`\\$;&,{}!*#".contains(char) || char == ' ';
-    characters(&text[end..], ok, |what| Complaint::new(format!("a package name cannot hold {what}")))?;
+    let relation = text;
     let text = &text[..end];
+    if let Some((at, char)) =
+        relation.char_indices().skip_while(|(at, _)| *at < end).find(|(_, char)| !ok(*char))
+    {
+        let message = format!("the version behind a package name cannot hold {}", show(char));
+        let complaint = Complaint::new(message).part(at..at + char.len_utf8());
+        return Err(complaint.help(format!("write `{text}: {{version: [\">= 1.2\"]}}`")));
+    }
     let ok = |char: char| ok(char) && !matches!(char, '<' | '>');
     characters(text, ok, |what| {
         Complaint::new(format!("a package name cannot hold {what}"))

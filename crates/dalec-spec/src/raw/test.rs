@@ -145,6 +145,7 @@ fn check_step(step: &mut RawTestStep, decoder: &mut Decoder<'_>) {
         let message = "this command line holds no command";
         decoder.report(Diagnostic::error(codes::INVALID_VALUE, span, message).help("write what to run"));
     }
+    doubt_shell_words(command, decoder);
     for equals in [&step.stdout.equals, &step.stderr.equals].into_iter().flatten() {
         doubt_empty_text(equals, decoder);
     }
@@ -170,6 +171,25 @@ fn check_file(check: &mut RawFileCheck, decoder: &mut Decoder<'_>) {
         let message = format!("`{key}` cannot be true of a file that does not exist");
         let diagnostic = Diagnostic::warning(codes::CONTRADICTING_CHECKS, span, message);
         decoder.doubt(diagnostic.label(not_exist, "it must not exist").help("keep one of them"));
+    }
+}
+
+/// Commands of tests are run as they are; what only a shell understands becomes an argument, and the test may pass.
+fn doubt_shell_words(command: &Text<CommandLine>, decoder: &mut Decoder<'_>) {
+    let Ok(words) = shlex::split(&command.value) else { return };
+    // What is in quotes is meant as it is.
+    let bare: Vec<&str> = command.value.split_ascii_whitespace().collect();
+    let is_special = |word: &&str| {
+        let operator = word.trim_start_matches(|char: char| char.is_ascii_digit());
+        matches!(operator, "|" | "||" | "&&" | "&" | ";" | "<" | ">" | ">>" | "&>" | ">&2" | ">&1")
+            || *word == "!" && bare.first() == Some(word)
+    };
+    let special = bare.iter().copied().find(|word| is_special(word) && words.iter().any(|is| is == word));
+    if let Some(word) = special {
+        let span = decoder.first_line(command.span);
+        let message = format!("no shell runs this command, so `{word}` is an argument like any other");
+        let diagnostic = Diagnostic::warning(codes::NO_SHELL, span, message);
+        decoder.doubt(diagnostic.help("let a shell run it: `sh -c '...'`"));
     }
 }
 

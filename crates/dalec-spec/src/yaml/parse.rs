@@ -22,7 +22,7 @@ const MIN_BUDGET: usize = 64 << 20;
 /// What one node costs beside its text.
 const NODE_WEIGHT: usize = 32;
 
-/// Parses the first document of `source`; the others must be YAML too.
+/// Parses the first document of `source`; the others must be YAML too, and a warning says that they have no effect.
 ///
 /// An empty text is a null scalar. Returns no node when the text is not YAML or breaks a limit.
 pub(crate) fn parse(source: &SourceText) -> (Option<Node>, Vec<Diagnostic>) {
@@ -84,6 +84,8 @@ struct Builder<'a> {
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchor>,
     first: Option<Node>,
+    /// Whether a document after the first was reported.
+    ignored: bool,
     findings: Findings,
 }
 
@@ -98,6 +100,7 @@ impl<'a> Builder<'a> {
             frames: Vec::new(),
             anchors: HashMap::new(),
             first: None,
+            ignored: false,
             findings: Findings::default(),
         }
     }
@@ -235,7 +238,18 @@ impl<'a> Builder<'a> {
         let Some(frame) = self.frames.last_mut() else {
             self.weight = 0;
             self.anchors.clear();
-            self.first.get_or_insert(node);
+            match &self.first {
+                None => self.first = Some(node),
+                Some(_) if self.ignored || node.is_null() => {}
+                Some(_) => {
+                    self.ignored = true;
+                    let message = "this is behind the end of the spec, which is its first document";
+                    let diagnostic =
+                        Diagnostic::warning(codes::NO_EFFECT, self.first_char(node.span()), message);
+                    self.findings
+                        .push(diagnostic.help("remove the `---` or `...` above it, or what it divides off"));
+                }
+            }
             return Ok(());
         };
         frame.weight = frame.weight.saturating_add(node.value.weight);

@@ -32,6 +32,9 @@ pub struct Args {
     /// Specs to check; `-` for standard input [default: dalec.yml or dalec.yaml]
     #[arg(value_name = "FILE")]
     files: Vec<String>,
+    /// Spec to check, as other commands take it
+    #[arg(short, long, value_name = "FILE")]
+    file: Vec<String>,
     /// Build argument to check with, NAME=VALUE
     ///
     /// NAME alone takes its value from the environment.
@@ -77,15 +80,28 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         build_args: build_args::collect(&args.build_arg, build_args::environment)?,
         ..ResolveOptions::default()
     };
-    let files = match args.files.as_slice() {
-        [] => vec![SpecFile::find(None)?],
-        files => files.iter().map(|file| SpecFile::find(Some(file))).collect::<Result<_, _>>()?,
-    };
-    let mut found = Vec::new();
+    let mut files = args
+        .files
+        .iter()
+        .chain(&args.file)
+        .map(|file| SpecFile::find(Some(file)))
+        .collect::<Result<Vec<_>, _>>()?;
+    if files.is_empty() {
+        files.push(SpecFile::find(None)?);
+    }
+    let (mut found, mut unread) = (Vec::new(), None);
     for file in &files {
-        let source = spec_file::read(file)?;
-        let diagnostics = dalec_spec::check(&source, &options, dalec_frontend::TARGET_KEYS);
-        found.push((source, diagnostics));
+        match spec_file::read(file) {
+            Ok(source) => {
+                let diagnostics = dalec_spec::check(&source, &options, dalec_frontend::TARGET_KEYS);
+                found.push((source, diagnostics));
+            }
+            // What there is to say about the others is not lost.
+            Err(error) => {
+                super::report(&error);
+                unread = Some(error.exit());
+            }
+        }
     }
     let printed = match args.format {
         Format::Text => text(&found),
@@ -119,9 +135,10 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     {
         say(&format!("`dalec lint --explain {}` says more\n", first.code));
     }
-    match errors > 0 || args.strict && warnings > 0 {
-        true => Err(CommandError::Said(Exit::Usage)),
-        false => Ok(()),
+    match unread {
+        Some(exit) => Err(CommandError::Said(exit)),
+        None if errors > 0 || args.strict && warnings > 0 => Err(CommandError::Said(Exit::Usage)),
+        None => Ok(()),
     }
 }
 

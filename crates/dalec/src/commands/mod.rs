@@ -14,8 +14,8 @@ use std::io::Write;
 use dalec_signer::Signer;
 use dalec_spec::Platform;
 
-use crate::errors::CommandError;
-use crate::terminal::{Keep, clean};
+use crate::errors::{CommandError, Style};
+use crate::terminal::{self, Keep, Stream, clean};
 
 /// Returns the time in seconds since 1970.
 fn now() -> u64 {
@@ -50,6 +50,17 @@ enum DataFormat {
 fn print(data: &str) -> Result<(), CommandError> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()).map_err(CommandError::stdout)
+}
+
+/// Says why a command did not do what was asked, on standard error.
+pub fn report(error: &CommandError) {
+    if let Some(words) = error.words() {
+        let style = Style {
+            color: terminal::takes_color(Stream::Stderr),
+            width: terminal::text_width(Stream::Stderr),
+        };
+        say(&words.text(style));
+    }
 }
 
 /// Writes words to standard error.
