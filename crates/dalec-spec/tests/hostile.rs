@@ -174,6 +174,13 @@ fn aliases_add_little_to_short_texts() {
     assert!(findings(format!("{}# {}\n", repeated(1000), "a".repeat(1 << 20))).is_empty());
 }
 
+#[test]
+fn targets_of_large_specs_share_one_budget_too() {
+    let targets = lines(60, |index| format!("  t{index}: {{}}"));
+    let description = "a".repeat(20 << 20);
+    check_gives(format!("description: {description}\ntargets:\n{targets}"), codes::EXPANSION_BUDGET);
+}
+
 /// Twice as large as the largest that are measured.
 #[test]
 fn large_specs_are_far_from_every_limit() {
