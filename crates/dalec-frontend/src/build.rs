@@ -96,9 +96,9 @@ impl PlatformBuild<'_> {
         let loaded = dalec_spec::load(self.source_text);
         let mut diagnostics = loaded.diagnostics;
         let mut spec = None;
-        if let Some(raw) = loaded.raw.filter(|_| !dalec_spec::has_errors(&diagnostics)) {
+        if let Some(raw) = loaded.raw {
             let target = self.route.target();
-            if let Some(frontend) = raw.frontend(target) {
+            if let Some(frontend) = raw.frontend(target).filter(|_| !dalec_spec::has_errors(&diagnostics)) {
                 return Err(FrontendError::Plan {
                     message: format!(
                         "this version of dalec cannot let the frontend {} build a target",

@@ -53,7 +53,7 @@ pub fn silence_and_check(source: &SourceText, diagnostics: Vec<Diagnostic>) -> V
     let mut idle = std::mem::take(&mut allows.idle);
     if knows_all {
         let mut unused = allows.unused(&left);
-        while let Some(diagnostic) = unused.next().filter(|_| !idle.is_full(Severity::Warning)) {
+        while let Some(diagnostic) = unused.next().filter(|_| !idle.is_full(codes::UNUSED_ALLOW)) {
             idle.push(diagnostic);
         }
     }
@@ -143,7 +143,7 @@ impl Allows {
         let (word, more) = item.first_word();
         let name = word.text;
         let Some(code) = codes::find(name) else {
-            if self.unknown.is_full(Severity::Warning) {
+            if self.unknown.is_full(codes::UNKNOWN_CODE) {
                 return;
             }
             let message = format!("there is no code `{name}`");

@@ -73,7 +73,6 @@ codes! {
     NO_CHECKS "no-checks" "a test has neither steps nor files, so it checks nothing"
     NO_EFFECT "no-effect" "something is written that nothing looks at"
     NUMBER_LIKE_TEXT "number-like-text" "upstream reads this text as a number and changes it"
-    TOO_MANY_WARNINGS "too-many-warnings" "the list of warnings was cut off"
     UNKNOWN_CODE "unknown-code" "an allow comment names a code that does not exist"
     UNKNOWN_TAG "unknown-tag" "a YAML tag that has no meaning in a spec"
     UNKNOWN_TARGET "unknown-target" "settings are written for a target that does not exist"

@@ -6,6 +6,8 @@
 
 mod yaml_text;
 
+pub(crate) use self::yaml_text::quoted;
+
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::decode::Field;
@@ -103,9 +105,14 @@ fn plain(text: &str) -> Json {
         _ => {}
     }
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let integer = match digits.get(..2) {
-        Some("0x") => i64::from_str_radix(&digits[2..], 16).ok(),
-        Some("0o") => i64::from_str_radix(&digits[2..], 8).ok(),
+    // Only decimal numbers have a sign, in front of the digits.
+    let radix = |digits: &str, radix| match digits.starts_with(['+', '-']) {
+        true => None,
+        false => i64::from_str_radix(digits, radix).ok(),
+    };
+    let integer = match text.get(..2) {
+        Some("0x") => radix(&text[2..], 16),
+        Some("0o") => radix(&text[2..], 8),
         _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         _ => None,
     };
@@ -117,5 +124,32 @@ fn plain(text: &str) -> Json {
     match text.parse::<f64>() {
         Ok(number) if is_float && number.is_finite() => Json::from(number),
         _ => Json::from(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn plain_scalars_are_read_by_the_core_schema() {
+        for (text, expected) in [
+            ("0x10", json!(16)),
+            ("0o10", json!(8)),
+            ("-0x10", json!("-0x10")),
+            ("+0o7", json!("+0o7")),
+            ("0x-1", json!("0x-1")),
+            ("-10", json!(-10)),
+            ("+10", json!(10)),
+            ("010", json!(10)),
+            ("-1.5", json!(-1.5)),
+            ("nan", json!("nan")),
+            ("True", json!(true)),
+            ("", json!(null)),
+        ] {
+            assert_eq!(Tree::Plain(text.to_owned()).to_json(), expected, "{text}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::raw::RawRoot;
 use crate::resolve::{
     ArgOrigin, Budget, ResolveOptions, Resolver, SOURCE_DATE_EPOCH, merged, resolve_merged,
 };
-use crate::shape::Shape;
+use crate::shape::{ObjectShape, Shape};
 use crate::source_text::SourceText;
 use crate::span::Span;
 
@@ -65,6 +65,9 @@ pub struct NoSuchField {
     pub help: Option<String>,
 }
 
+/// Everything that is written, by path.
+type AllWritten = BTreeMap<Vec<PathStep>, Written>;
+
 /// A written value.
 struct Written {
     span: Span,
@@ -85,19 +88,24 @@ pub(crate) fn explain(
     let mut resolver = Resolver::of(root, source, options, &mut budget);
     let root_and_target = merged(root, options);
     let tree = emit::tree(&resolve_merged(&root_and_target, options, &mut resolver));
-    let Some((path, subtree)) = find(&tree, field) else {
-        let path = check_language(field)?;
+    let Place { path, value } = find(&tree, field)?;
+    let Some(subtree) = value else {
         return Ok(vec![Explanation {
-            path,
+            path: show(&path),
             text: None,
             value: serde_json::Value::Null,
             origin: Origin::Default,
             arguments: Vec::new(),
         }]);
     };
+    let target = root.targets.get(&options.target);
+    let written_in = |root: &RawRoot| written(root, &resolver);
+    let of_target = target.map(|target| written_in(&target.spec)).unwrap_or_default();
+    let written = written_in(&root_and_target);
     let mut explainer = Explainer {
-        written: written(&root_and_target),
-        of_target: root.targets.get(&options.target).map(|target| places(&target.spec)).unwrap_or_default(),
+        joints: joints(&written_in(root), &of_target, &written),
+        written,
+        of_target: places(&of_target),
         resolver: &resolver,
         path,
         found: Vec::new(),
@@ -108,8 +116,9 @@ pub(crate) fn explain(
 
 /// Collects what is known about the leaves of a tree.
 struct Explainer<'e, 'r> {
-    written: BTreeMap<Vec<PathStep>, Written>,
+    written: AllWritten,
     of_target: BTreeSet<(Vec<PathStep>, Span)>,
+    joints: BTreeMap<Vec<PathStep>, usize>,
     resolver: &'e Resolver<'r>,
     path: Vec<PathStep>,
     found: Vec<Explanation>,
@@ -143,9 +152,7 @@ impl Explainer<'_, '_> {
             references.map(|(name, value, origin)| Argument { name, value, origin }).collect()
         });
         let origin = match written {
-            Some(Written { span, .. }) if self.of_target.contains(&(without_indexes(&self.path), *span)) => {
-                Origin::Target(*span)
-            }
+            Some(Written { span, .. }) if self.is_of_target(*span) => Origin::Target(*span),
             Some(Written { span, .. }) => Origin::Root(*span),
             None => Origin::Default,
         };
@@ -156,6 +163,15 @@ impl Explainer<'_, '_> {
             origin: self.argument().map_or(origin, Origin::Argument),
             arguments,
         });
+    }
+
+    /// Returns whether the value, written at `span`, is the target's.
+    fn is_of_target(&self, span: Span) -> bool {
+        match first_index(&self.path) {
+            // Root and target may share entries through an alias, so their places do not tell them apart.
+            Some((list, index)) if self.joints.contains_key(list) => index >= self.joints[list],
+            _ => self.of_target.contains(&(without_indexes(&self.path), span)),
+        }
     }
 
     /// Returns where the value comes from when it is that of an argument, and not written elsewhere.
@@ -176,25 +192,52 @@ impl Explainer<'_, '_> {
     }
 }
 
-fn written(root: &RawRoot) -> BTreeMap<Vec<PathStep>, Written> {
+/// Returns all that is written in `root`, by the path that it has when it is resolved.
+fn written(root: &RawRoot, resolver: &Resolver<'_>) -> AllWritten {
     let mut all = BTreeMap::new();
-    root.trace(&mut Tracer::new(&mut |path: &[PathStep], leaf: Leaf<'_>| {
+    let mut visit = |path: &[PathStep], leaf: Leaf<'_>| {
         let template = match leaf.wording {
             Wording::Template(text) => Some(text.to_owned()),
             Wording::Literal(_) | Wording::Other => None,
         };
         all.insert(path.to_vec(), Written { span: leaf.span, template });
-    }));
+    };
+    root.trace(&mut Tracer::new(&mut visit).expanding(&|key| resolver.written_key(key)));
     all
 }
 
 /// Returns the places of all that a target says. Its list entries stand behind the root's, so indexes do not count.
-fn places(target: &RawRoot) -> BTreeSet<(Vec<PathStep>, Span)> {
-    let mut all = BTreeSet::new();
-    target.trace(&mut Tracer::new(&mut |path: &[PathStep], leaf: Leaf<'_>| {
-        all.insert((without_indexes(path), leaf.span));
-    }));
-    all
+fn places(target: &AllWritten) -> BTreeSet<(Vec<PathStep>, Span)> {
+    target.iter().map(|(path, written)| (without_indexes(path), written.span)).collect()
+}
+
+/// Returns the lists in which the target's entries stand behind the root's, with the number of the root's.
+///
+/// A list that the target replaces is as long as the target's alone.
+fn joints(root: &AllWritten, target: &AllWritten, joined: &AllWritten) -> BTreeMap<Vec<PathStep>, usize> {
+    let (root, target, joined) = (lengths(root), lengths(target), lengths(joined));
+    let is_joint = |(list, length): &(&[PathStep], usize)| {
+        target.get(list).is_some_and(|more| joined.get(list) == Some(&(length + more)))
+    };
+    root.into_iter().filter(is_joint).map(|(list, length)| (list.to_vec(), length)).collect()
+}
+
+/// Returns the lengths of all lists that are not part of other lists.
+fn lengths(written: &AllWritten) -> BTreeMap<&[PathStep], usize> {
+    let mut lengths = BTreeMap::new();
+    for (list, index) in written.keys().filter_map(|path| first_index(path)) {
+        let length = lengths.entry(list).or_default();
+        *length = (index + 1).max(*length);
+    }
+    lengths
+}
+
+/// Returns the outermost list on `path`, and the index in it.
+fn first_index(path: &[PathStep]) -> Option<(&[PathStep], usize)> {
+    path.iter().enumerate().find_map(|(at, step)| match step {
+        PathStep::Index(index) => Some((&path[..at], *index)),
+        PathStep::Key(_) => None,
+    })
 }
 
 fn without_indexes(path: &[PathStep]) -> Vec<PathStep> {
@@ -209,91 +252,150 @@ fn show(path: &[PathStep]) -> String {
     text.strip_prefix('.').map(str::to_owned).unwrap_or(text)
 }
 
-/// Finds the value at `field`, with its path.
-fn find<'t>(tree: &'t Tree, field: &str) -> Option<(Vec<PathStep>, &'t Tree)> {
-    let (mut tree, mut rest) = (tree, field.trim());
-    let mut path = Vec::new();
-    while !rest.is_empty() {
-        match tree {
-            Tree::Map(entries) => {
-                let rest_of = |key: &String| {
-                    let plain = rest.strip_prefix(key.as_str());
-                    let quoted = || rest.strip_prefix(&format!("'{}'", key.replace('\'', "''")));
-                    let rest = plain.or_else(quoted)?;
-                    (rest.is_empty() || rest.starts_with(['.', '['])).then_some(rest)
-                };
-                // Keys may hold dots, so the longest that fits is meant.
-                let fitting = entries.iter().filter_map(|(key, value)| Some((key, value, rest_of(key)?)));
-                let (key, value, behind) = fitting.max_by_key(|(key, ..)| key.len())?;
-                path.push(PathStep::Key(key.clone()));
-                (tree, rest) = (value, behind.strip_prefix('.').unwrap_or(behind));
-            }
-            Tree::List(items) => {
-                let (index, behind) = rest.strip_prefix('[')?.split_once(']')?;
-                let index: usize = index.parse().ok()?;
-                path.push(PathStep::Index(index));
-                (tree, rest) = (items.get(index)?, behind.strip_prefix('.').unwrap_or(behind));
-            }
-            _ => return None,
-        }
-    }
-    Some((path, tree))
+/// What a field names.
+struct Place<'t> {
+    path: Vec<PathStep>,
+    /// The value there; none when the language has the field, but nothing is set.
+    value: Option<&'t Tree>,
 }
 
-/// Returns the path of `field` when the language has it, though nothing is set there.
-fn check_language(field: &str) -> Result<String, NoSuchField> {
+/// Follows `field` through `tree` as far as that goes, and then through the language.
+fn find<'t>(tree: &'t Tree, field: &str) -> Result<Place<'t>, NoSuchField> {
+    let mut place = Place { path: Vec::new(), value: Some(tree) };
     let mut shapes = vec![RawRoot::shape()];
-    let mut done = String::new();
-    for step in field.split(['.', '[']).filter(|step| !step.is_empty()) {
-        let (step, is_index) = match step.strip_suffix(']') {
-            Some(index) => (index, true),
-            None => (step, false),
-        };
-        shapes = match next(&shapes, step, is_index) {
-            Next::Shapes(shapes) => shapes,
-            Next::NoKey(object, keys) => {
-                let help = match suggest(step, keys.iter().copied()) {
-                    Some(known) => format!("did you mean `{done}{known}`?"),
-                    None => format!("known are {}", quoted_list(&keys, "and")),
-                };
-                return Err(NoSuchField {
-                    message: format!("{} no key `{step}`", with_verb(object, "has", "have")),
-                    help: Some(help),
-                });
-            }
-            Next::NoEntry => {
-                let message = match done.trim_end_matches('.') {
-                    "" => format!("there is nothing at `{field}`"),
-                    done => format!("`{done}` has no entry `{step}` for this target"),
-                };
-                return Err(NoSuchField { message, help: None });
+    let mut rest = field.trim();
+    while !rest.is_empty() {
+        let (step, value, behind) = match place.value.and_then(|tree| child(tree, rest)) {
+            Some((step, value, behind)) => (step, Some(value), behind),
+            None => {
+                let (step, behind) = first_step(rest);
+                (step, None, behind)
             }
         };
-        let _ = if is_index { write!(done, "[{step}].") } else { write!(done, "{step}.") };
+        let below: Vec<Shape> = shapes.iter().flat_map(|shape| below(shape, &step)).collect();
+        let is_known = shapes.iter().any(|shape| is_key_of_object(shape, &step));
+        if value.is_none() && !is_known {
+            return Err(no_such_field(field, &place.path, &shapes, &step));
+        }
+        place.path.push(step);
+        (place.value, shapes, rest) = (value, below, behind.strip_prefix('.').unwrap_or(behind));
     }
-    Ok(done.trim_end_matches('.').replace(".[", "["))
+    Ok(place)
 }
 
-enum Next {
-    Shapes(Vec<Shape>),
-    NoKey(&'static str, Vec<&'static str>),
-    NoEntry,
+/// Returns the child of `tree` that `rest` begins with, and what comes behind it.
+fn child<'t, 'f>(tree: &'t Tree, rest: &'f str) -> Option<(PathStep, &'t Tree, &'f str)> {
+    match tree {
+        Tree::Map(entries) => {
+            // Keys may hold dots, so the longest that fits is meant.
+            let fitting =
+                entries.iter().filter_map(|(key, value)| Some((key, value, behind_key(rest, key)?)));
+            let (key, value, behind) = fitting.max_by_key(|(key, ..)| key.len())?;
+            Some((PathStep::Key(key.clone()), value, behind))
+        }
+        Tree::List(items) => match first_step(rest) {
+            (PathStep::Index(index), behind) => Some((PathStep::Index(index), items.get(index)?, behind)),
+            (PathStep::Key(_), _) => None,
+        },
+        _ => None,
+    }
 }
 
-fn next(shapes: &[Shape], step: &str, is_index: bool) -> Next {
-    for shape in shapes {
-        match shape {
-            Shape::Optional(shape) => return next(std::slice::from_ref(shape), step, is_index),
-            Shape::Either(shapes) => return next(shapes, step, is_index),
-            Shape::Object(object) if !is_index => {
-                let object = object();
-                return match object.keys.iter().find(|key| key.name == step) {
-                    Some(key) => Next::Shapes(vec![(key.shape)()]),
-                    None => Next::NoKey(object.name, object.keys.iter().map(|key| key.name).collect()),
-                };
-            }
-            _ => {}
+/// Returns what comes behind `key`, plain or in quotes, when `rest` begins with it.
+fn behind_key<'f>(rest: &'f str, key: &str) -> Option<&'f str> {
+    let plain = rest.strip_prefix(key).filter(|_| !key.is_empty());
+    let ends = |behind: &&str| behind.is_empty() || behind.starts_with(['.', '[']);
+    plain.filter(ends).or_else(|| match quoted(rest)? {
+        (text, behind) if text == key => Some(behind),
+        _ => None,
+    })
+}
+
+/// Returns the step that `rest`, which is not empty, begins with, and what comes behind it.
+fn first_step(rest: &str) -> (PathStep, &str) {
+    let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    if let Some((index, behind)) = index
+        && let Ok(index) = index.parse()
+    {
+        return (PathStep::Index(index), behind);
+    }
+    if let Some((key, behind)) = quoted(rest) {
+        return (PathStep::Key(key), behind);
+    }
+    let end = rest.char_indices().skip(1).find(|(_, char)| matches!(char, '.' | '[')).map(|(at, _)| at);
+    let (key, behind) = rest.split_at(end.unwrap_or(rest.len()));
+    (PathStep::Key(key.to_owned()), behind)
+}
+
+/// Returns the key in single quotes that `rest` begins with, and what comes behind it.
+fn quoted(rest: &str) -> Option<(String, &str)> {
+    let inside = rest.strip_prefix('\'')?;
+    let mut at = 0;
+    loop {
+        at += inside[at..].find('\'')? + 1;
+        match inside[at..].starts_with('\'') {
+            true => at += 1,
+            false => break,
         }
     }
-    Next::NoEntry
+    let behind = &inside[at..];
+    let is_end = behind.is_empty() || behind.starts_with(['.', '[']);
+    is_end.then(|| (inside[..at - 1].replace("\'\'", "'"), behind))
+}
+
+/// Returns what `shape` takes one `step` further; nothing when there is no such step.
+fn below(shape: &Shape, step: &PathStep) -> Vec<Shape> {
+    match (shape, step) {
+        (Shape::Optional(shape), _) => below(shape, step),
+        (Shape::Either(shapes), _) => shapes.iter().flat_map(|shape| below(shape, step)).collect(),
+        (Shape::Object(object), PathStep::Key(name)) => {
+            object().keys.iter().filter(|key| key.name == name).map(|key| (key.shape)()).collect()
+        }
+        (Shape::Map { value, .. }, PathStep::Key(_)) => vec![value.as_ref().clone()],
+        (Shape::List(item), PathStep::Index(_)) => vec![item.as_ref().clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the object that `shape` can be written as.
+fn object_of(shape: &Shape) -> Option<ObjectShape> {
+    match shape {
+        Shape::Optional(shape) => object_of(shape),
+        Shape::Either(shapes) => shapes.iter().find_map(object_of),
+        Shape::Object(object) => Some(object()),
+        _ => None,
+    }
+}
+
+/// Returns whether `step` is a key that the language has: it need not be written to be there.
+fn is_key_of_object(shape: &Shape, step: &PathStep) -> bool {
+    let PathStep::Key(name) = step else { return false };
+    object_of(shape).is_some_and(|object| object.keys.iter().any(|key| key.name == name))
+}
+
+/// Returns that there is no `step` below `path`, where `shapes` can stand.
+fn no_such_field(field: &str, path: &[PathStep], shapes: &[Shape], step: &PathStep) -> NoSuchField {
+    let done = show(path);
+    let object = shapes.iter().find_map(object_of);
+    if let (PathStep::Key(name), Some(object)) = (step, object) {
+        let keys: Vec<&str> = object.keys.iter().map(|key| key.name).collect();
+        let help = match suggest(name, keys.iter().copied()) {
+            Some(known) => {
+                let known = PathStep::Key(known.to_owned());
+                format!("did you mean `{}`?", show(&[path, &[known]].concat()))
+            }
+            None => format!("known are {}", quoted_list(&keys, "and")),
+        };
+        let message = format!("{} no key `{name}`", with_verb(object.name, "has", "have"));
+        return NoSuchField { message, help: Some(help) };
+    }
+    let step = match step {
+        PathStep::Key(name) => name.clone(),
+        PathStep::Index(index) => index.to_string(),
+    };
+    let message = match done.as_str() {
+        "" => format!("there is nothing at `{field}`"),
+        done => format!("`{done}` has no entry `{step}` for this target"),
+    };
+    NoSuchField { message, help: None }
 }

@@ -1,60 +1,61 @@
 //! The list that findings are collected in while a spec is read.
 
+use std::collections::BTreeMap;
+
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::span::Span;
 
-/// More findings of one kind than this help nobody; a hostile text could make millions.
+/// More errors, or more warnings of one kind, than this help nobody; a hostile text could make millions.
 const MAX_FINDINGS: usize = 200;
 
-/// Findings in the order they were made. Errors and warnings do not displace each other.
+/// Findings in the order they were made. Errors and the kinds of warnings do not displace each other.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
     errors: usize,
-    warnings: usize,
+    warnings: BTreeMap<&'static str, usize>,
 }
 
 impl Findings {
     /// Adds a finding unless it is there already (a value reached through several aliases is read several times).
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let severity = diagnostic.severity;
-        if self.is_full(severity) || self.list.iter().any(|other| same(other, &diagnostic)) {
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => self.warnings.entry(diagnostic.code).or_default(),
+        };
+        if *count > MAX_FINDINGS || self.list.iter().any(|other| same(other, &diagnostic)) {
             return;
         }
-        let count = self.count_mut(severity);
         *count += 1;
-        let diagnostic = match (severity, *count > MAX_FINDINGS) {
+        let diagnostic = match (diagnostic.severity, *count > MAX_FINDINGS) {
             (_, false) => diagnostic,
             (Severity::Error, true) => {
                 let message = format!("there are more than {MAX_FINDINGS} errors; the others are not shown");
                 Diagnostic::error_outside(codes::TOO_MANY_FINDINGS, message)
                     .help("correct the first ones and check again")
             }
+            // It has the code of those it stands for, so that what allows them in the whole file allows it too.
             (Severity::Warning, true) => {
-                let message =
-                    format!("there are more than {MAX_FINDINGS} warnings; the others are not shown");
-                Diagnostic::warning_outside(codes::TOO_MANY_WARNINGS, message)
-                    .help("correct or allow the first ones and check again")
+                let message = format!(
+                    "there are more than {MAX_FINDINGS} warnings of this kind; the others are not shown"
+                );
+                Diagnostic::warning_outside(diagnostic.code, message).help(format!(
+                    "correct the first ones and check again, or write `# dalec: allow-file {}`",
+                    diagnostic.code
+                ))
             }
         };
         self.list.push(diagnostic);
     }
 
-    /// Returns whether further findings of this severity would be left out anyway.
-    pub fn is_full(&self, severity: Severity) -> bool {
-        let count = match severity {
-            Severity::Error => self.errors,
-            Severity::Warning => self.warnings,
+    /// Returns whether further findings with `code` would be left out anyway.
+    pub fn is_full(&self, code: &'static str) -> bool {
+        let count = match codes::find(code).map(|code| code.severity) {
+            Some(Severity::Warning) => self.warnings.get(code).copied().unwrap_or_default(),
+            _ => self.errors,
         };
         count > MAX_FINDINGS
-    }
-
-    fn count_mut(&mut self, severity: Severity) -> &mut usize {
-        match severity {
-            Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
-        }
     }
 
     /// Adds findings unless they are there already.

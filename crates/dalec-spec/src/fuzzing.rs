@@ -48,3 +48,20 @@ pub fn expand(bytes: &[u8]) {
         assert_eq!(expansion, expand::Expansion { text: input.to_owned(), ..Default::default() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn corpus_holds() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/expand");
+        let mut inputs = 0;
+        for entry in std::fs::read_dir(&corpus).expect("the corpus folder").flatten() {
+            println!("{}", entry.path().display());
+            super::expand(&std::fs::read(entry.path()).expect("a readable input"));
+            inputs += 1;
+        }
+        assert!(inputs > 0, "{} is empty", corpus.display());
+    }
+}

@@ -14,6 +14,7 @@
 //! ```
 
 mod allow;
+mod check;
 pub mod codes;
 mod decode;
 mod diagnostic;
@@ -22,8 +23,9 @@ mod expand;
 mod explain;
 mod extensions;
 mod findings;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
+pub mod go_pattern;
 mod gomod;
 mod lint;
 mod load;
@@ -41,6 +43,7 @@ pub mod target_spec;
 mod yaml;
 
 pub use allow::{silence, silence_and_check};
+pub use check::check;
 pub use diagnostic::{Diagnostic, Label, Severity, has_errors, sort};
 pub use emit::{to_json, to_yaml};
 pub use explain::{Argument, Explanation, NoSuchField, Origin};

@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 
 use dalec_spec::target_spec::{Extensions, TargetSpec};
 use dalec_spec::{
-    RenderOptions, ResolveOptions, SourceText, load, render, silence_and_check, to_json, to_yaml,
+    RenderOptions, ResolveOptions, SourceText, check, load, render, silence_and_check, to_json, to_yaml,
 };
+
+/// The targets that exist in the specs.
+const TARGETS: &[&str] = &["bookworm", "trixie", "azlinux3", "jammy", "noble", "windowscross"];
 
 fn specs(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
@@ -101,11 +104,7 @@ fn check_round_trip(spec: &TargetSpec, options: &ResolveOptions) {
 fn bad_specs_are_explained() {
     for path in specs("err") {
         let source = read(&path);
-        let loaded = load(&source);
-        let mut diagnostics = loaded.diagnostics;
-        if let Some(raw) = loaded.raw {
-            diagnostics.extend(raw.lint(&options(&source)));
-        }
+        let diagnostics = check(&source, &options(&source), TARGETS);
         assert!(!diagnostics.is_empty(), "{} has no findings", path.display());
         expect(&path, "stderr", &shown(&source, &diagnostics));
     }

@@ -10,9 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dalec_spec::codes::{self, Code};
-use dalec_spec::{
-    Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText, load, render, silence_and_check,
-};
+use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText, check, render};
 
 /// The targets that exist in the examples.
 const TARGETS: &[&str] = &["bookworm", "trixie"];
@@ -27,15 +25,11 @@ const DESCRIBED: &[(&str, MakeSpec)] = &[
         format!("args:\n  LONG: {long}\nbuild:\n  env:\n{env}  steps:\n    - command: make\n")
     }),
     (codes::NESTED_TOO_DEEP, || format!("x-deep: {}{}\n", "[".repeat(101), "]".repeat(101))),
-    (codes::TOO_MANY_WARNINGS, || {
-        let args: String = (0..=200).map(|index| format!("  A{index}:\n")).collect();
-        format!("args:\n{args}")
-    }),
     (codes::TOO_MANY_FINDINGS, || (0..=200).map(|index| format!("package-{index}:\n")).collect()),
 ];
 
-/// Warnings that no comment on a line can silence: they are about such comments, or about the file.
-const ABOUT_COMMENTS: &[&str] = &[codes::TOO_MANY_WARNINGS, codes::UNKNOWN_CODE, codes::UNUSED_ALLOW];
+/// Codes that need no advice on how to silence them: they are about that advice.
+const ABOUT_COMMENTS: &[&str] = &[codes::UNKNOWN_CODE, codes::UNUSED_ALLOW];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/findings")
@@ -99,13 +93,7 @@ fn lint(text: &str, build_args: &str) -> (SourceText, Vec<Diagnostic>) {
     let pair = |arg: &str| arg.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
     let build_args = build_args.split(' ').filter_map(pair).collect();
     let options = ResolveOptions { build_args, ..ResolveOptions::default() };
-    let loaded = load(&source);
-    let mut found = loaded.diagnostics;
-    if let Some(raw) = loaded.raw {
-        found.extend(raw.lint(&options));
-        found.extend(raw.unknown_targets(TARGETS));
-    }
-    let found = silence_and_check(&source, found);
+    let found = check(&source, &options, TARGETS);
     (source, found)
 }
 

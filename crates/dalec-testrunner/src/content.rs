@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use crate::pattern;
+use dalec_spec::go_pattern;
+use regex::bytes::Regex;
+
 use crate::protocol::{Content, Value};
 use crate::report::{Failure, Mismatch};
 
@@ -31,7 +33,7 @@ pub(crate) fn check(path: &Path, check: &Content) -> Result<(), Failure> {
         Content::StartsWith(_) => starts_with(&mut file, &expected),
         Content::EndsWith(_) => ends_with(&mut file, &expected),
         Content::Matches(_) => {
-            let pattern = pattern::compile(&String::from_utf8_lossy(&expected))?;
+            let pattern = pattern(&String::from_utf8_lossy(&expected))?;
             let mut content = Vec::new();
             let read = file.read_to_end(&mut content);
             read.map(|_| pattern.is_match(&content))
@@ -46,6 +48,11 @@ pub(crate) fn check(path: &Path, check: &Content) -> Result<(), Failure> {
         expected,
         actual: preview(&mut file).map_err(cannot_read())?,
     }))
+}
+
+fn pattern(text: &str) -> Result<Regex, Failure> {
+    go_pattern::compile(text)
+        .map_err(|error| Failure::Pattern { pattern: text.to_owned(), reason: error.reason })
 }
 
 fn text(value: &Value) -> Result<Vec<u8>, Failure> {

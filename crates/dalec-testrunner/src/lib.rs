@@ -7,7 +7,6 @@
 
 mod content;
 mod file;
-mod pattern;
 pub mod protocol;
 mod report;
 mod step;

@@ -185,8 +185,11 @@ impl<T: Decode, K: Rule> Decode for Map<T, K> {
 
     fn trace(&self, tracer: &mut Tracer<'_>) {
         tracer.value(self.span, Wording::Other);
-        for entry in &self.entries {
-            tracer.key(&entry.key.value, |tracer| entry.value.trace(tracer));
+        for MapEntry { key, value } in &self.entries {
+            match K::EXPANDED_KEY {
+                true => tracer.expanded_key(&key.value, |tracer| value.trace(tracer)),
+                false => tracer.key(&key.value, |tracer| value.trace(tracer)),
+            }
         }
     }
 
@@ -227,8 +230,8 @@ impl<T: Field, K: Rule> Map<T, K> {
         let mut output = BTreeMap::new();
         let mut taken: HashMap<String, Span> = HashMap::new();
         for entry in &self.entries {
-            let Spanned { value: written, span } = &entry.key;
-            let key = resolver.expand::<K>(written, *span);
+            let span = &entry.key.span;
+            let key = expanded_key::<K>(&entry.key, resolver);
             let value = entry.value.resolve(resolver);
             // What could not be expanded was reported, and routing does not know the arguments.
             if !key.is_empty()
@@ -245,6 +248,15 @@ impl<T: Field, K: Rule> Map<T, K> {
         }
         output
     }
+}
+
+/// Expands `key`, which may not become nothing.
+fn expanded_key<K: Rule>(key: &Spanned<String>, resolver: &mut Resolver<'_>) -> String {
+    let expanded = resolver.expand::<K>(&key.value, key.span);
+    if expanded.is_empty() {
+        resolver.report_vanished(key.span, format!("this key must be {}", K::TAKES));
+    }
+    expanded
 }
 
 /// Returns how `node`, which is no mapping, is written as one.

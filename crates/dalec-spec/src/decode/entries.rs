@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Decoder;
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 use crate::yaml::{Entry, Kind, Node};
 
@@ -53,7 +53,7 @@ fn doubt_overrides(entries: &[Entry], owner: Owner, decoder: &mut Decoder<'_>) {
             continue;
         }
         for key in merged_keys(&entry.value) {
-            if decoder.doubts.is_full(Severity::Warning) {
+            if decoder.doubts.is_full(codes::UPSTREAM_DIFFERS) {
                 return;
             }
             if let Some(span) = explicit.remove(key) {

@@ -3,14 +3,14 @@
 use super::object::is_extension;
 use super::{Decode, Decoder, Object};
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::raw::{RawRoot, hints};
 use crate::shape::objects;
 use crate::yaml::Node;
 
 /// Reports `node`, which is no key of the object `T`.
 pub(super) fn report_unknown<T: Object>(node: &Node, decoder: &mut Decoder<'_>) {
-    if decoder.findings.is_full(Severity::Error) {
+    if decoder.findings.is_full(codes::UNKNOWN_KEY) {
         return;
     }
     let Some(key) = node.scalar().map(|scalar| scalar.text.as_str()) else {

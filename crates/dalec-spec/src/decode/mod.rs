@@ -27,7 +27,7 @@ pub(crate) use keys::{quoted_list, suggest};
 pub(crate) use locate::locate;
 pub(crate) use mode::{Mode, ModeOr};
 pub(crate) use number::Number;
-pub(crate) use object::{Object, Slot, decode_object, is_extension, object, with_verb};
+pub(crate) use object::{Object, Slot, decode_object, is_extension, object, resolve_key, with_verb};
 pub(crate) use rule::{AnyText, Complaint, Rule};
 pub(crate) use text::{Fallback, Template, Text};
 pub(crate) use trace::{Leaf, PathStep, Tracer, Wording};
@@ -89,6 +89,11 @@ pub(crate) trait Field: Decode {
     /// Returns whether a resolved value is empty, so that it need not be written.
     fn is_absent(_output: &Self::Output) -> bool {
         false
+    }
+
+    /// Returns where the value is written when something is, but `output` is nothing: text that expands to nothing.
+    fn vanished(&self, _output: &Self::Output) -> Option<Span> {
+        None
     }
 }
 
@@ -244,6 +249,18 @@ impl<'a> Decoder<'a> {
     /// Returns whether the decoder is inside the value of `key`, at whatever depth.
     pub fn is_below(&self, key: &str) -> bool {
         self.places.iter().any(|place| matches!(place, Place::Key(name) if *name == key))
+    }
+
+    /// Returns whether the decoder reads what stands at the end of `path`, in which `*` is any entry of a mapping.
+    pub fn is_at(&self, path: &[&str]) -> bool {
+        let begin = self.places.len().checked_sub(path.len());
+        begin.is_some_and(|begin| {
+            self.places[begin..].iter().zip(path).all(|(place, step)| match place {
+                Place::Key(key) => key == step,
+                Place::Entry(_) => *step == "*",
+                Place::Item => false,
+            })
+        })
     }
 
     /// Returns where the decoder is, in words.

@@ -2,10 +2,11 @@
 
 use super::entries::{Item, Owner, flatten};
 use super::keys::report_unknown;
-use super::{Decode, Decoder, Place, extension, quoted_list};
+use super::{Decode, Decoder, Field, Place, extension, quoted_list};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::raw::hints;
+use crate::resolve::Resolver;
 use crate::shape::{Choice, Key, ObjectShape};
 use crate::span::Span;
 use crate::yaml::{Kind, Node};
@@ -103,6 +104,21 @@ pub(crate) fn decode_object<T: Object>(node: &Node, decoder: &mut Decoder<'_>) -
     check_keys(&object, span, &written, decoder);
     object.check(decoder);
     object
+}
+
+/// Resolves `field`, the value of `key` in the object `T`; what is needed may not expand to nothing.
+pub(crate) fn resolve_key<T: Object, F: Field>(
+    field: &F,
+    key: &str,
+    resolver: &mut Resolver<'_>,
+) -> F::Output {
+    let output = field.resolve(resolver);
+    if T::NEEDS.contains(&key)
+        && let Some(span) = field.vanished(&output)
+    {
+        resolver.report_vanished(span, format!("{} `{key}`", with_verb(T::NAME, "needs", "need")));
+    }
+    output
 }
 
 /// Returns the short texts that stand where an object should: one, or a list of them.
@@ -313,7 +329,7 @@ macro_rules! object {
             fn resolve(&self, resolver: &mut $crate::resolve::Resolver<'_>) -> Self::Output {
                 let mut output = $crate::target_spec::$output::default();
                 $( output.span = object!(@span self $span); )?
-                $( object!(@set output self resolver $field $($only)?); )*
+                $( object!(@set output self resolver $key $field $($only)?); )*
                 $( $then(self, &mut output, resolver); )?
                 output
             }
@@ -325,10 +341,10 @@ macro_rules! object {
             }
         }
     };
-    (@set $output:ident $self:ident $resolver:ident $field:ident raw) => {};
-    (@set $output:ident $self:ident $resolver:ident $field:ident apart) => {};
-    (@set $output:ident $self:ident $resolver:ident $field:ident) => {
-        $output.$field = $crate::decode::Field::resolve(&$self.$field, $resolver);
+    (@set $output:ident $self:ident $resolver:ident $key:literal $field:ident raw) => {};
+    (@set $output:ident $self:ident $resolver:ident $key:literal $field:ident apart) => {};
+    (@set $output:ident $self:ident $resolver:ident $key:literal $field:ident) => {
+        $output.$field = $crate::decode::resolve_key::<Self, _>(&$self.$field, $key, $resolver);
     };
     (@emit $entries:ident $output:ident $key:literal $field:ident [$type:ty] raw) => {};
     (@emit $entries:ident $output:ident $key:literal $field:ident [$type:ty] apart) => {};

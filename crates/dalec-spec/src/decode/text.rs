@@ -162,6 +162,10 @@ impl<R: Rule, D: Fallback> Field for Template<R, D> {
     fn is_absent(output: &String) -> bool {
         output.is_empty()
     }
+
+    fn vanished(&self, output: &String) -> Option<Span> {
+        (self.is_given() && output.is_empty()).then_some(self.span)
+    }
 }
 
 /// Reads text, which `takes` describes in words.

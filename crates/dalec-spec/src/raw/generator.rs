@@ -6,7 +6,7 @@ use crate::decode::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
-use crate::raw::rules::{GoModule, GoModulePath, HostName, IndexUrl, InnerPath, SecretName};
+use crate::raw::rules::{GoModule, GoModulePath, HostName, IndexUrl, InnerPath, SecretName, SshUser};
 use crate::resolve::Resolver;
 use crate::shape::{Shape, TextShape};
 use crate::span::Span;
@@ -83,7 +83,7 @@ object! {
         "id" id: Text<SecretName>,
         /// User to log in as.
         /// Example: git
-        "username" username: Text<SecretName, GitUser>,
+        "username" username: Text<SshUser, GitUser>,
     }
 }
 
@@ -221,17 +221,16 @@ impl Decode for RawReplace {
                 Self { old: pair.old.value, new: pair.new.value, span: pair.span }
             }
             Kind::Scalar(scalar) if !node.is_null() => {
-                let sides = scalar.text.split_once(ARROW).map(|(old, new)| (old.trim(), new.trim()));
-                let Some((old, new)) = sides.filter(|(old, new)| !old.is_empty() && !new.is_empty()) else {
+                let Some([(old_at, old), (new_at, new)]) = sides(&scalar.text) else {
                     let message = format!("`{}` does not say what replaces what", scalar.text);
                     let diagnostic = Diagnostic::error(codes::INVALID_VALUE, span, message);
                     decoder.report(diagnostic.help("write `old => new`, with blanks around the arrow"));
                     return Self::default();
                 };
-                for side in [old, new] {
+                for (start, side) in [(old_at, old), (new_at, new)] {
                     if let Err(mut complaint) = GoModule::check(side) {
-                        let start = scalar.text.rfind(side).unwrap_or_default();
-                        complaint.part = complaint.part.map(|part| start + part.start..start + part.end);
+                        let part = complaint.part.unwrap_or(0..side.len());
+                        complaint.part = Some(start + part.start..start + part.end);
                         decoder.report(complaint.at(decoder.source, span, &scalar.text));
                         return Self::default();
                     }
@@ -276,6 +275,14 @@ impl Field for RawReplace {
     fn emit(output: &GomodReplace) -> Tree {
         Tree::Text(format!("{}{ARROW}{}", output.old, output.new))
     }
+}
+
+/// Returns what stands on the two sides of the arrow in `text`, without blanks around it, and at which byte it begins.
+fn sides(text: &str) -> Option<[(usize, &str); 2]> {
+    let (old, new) = text.split_once(ARROW)?;
+    let begin = |start: usize, side: &str| start + side.len() - side.trim_start().len();
+    let sides = [(begin(0, old), old.trim()), (begin(old.len() + ARROW.len(), new), new.trim())];
+    sides.iter().all(|(_, side)| !side.is_empty()).then_some(sides)
 }
 
 /// Lets the modules on the host of `git` be downloaded with the credentials of the source itself.

@@ -1,5 +1,7 @@
 //! What to write instead: keys that people write by mistake, and how each object is written.
 
+use crate::emit::quoted;
+
 /// What to write instead of keys that people write by mistake, by the name of their object.
 pub(super) const HINTS: &[(&str, &str, &str)] = &[
     ("a spec", "steps", "steps stand under `build`"),
@@ -174,7 +176,7 @@ pub(crate) fn shape_with(object: &str, texts: &[&str]) -> String {
         return format!("this is {object}: write its keys below, one per line");
     };
     let texts = if texts.is_empty() { &[">= 1.2"] } else { texts };
-    let texts: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     shape.replace(TEXTS, &texts.join(", "))
 }
 

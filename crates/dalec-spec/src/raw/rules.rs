@@ -3,10 +3,11 @@
 //! These texts end up in file names, shell scripts, systemd and package control files. What could break out of
 //! one of those is refused here, so that no room downstream has to.
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::RegexBuilder;
 
 use crate::codes;
 use crate::decode::{AnyText, Complaint, Rule};
+use crate::go_pattern;
 use crate::shlex::{self, ShlexError};
 
 type Checked = Result<(), Complaint>;
@@ -110,6 +111,10 @@ rules! {
     CommitHash: "the hash of a commit" like "^[0-9a-f]{4,64}$" = commit_hash;
     /// Name of a secret, or of an ssh socket.
     SecretName: "the name of a secret or ssh socket" like "^[^ ]+$" code codes::SECRET_IN_SPEC = secret_name;
+    /// User to log in as with ssh.
+    SshUser: "the name of a user" like "^[^ ]+$" = |text| no_blanks(text, "the name of a user");
+    /// Name of a build context.
+    ContextName: "the name of a build context" like r"^[^\x00-\x1f]+$" = context_name;
     /// Digest of a file.
     Digest: "a digest such as `sha256:` and 64 hexadecimal digits"
         like "^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$" = digest;
@@ -378,6 +383,16 @@ fn path(text: &str) -> Checked {
     characters(text, |char| !char.is_control(), complain)
 }
 
+fn context_name(text: &str) -> Checked {
+    if text.is_empty() {
+        return Err(Complaint::new("the name of the build context is missing")
+            .help("write the name, or remove the entry for the main context"));
+    }
+    let complain =
+        |what| Complaint::new(format!("the name of a build context cannot hold {what}")).help("remove it");
+    characters(text, |char| !char.is_control(), complain)
+}
+
 fn inner_path(text: &str) -> Checked {
     path(text)?;
     if text.split('/').any(|component| component == "..") {
@@ -601,8 +616,9 @@ impl Rule for Pattern {
 
 /// Returns what compiling the pattern `text` costs: few characters can make megabytes of states.
 fn pattern_cost(text: &str) -> usize {
+    let text = go_pattern::translate(text);
     let fits = |limit: usize| {
-        !matches!(RegexBuilder::new(text).size_limit(limit).build(), Err(regex::Error::CompiledTooBig(_)))
+        !matches!(RegexBuilder::new(&text).size_limit(limit).build(), Err(regex::Error::CompiledTooBig(_)))
     };
     match () {
         () if fits(64 << 10) => 16 << 10,
@@ -614,10 +630,8 @@ fn pattern_cost(text: &str) -> usize {
 
 fn pattern(text: &str) -> Checked {
     AnyText::check(text)?;
-    Regex::new(text).map(|_| ()).map_err(|error| {
-        let detail = error.to_string();
-        let cause =
-            detail.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("it is too large");
+    go_pattern::compile(text).map(|_| ()).map_err(|error| {
+        let cause = &error.reason;
         let is_unknown_here = cause.contains("look-around") || cause.contains("backreference");
         Complaint::new(format!("this is no regular expression: {cause}")).code(codes::BAD_REGEX).help(
             match is_unknown_here {
@@ -631,6 +645,7 @@ fn pattern(text: &str) -> Checked {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use regex::Regex;
 
     use super::*;
 
@@ -666,6 +681,17 @@ mod tests {
                 let matches = Regex::new(pattern).expect("a valid pattern").is_match(&text);
                 prop_assert!(matches || check(&text).is_err(), "{name}: {text:?}");
             }
+        }
+    }
+
+    /// What the loader lets through is what the test runner compiles.
+    #[test]
+    fn patterns_are_read_as_go_does() {
+        for text in ["a{", "{\"a\": 1}", r"\Q[a\E", r"\101", "[a&&b]", "a{,2}", r"\<b\>"] {
+            assert_eq!(pattern(text), Ok(()), "{text}");
+        }
+        for text in ["a(", "[a", r"(a)\1", "a(?=b)"] {
+            assert!(pattern(text).is_err(), "{text}");
         }
     }
 

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::sorted;
+use super::{Region, sorted};
 use crate::diagnostic::Diagnostic;
 use crate::source_text::SourceText;
-use crate::span::Span;
+use crate::span::{Position, Span};
 
 /// Returns `diagnostics` as a JSON array, sorted by position, repetitions left out.
 ///
-/// Each entry has `code`, `severity`, `message`, `labels` and, where known, `help`, `file` and `range` (lines and
-/// columns counted from 1, the end exclusive).
+/// Each entry has `code`, `severity`, `message`, `file`, `labels` (each with `range` and `text`) and, where there is one,
+/// `note`, `help` and `range`. A range has `start` and `end`, the latter exclusive, with `line` and `column` counted
+/// from 1 as editors do, and `byte`, the offset into the file; a byte order mark takes no column, but three bytes.
 pub fn render_json(source: &SourceText, diagnostics: &[Diagnostic]) -> serde_json::Value {
     let diagnostics = sorted(diagnostics);
     let entries = diagnostics.iter().map(|diagnostic| {
@@ -69,10 +70,30 @@ struct JsonPosition {
 
 impl JsonRange {
     fn new(source: &SourceText, span: Span) -> Self {
-        let position = |byte| {
-            let position = source.position(byte);
-            JsonPosition { line: position.line, column: position.column, byte }
-        };
-        Self { start: position(span.start), end: position(span.end) }
+        let Region { start, end } = Region::new(source, span);
+        let position = |Position { line, column }, byte| JsonPosition { line, column, byte };
+        Self { start: position(start, span.start), end: position(end, span.end.max(span.start)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::codes;
+
+    #[test]
+    fn a_byte_order_mark_takes_no_column() {
+        let source = SourceText::new("a.yml", "\u{feff}ü: 1\nx: 2\n");
+        let findings = [
+            Diagnostic::error(codes::UNKNOWN_KEY, Span::new(3, 5), "one"),
+            Diagnostic::error(codes::UNKNOWN_KEY, Span::new(9, 10), "two"),
+        ];
+        let found = render_json(&source, &findings);
+        let position =
+            |line: usize, column: usize, byte: usize| json!({ "line": line, "column": column, "byte": byte });
+        assert_eq!(found[0]["range"], json!({ "start": position(1, 1, 3), "end": position(1, 2, 5) }));
+        assert_eq!(found[1]["range"], json!({ "start": position(2, 1, 9), "end": position(2, 2, 10) }));
     }
 }

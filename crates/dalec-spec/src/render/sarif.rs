@@ -2,8 +2,9 @@
 //!
 //! Follows "Static Analysis Results Interchange Format (SARIF) Version 2.1.0" of OASIS; the numbers are its sections.
 //! Two departures are on purpose. Braces in messages are not doubled (3.11.5): the messages have no arguments, no viewer
-//! in use replaces anything then, and `${{NAME}}` would be wrong advice. And there is no Markdown: what a spec says is
-//! quoted in messages and must not become links or images.
+//! in use replaces anything then, and `${{NAME}}` would be wrong advice. And messages have no Markdown: what a spec says
+//! is quoted in them and must not become links or images. The help of a rule says nothing of any spec: it is the page
+//! about the code. There is no `fullDescription` (3.49.10), as it would repeat the short one.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +54,6 @@ pub fn render_sarif(found: &[(SourceText, Vec<Diagnostic>)]) -> Value {
 }
 
 fn rule(code: &Code) -> Value {
-    let summary = sentence(code.summary);
     let help = match code.severity {
         Severity::Error => "The spec cannot be used until this is fixed.".to_owned(),
         Severity::Warning => {
@@ -65,9 +65,8 @@ fn rule(code: &Code) -> Value {
     };
     json!({
         "id": code.name,
-        "shortDescription": { "text": summary },
-        "fullDescription": { "text": summary },
-        "help": { "text": help },
+        "shortDescription": { "text": sentence(code.summary) },
+        "help": { "text": help, "markdown": code.page },
         "defaultConfiguration": { "level": code.severity.to_string() },
     })
 }
@@ -187,7 +186,11 @@ mod tests {
                 ],
             ),
         ]);
-        let text = serde_json::to_string_pretty(&log).expect("JSON");
+        let mut text = serde_json::to_string_pretty(&log).expect("JSON");
+        for code in codes::ALL {
+            let page = json!(code.page).to_string();
+            text = text.replace(&page, &format!("\"PAGE of {}\"", code.name));
+        }
         let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
         expect![[r#"
             {
@@ -205,11 +208,9 @@ mod tests {
                           "shortDescription": {
                             "text": "A mapping has the same key twice."
                           },
-                          "fullDescription": {
-                            "text": "A mapping has the same key twice."
-                          },
                           "help": {
-                            "text": "The spec cannot be used until this is fixed."
+                            "text": "The spec cannot be used until this is fixed.",
+                            "markdown": "PAGE of duplicate-key"
                           },
                           "defaultConfiguration": {
                             "level": "error"
@@ -220,11 +221,9 @@ mod tests {
                           "shortDescription": {
                             "text": "A build argument was given that `args` does not declare."
                           },
-                          "fullDescription": {
-                            "text": "A build argument was given that `args` does not declare."
-                          },
                           "help": {
-                            "text": "The spec cannot be used until this is fixed."
+                            "text": "The spec cannot be used until this is fixed.",
+                            "markdown": "PAGE of unknown-build-arg"
                           },
                           "defaultConfiguration": {
                             "level": "error"
@@ -235,11 +234,9 @@ mod tests {
                           "shortDescription": {
                             "text": "An argument is declared and never used."
                           },
-                          "fullDescription": {
-                            "text": "An argument is declared and never used."
-                          },
                           "help": {
-                            "text": "If it is meant, write the comment `# dalec: allow unused-arg` at the end of the line or above it."
+                            "text": "If it is meant, write the comment `# dalec: allow unused-arg` at the end of the line or above it.",
+                            "markdown": "PAGE of unused-arg"
                           },
                           "defaultConfiguration": {
                             "level": "warning"
@@ -394,7 +391,9 @@ mod tests {
         let rules = driver["rules"].as_array().expect("a list");
         assert_eq!(rules.len(), codes::ALL.len());
         for rule in rules {
-            for key in ["shortDescription", "fullDescription", "help"] {
+            let code = codes::find(rule["id"].as_str().expect("text")).expect("a code");
+            assert_eq!(rule["help"]["markdown"], code.page);
+            for key in ["shortDescription", "help"] {
                 assert!(rule[key]["text"].as_str().is_some_and(|text| text.ends_with('.')), "{rule}");
             }
             assert!(

@@ -17,8 +17,8 @@ pub(crate) use self::args::{SOURCE_DATE_EPOCH, is_known};
 pub(crate) use self::spec::{merged, resolve, resolve_merged};
 use crate::codes;
 use crate::decode::{Complaint, Rule, locate, suggest};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::expand;
+use crate::diagnostic::Diagnostic;
+use crate::expand::{self, Expansion};
 use crate::findings::Findings;
 use crate::platform::Platform;
 use crate::raw::RawRoot;
@@ -130,17 +130,29 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the names that `text` refers to, with their values and where those come from.
+    /// Returns what `text`, which has been expanded before, expands to.
     ///
-    /// `text` has been expanded before. None when that used up the budget: it would take as long again.
-    pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
-        if self.is_exhausted {
-            return Vec::new();
-        }
+    /// None when that used up the budget: it would take as long again.
+    fn expand_again(&self, text: &str) -> Option<Expansion> {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
-        let used =
-            expand::expand(text, &lookup, &mut Budget::default().bytes).map(|expansion| expansion.used);
+        if self.is_exhausted {
+            return None;
+        }
+        expand::expand(text, &lookup, &mut Budget::default().bytes).ok()
+    }
+
+    /// Returns what `text`, a key that has been expanded before, is called in the resolved spec.
+    pub fn written_key(&self, text: &str) -> String {
+        let expansion = self.expand_again(text);
+        expansion.map_or_else(|| text.to_owned(), |expansion| expand::escape(&expansion.text))
+    }
+
+    /// Returns the names that `text`, which has been expanded before, refers to, with their values and where those
+    /// come from.
+    pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
+        let values = &self.args.values;
+        let used = self.expand_again(text).map(|expansion| expansion.used);
         let mut names = used.unwrap_or_default();
         names.sort();
         names.dedup();
@@ -182,7 +194,7 @@ impl<'a> Resolver<'a> {
         let is_literal = expansion.used.is_empty() && expansion.unset.is_empty();
         self.used.extend(expansion.used);
         for (name, part) in &expansion.unset {
-            if self.findings.is_full(Severity::Error) {
+            if self.findings.is_full(codes::UNDECLARED_ARG) {
                 break;
             }
             if self.unknown_args == UnknownArgs::Allow && !is_platform(name) {
@@ -210,6 +222,23 @@ impl<'a> Resolver<'a> {
             return String::new();
         }
         R::normalize(expansion.text)
+    }
+
+    /// Returns whether this is for routing, which does not know what arguments are in the end.
+    pub fn is_routing(&self) -> bool {
+        self.unknown_args == UnknownArgs::Allow
+    }
+
+    /// Reports that the text at `span` expands to nothing where something is needed, as `message` says.
+    ///
+    /// Says nothing where another error explains it, nor to routing.
+    pub fn report_vanished(&mut self, span: Span, message: String) {
+        if !self.is_routing() && !self.is_exhausted && !self.findings.error_within(span) {
+            let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, message);
+            self.findings.push(
+                diagnostic.note("expands to nothing").help("give a value to the arguments that it refers to"),
+            );
+        }
     }
 
     /// Checks `text` against the rule `R`; where that is costly, what was found to be good is not looked at again.

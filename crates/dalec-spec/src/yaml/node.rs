@@ -123,9 +123,39 @@ impl Node {
             Kind::Scalar(_) if self.is_null() => "nothing",
             Kind::Scalar(scalar) => match (scalar.style, scalar.text.as_str()) {
                 (Style::Plain, "true" | "True" | "TRUE" | "false" | "False" | "FALSE") => "a truth value",
-                (Style::Plain, text) if text.parse::<f64>().is_ok() => "a number",
+                (Style::Plain, text) if is_number(text) => "a number",
                 _ => "text",
             },
+        }
+    }
+}
+
+/// Returns whether the plain scalar `text` is a decimal number; `nan` and `inf` are words.
+fn is_number(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit()) && text.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source_text::SourceText;
+    use crate::yaml;
+
+    #[test]
+    fn values_are_called_what_they_are() {
+        for (text, expected) in [
+            ("1", "a number"),
+            ("-1.5e3", "a number"),
+            ("nan", "text"),
+            ("inf", "text"),
+            ("-Infinity", "text"),
+            ("'1'", "text"),
+            ("True", "a truth value"),
+            ("~", "nothing"),
+            ("[]", "a list"),
+            ("{}", "a mapping"),
+        ] {
+            let (node, _) = yaml::parse(&SourceText::new("spec.yml", text));
+            assert_eq!(node.expect("YAML").describe(), expected, "{text}");
         }
     }
 }

@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let mut found = Vec::new();
     for file in &files {
         let source = spec_file::read(file)?;
-        let diagnostics = check(&source, &options);
+        let diagnostics = dalec_spec::check(&source, &options, dalec_frontend::TARGET_KEYS);
         found.push((source, diagnostics));
     }
     let printed = match args.format {
@@ -136,20 +136,6 @@ fn explain(name: &str) -> Result<(), CommandError> {
         None => "the code is what stands in brackets, as in `error[unknown-key]`".to_owned(),
     };
     Err(CommandError::usage_help(format!("there is no code `{name}`"), help))
-}
-
-fn check(source: &SourceText, options: &ResolveOptions) -> Vec<Diagnostic> {
-    let loaded = dalec_spec::load(source);
-    let has_errors = loaded.has_errors();
-    let mut diagnostics = loaded.diagnostics;
-    // What cannot be read cannot be resolved either; its errors would only be repeated in other words.
-    if let Some(raw) = loaded.raw.filter(|_| !has_errors) {
-        diagnostics.extend(raw.lint(options));
-        diagnostics.extend(raw.unknown_targets(dalec_frontend::TARGET_KEYS));
-    }
-    let mut diagnostics = dalec_spec::silence_and_check(source, diagnostics);
-    dalec_spec::sort(&mut diagnostics);
-    diagnostics
 }
 
 fn text(found: &[(SourceText, Vec<Diagnostic>)]) -> String {

@@ -68,9 +68,8 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let build_args = build_args::collect(&args.build_arg, build_args::environment)?;
     let source_text = spec_file::read(&SpecFile::find(args.file.as_deref())?)?;
     let loaded = dalec_spec::load(&source_text);
-    let has_errors = loaded.has_errors();
     let mut diagnostics = loaded.diagnostics;
-    let Some(raw) = loaded.raw.filter(|_| !has_errors) else {
+    let Some(raw) = loaded.raw else {
         return Err(CommandError::Spec { source_text, diagnostics });
     };
     let mut options = ResolveOptions {
@@ -81,7 +80,13 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         ..ResolveOptions::default()
     };
     if let Some(target) = &args.target {
-        options.target = key(target, &raw.target_keys())?;
+        options.target = match key(target, &raw.target_keys()) {
+            // The target may be among what could not be read.
+            Err(_) if dalec_spec::has_errors(&diagnostics) => {
+                return Err(CommandError::Spec { source_text, diagnostics });
+            }
+            key => key?,
+        };
         // What a build for this target is told.
         options.build_args.insert("DALEC_TARGET".into(), options.target.clone());
     }

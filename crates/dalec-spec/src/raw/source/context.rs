@@ -1,7 +1,7 @@
 //! Build contexts as sources.
 
 use crate::decode::{Fallback, Template, object};
-use crate::raw::rules::Path;
+use crate::raw::rules::ContextName;
 
 /// The main build context.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,6 +16,6 @@ object! {
     RawContext: "a context source", closed => ContextSource {
         /// Name of the context as given with `--build-context NAME=...`; `context` is the main one.
         /// Example: vendor
-        "name" name: Template<Path, MainContext>,
+        "name" name: Template<ContextName, MainContext>,
     }
 }

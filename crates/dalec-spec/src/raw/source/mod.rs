@@ -23,6 +23,9 @@ use crate::resolve::Resolver;
 use crate::span::Span;
 use crate::target_spec::{Source, SourceKind};
 
+/// What is wrong with an image source without a path.
+const NO_PATH: &str = "an image source needs `path`: which files of the image are taken?";
+
 object! {
     /// Where files come from, and which of them are taken. A source has exactly one kind.
     RawSource: "a source", closed, one_of ["git", "http", "image", "context", "build", "inline"],
@@ -120,17 +123,20 @@ fn check_source(source: &mut RawSource, decoder: &mut Decoder<'_>) {
     // A base image is taken as a whole, so only there the path may be left out.
     if let Some(image) = &source.image
         && source.path.value.is_empty()
-        && !decoder.is_below("rootfs")
+        && !decoder.is_at(&["rootfs"])
         && !decoder.findings.error_within(source.span)
     {
         let span = decoder.first_line(image.span);
-        let message = "an image source needs `path`: which files of the image are taken?";
-        let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, message);
+        let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, NO_PATH);
         decoder.report(
             diagnostic.help("add `path: /some/directory` beside `image`, or `path: /` for all files"),
         );
     }
-    docker_image::check_mounts(source, decoder);
+    // With arguments in it the path is only known when they are expanded.
+    if !source.path.value.contains('$') {
+        let found = docker_image::mounts_inside(source, &source.path.value);
+        found.into_iter().for_each(|diagnostic| decoder.report(diagnostic));
+    }
 }
 
 impl Field for RawSource {
@@ -157,13 +163,22 @@ impl Field for RawSource {
         {
             docker_image::doubt_tag(raw, image, resolver);
         }
+        let path = self.path.resolve(resolver);
+        if self.image.is_some()
+            && let Some(span) = self.path.vanished(&path)
+        {
+            resolver.report_vanished(span, NO_PATH.to_owned());
+        }
+        if path != self.path.value && !resolver.is_routing() {
+            resolver.findings.extend(docker_image::mounts_inside(self, &path));
+        }
         let mut generate = self.generate.resolve(resolver);
         if let SourceKind::Git(git) = &kind {
             generator::default_auth(git, &mut generate);
         }
         Source {
             kind,
-            path: self.path.resolve(resolver),
+            path,
             includes: self.includes.resolve(resolver),
             excludes: self.excludes.resolve(resolver),
             generate,

@@ -11,20 +11,32 @@ use std::str::Chars;
 
 use regex::bytes::Regex;
 
-use crate::report::Failure;
+/// Why a text is no regular expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct InvalidPattern {
+    /// The reason, on one line.
+    pub reason: String,
+}
 
 /// Returns `pattern`, written in Go's syntax, ready to be matched.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, Failure> {
-    let wrong = |reason: String| Failure::Pattern { pattern: pattern.to_owned(), reason };
+///
+/// # Errors
+/// [`InvalidPattern`] if it is no regular expression, or one that is too large.
+pub fn compile(pattern: &str) -> Result<Regex, InvalidPattern> {
     Regex::new(&translate(pattern)).map_err(|error| {
-        // The crate draws the pattern over several lines; the reason is the last of them.
-        let text = error.to_string();
+        let text = match error {
+            regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+            // The crate draws the pattern over several lines; the reason is the last of them.
+            error => error.to_string(),
+        };
         let reason = text.lines().last().unwrap_or_default();
-        wrong(reason.trim_start_matches("error: ").to_owned())
+        InvalidPattern { reason: reason.trim_start_matches("error: ").to_owned() }
     })
 }
 
-fn translate(pattern: &str) -> String {
+/// Returns `pattern`, written in Go's syntax, in that of the `regex` crate.
+pub(crate) fn translate(pattern: &str) -> String {
     let mut result = String::with_capacity(pattern.len());
     let mut chars = pattern.chars().peekable();
     while let Some(char) = chars.next() {
@@ -232,13 +244,11 @@ mod tests {
     #[test]
     fn a_wrong_pattern_is_explained_on_one_line() {
         for (pattern, expected) in [
-            ("a(b", r#""a(b" is no regular expression: unclosed group"#),
-            ("(a)\\1", r#""(a)\\1" is no regular expression: backreferences are not supported"#),
-            (
-                "a\\",
-                r#""a\\" is no regular expression: incomplete escape sequence, reached end of pattern prematurely"#,
-            ),
-            ("[a", r#""[a" is no regular expression: unclosed character class"#),
+            ("a(b", "unclosed group"),
+            ("(a)\\1", "backreferences are not supported"),
+            ("a\\", "incomplete escape sequence, reached end of pattern prematurely"),
+            ("[a", "unclosed character class"),
+            ("(((a{1000}){1000}){1000})", "it is too large"),
         ] {
             assert_eq!(compile(pattern).unwrap_err().to_string(), expected);
         }
