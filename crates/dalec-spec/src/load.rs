@@ -39,7 +39,7 @@ pub fn load(source: &SourceText) -> Loaded {
     diagnostics.extend(decoder.findings.into_sorted());
     sort(&mut diagnostics);
     let is_broken = has_errors(&diagnostics);
-    let weight = node.value.weight;
+    let weight = node.value.weight.saturating_add(decoder.memory.taken());
     let doubts = decoder.doubts.into_sorted();
     let raw =
         RawSpec { source: source.clone(), root, extensions: decoder.extensions, doubts, is_broken, weight };

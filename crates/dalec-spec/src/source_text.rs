@@ -115,12 +115,7 @@ fn marks(text: &str) -> Vec<Mark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Counts from the start of the text.
-    fn counted(text: &str, offset: usize) -> Position {
-        let (line, last) = text[..offset].split('\n').enumerate().last().expect("a line");
-        Position { line: line + 1, column: last.chars().count() + 1 }
-    }
+    use crate::span::position;
 
     #[test]
     fn columns_are_characters_in_lines_of_any_length() {
@@ -129,10 +124,10 @@ mod tests {
         let source = SourceText::new("spec.yml", text.as_str());
         for (offset, char) in text.char_indices() {
             for inside in offset..offset + char.len_utf8() {
-                assert_eq!(source.position(inside), counted(&text, offset), "{inside}");
+                assert_eq!(source.position(inside), position(&text, offset), "{inside}");
             }
         }
-        assert_eq!(source.position(usize::MAX), counted(&text, text.len()));
+        assert_eq!(source.position(usize::MAX), position(&text, usize::MAX));
         assert_eq!(SourceText::new("spec.yml", "").position(7), Position { line: 1, column: 1 });
     }
 }

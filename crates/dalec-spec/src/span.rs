@@ -59,3 +59,19 @@ pub struct Position {
     /// Column in characters, counted from 1.
     pub column: usize,
 }
+
+/// Returns the position of byte `offset` in `text`; an offset behind the end gives the end.
+///
+/// Reads the text up to there; [`SourceText::position`](crate::SourceText::position) is for many offsets in one text.
+pub fn position(text: &str, offset: usize) -> Position {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let before = &text[..offset];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Position {
+        line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+        column: text[line_start..offset].chars().count() + 1,
+    }
+}

@@ -105,7 +105,7 @@ fn regular_expressions_are_paid_for() {
 fn references_in_literal_texts_are_not_all_looked_for() {
     let references = "$A".repeat(30_000);
     check_gives(format!("args:\n  A: b\ndescription: \"{references}\"\n"), codes::LITERAL_REFERENCE);
-    let again = lines(1500, |index| format!("  x{index}: *x"));
+    let again = lines(250, |index| format!("  x{index}: *x"));
     let few = format!("{}{}", " ".repeat(30_000), "$A".repeat(100));
     check_gives(format!("args:\n  A: b\n  X: &x '{few}'\n{again}"), codes::LITERAL_REFERENCE);
 }
@@ -146,4 +146,63 @@ fn names_in_other_lists_are_looked_up() {
     let packages = |name: &str| lines(20_000, |index| format!("    {name}{index}:"));
     let lists = format!("  runtime:\n{}  recommends:\n{}", packages("a"), packages("b"));
     assert!(findings(format!("dependencies:\n{lists}")).is_empty());
+}
+
+#[test]
+fn empty_entries_take_memory_too() {
+    // A mount is many times larger than the `~` it is written as, and a target than its key.
+    let mounts =
+        format!("x-m: &m [{}]\nx-t: &t [{}]\ntests: *t\n", "~, ".repeat(90), "{mounts: *m}, ".repeat(90));
+    let targets = lines(60, |index| format!("  t{index}: {{tests: *t}}"));
+    check_gives(format!("{mounts}targets:\n{targets}"), codes::ALIAS_BUDGET);
+    let found = load(&SourceText::new(
+        "spec.yml",
+        format!("targets:\n{}", lines(60_000, |index| format!("  {index}:"))),
+    ));
+    let codes: Vec<&str> = found.diagnostics.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [codes::ALIAS_BUDGET]);
+    assert!(found.raw.expect("a spec").target_keys().len() < 60_000);
+}
+
+#[test]
+fn aliases_add_little_to_short_texts() {
+    let repeated =
+        |count: usize| format!("x-a: &a {}\nx-b: [{}]\n", "a".repeat(10_000), "*a, ".repeat(count));
+    check_gives(repeated(1000), codes::ALIAS_BUDGET);
+    assert!(findings(repeated(500)).is_empty());
+    // A text that is long itself may repeat more.
+    assert!(findings(format!("{}# {}\n", repeated(1000), "a".repeat(1 << 20))).is_empty());
+}
+
+#[test]
+fn targets_of_large_specs_share_one_budget_too() {
+    let targets = lines(60, |index| format!("  t{index}: {{}}"));
+    let description = "a".repeat(20 << 20);
+    check_gives(format!("description: {description}\ntargets:\n{targets}"), codes::EXPANSION_BUDGET);
+}
+
+/// Twice as large as the largest that are measured.
+#[test]
+fn large_specs_are_far_from_every_limit() {
+    let sources = lines(5000, |index| {
+        format!(
+            "  source-{index}:\n    http:\n      url: https://example.org/${{V}}/{index}\n      digest: sha256:{index:064x}"
+        )
+    });
+    let steps = lines(5000, |index| {
+        format!("    - command: |\n        make part-{index}\n      env:\n        PART: \"{index} ${{V}}\"")
+    });
+    let packages = lines(10_000, |index| format!("    lib{index}-dev:\n      version: [\">= ${{V}}\"]"));
+    let binaries = lines(10_000, |index| format!("    out/{index}:\n      permissions: 0755"));
+    let tests = lines(4000, |index| {
+        format!(
+            "  - name: test {index}\n    steps:\n      - command: tool {index}\n        stdout:\n          contains:\n            - \"${{V}}\""
+        )
+    });
+    let targets =
+        lines(20, |index| format!("  target-{index}:\n    dependencies:\n      runtime: [lib{index}]"));
+    let text = format!(
+        "args: {{V: 1.2.3}}\nsources:\n{sources}build:\n  steps:\n{steps}dependencies:\n  build:\n{packages}artifacts:\n  binaries:\n{binaries}tests:\n{tests}targets:\n{targets}"
+    );
+    assert!(findings(text).is_empty());
 }

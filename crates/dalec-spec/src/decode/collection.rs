@@ -36,8 +36,14 @@ impl<T: Decode> Decode for List<T> {
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
         match &node.value.kind {
             Kind::Sequence(nodes) => {
-                let items = nodes.iter().map(|node| decoder.read_list_item(node)).collect();
-                Self { items, span: node.span() }
+                let mut list = Self { items: Vec::new(), span: node.span() };
+                for node in nodes {
+                    if !decoder.grow::<T>(node) {
+                        break;
+                    }
+                    list.items.push(decoder.read_list_item(node));
+                }
+                list
             }
             _ if node.is_null() => Self::default(),
             Kind::Scalar(scalar) => {
@@ -151,6 +157,9 @@ impl<T: Decode, K: Rule> Decode for Map<T, K> {
         let mut map = Self { span: node.span(), ..Self::default() };
         let mut taken: HashMap<String, Span> = HashMap::new();
         for item in flatten(entries, Owner::Map, decoder) {
+            if !decoder.grow::<MapEntry<T>>(item.key) {
+                break;
+            }
             let Some(key) = key::<K>(item.key, decoder) else { continue };
             let place = Place::Entry(key.value.clone());
             let value = decoder.read_item(place, &item);

@@ -11,6 +11,7 @@ mod extension;
 mod flag;
 mod keys;
 mod locate;
+mod memory;
 mod mode;
 mod number;
 mod object;
@@ -33,6 +34,7 @@ pub(crate) use trace::{Leaf, PathStep, Tracer, Wording};
 pub(crate) use word::{Keyword, Word};
 
 use self::entries::Item;
+use self::memory::Memory;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
@@ -116,6 +118,8 @@ pub(crate) struct Decoder<'a> {
     pub extensions: Vec<(String, Tree)>,
     /// Whether unknown keys are only doubts.
     pub ignore_unknown_keys: bool,
+    /// What is read takes so much.
+    pub memory: Memory,
     places: Vec<Place>,
     aliases: Vec<Span>,
     /// The key whose value is read next; an object's span begins there.
@@ -130,6 +134,7 @@ impl<'a> Decoder<'a> {
             doubts: Findings::default(),
             extensions: Vec::new(),
             ignore_unknown_keys: false,
+            memory: Memory::of(source.text()),
             places: Vec::new(),
             aliases: Vec::new(),
             key: None,
@@ -159,6 +164,22 @@ impl<'a> Decoder<'a> {
         }
         self.places.pop();
         value
+    }
+
+    /// Counts a `T` by which a list or a mapping grows at `node`, and returns whether there is room for it.
+    pub fn grow<T>(&mut self, node: &Node) -> bool {
+        let had_room = self.memory.has_room();
+        self.memory.take(size_of::<T>());
+        if had_room && !self.memory.has_room() {
+            let message =
+                format!("the entries of this text take more than {} MiB", self.memory.limit() >> 20);
+            let place = self.aliases.last().copied().unwrap_or(self.first_line(node.span()));
+            self.findings.push(
+                Diagnostic::error(codes::ALIAS_BUDGET, place, message)
+                    .help("this entry and those below it are not read: repeat less, or write fewer"),
+            );
+        }
+        self.memory.has_room()
     }
 
     /// Reads `node`, an entry of a list.
@@ -305,6 +326,7 @@ impl<T: Decode> Decode for Box<T> {
     const TAKES: &'static str = T::TAKES;
 
     fn decode(node: &Node, decoder: &mut Decoder<'_>) -> Self {
+        decoder.memory.take(size_of::<T>());
         Self::new(T::decode(node, decoder))
     }
 

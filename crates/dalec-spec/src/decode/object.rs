@@ -194,7 +194,8 @@ pub(crate) fn is_extension(key: &str) -> bool {
 /// With `=> Type`, the object also resolves to the struct `Type` of the same field names and is written back from it;
 /// `span self` fills its `span` field with the object's place, `span FIELD` with that of one field,
 /// and `then function` completes the result. A row that
-/// ends with `= raw` does not resolve: its value is brought into another form before. So a new key is one row here and one field there.
+/// ends with `= raw` does not resolve: its value is brought into another form before; nor does one that ends with
+/// `= apart`, which is left out where a target's keys are joined with the root's. So a new key is one row here and one field there.
 macro_rules! object {
     (
         $(#[doc = $doc:literal])+
@@ -285,7 +286,7 @@ macro_rules! object {
                 $( tracer.key($key, |tracer| $crate::decode::Decode::trace(&self.$field, tracer)); )*
             }
 
-            object!(@merge $merge $($field)*);
+            object!(@merge $merge $($field [$($only)?])*);
         }
     };
     (@openness open) => { true };
@@ -302,14 +303,18 @@ macro_rules! object {
     (@choice at_most_one $keys:tt) => {
         Some($crate::shape::Choice { keys: &$keys, needed: false, exclusive: true })
     };
-    (@merge () $($field:ident)*) => {};
-    (@merge (by_key) $($field:ident)*) => {
+    (@merge () $($field:ident $only:tt)*) => {};
+    (@merge (by_key) $($field:ident $only:tt)*) => {
         fn merge(root: &Self, target: &Self) -> Self {
             Self {
                 span: if target.span == $crate::span::Span::default() { root.span } else { target.span },
-                $( $field: $crate::decode::Decode::merge(&root.$field, &target.$field), )*
+                $( $field: object!(@join root target $field $only), )*
             }
         }
+    };
+    (@join $root:ident $target:ident $field:ident [apart]) => { Default::default() };
+    (@join $root:ident $target:ident $field:ident $only:tt) => {
+        $crate::decode::Decode::merge(&$root.$field, &$target.$field)
     };
     (@resolve $name:ident [] { $($rows:tt)* }) => {};
     (
@@ -337,10 +342,12 @@ macro_rules! object {
         }
     };
     (@set $output:ident $self:ident $resolver:ident $key:literal $field:ident raw) => {};
+    (@set $output:ident $self:ident $resolver:ident $key:literal $field:ident apart) => {};
     (@set $output:ident $self:ident $resolver:ident $key:literal $field:ident) => {
         $output.$field = $crate::decode::resolve_key::<Self, _>(&$self.$field, $key, $resolver);
     };
     (@emit $entries:ident $output:ident $key:literal $field:ident [$type:ty] raw) => {};
+    (@emit $entries:ident $output:ident $key:literal $field:ident [$type:ty] apart) => {};
     (@emit $entries:ident $output:ident $key:literal $field:ident [$type:ty]) => {
         $crate::emit::entry::<$type>(&mut $entries, $key, &$output.$field);
     };

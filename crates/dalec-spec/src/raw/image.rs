@@ -147,7 +147,8 @@ fn check_image(image: &mut RawImage, decoder: &mut Decoder<'_>) {
     );
     if image.bases.0.is_none() {
         let image_source = RawImageSource::of_reference(base.clone());
-        let rootfs = RawSource { span: base.span, image: Some(image_source), ..RawSource::default() };
+        let rootfs =
+            RawSource { span: base.span, image: Some(Box::new(image_source)), ..RawSource::default() };
         let items = vec![RawBase { span: base.span, rootfs }];
         image.bases = Whole(Some(List { items, span: base.span }));
     }

@@ -51,7 +51,7 @@ pub struct RawSpec {
     pub(crate) doubts: Vec<Diagnostic>,
     /// Whether loading found errors, so that parts are missing.
     pub(crate) is_broken: bool,
-    /// Size with all aliases written out, in bytes, roughly.
+    /// Size with all aliases written out, as text and as values, in bytes, roughly.
     pub(crate) weight: usize,
 }
 

@@ -81,6 +81,9 @@ impl Packages {
         let mut entries = Vec::new();
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for node in nodes {
+            if !decoder.grow::<MapEntry<RawConstraint>>(node) {
+                break;
+            }
             if let Kind::Mapping(_) = &node.value.kind {
                 let message = "a list of packages holds names only, not a mapping";
                 let span = decoder.first_line(node.span());

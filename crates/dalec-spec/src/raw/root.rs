@@ -87,7 +87,7 @@ object! {
         "tests" tests: List<RawTest>,
         /// What differs for one target, by target key such as `bookworm`.
         /// Example: {bookworm: {dependencies: {runtime: [libc6]}}}
-        "targets" targets: Map<RawTarget, TargetKey> = raw,
+        "targets" targets: Map<RawTarget, TargetKey> = apart,
     }
 }
 

@@ -16,8 +16,14 @@ use crate::span::Span;
 /// Collections inside collections; real specs need about ten.
 const MAX_DEPTH: usize = 100;
 
-/// Bytes that a tree may have with all aliases written out, unless the text itself is larger.
-const MIN_BUDGET: usize = 64 << 20;
+/// Bytes that aliases may add to any text.
+const MIN_REPEATED: usize = 8 << 20;
+
+/// Bytes that aliases may add to one byte of text, where the text is long.
+const MAX_GROWTH: usize = 20;
+
+/// Bytes that aliases may add to no text.
+const MAX_REPEATED: usize = 64 << 20;
 
 /// What one node costs beside its text.
 const NODE_WEIGHT: usize = 32;
@@ -79,8 +85,8 @@ enum Anchor {
 
 struct Builder<'a> {
     source: &'a SourceText,
-    budget: usize,
-    weight: usize,
+    /// What aliases may still add.
+    allowance: usize,
     frames: Vec<Frame>,
     anchors: HashMap<usize, Anchor>,
     first: Option<Node>,
@@ -95,8 +101,7 @@ impl<'a> Builder<'a> {
     fn new(source: &'a SourceText) -> Self {
         Self {
             source,
-            budget: MIN_BUDGET.max(source.text().len().saturating_mul(NODE_WEIGHT)),
-            weight: 0,
+            allowance: allowance(source.text()),
             frames: Vec::new(),
             anchors: HashMap::new(),
             first: None,
@@ -167,7 +172,6 @@ impl<'a> Builder<'a> {
             self.anchors.insert(anchor, Anchor::Open(span));
         }
         let (start, end) = (span.start, span.end);
-        self.weight += NODE_WEIGHT;
         self.frames.push(Frame { anchor, tag, start, end, weight: NODE_WEIGHT, depth: 1, open });
         Ok(())
     }
@@ -184,8 +188,6 @@ impl<'a> Builder<'a> {
         let span = Span::new(frame.start, end);
         let value = Arc::new(Value { span, tag: frame.tag, kind, weight: frame.weight, depth: frame.depth });
         self.define(frame.anchor, &value);
-        // The weight of the children was counted when they came.
-        self.weight -= frame.weight;
         self.add(Node { value, alias: None })
     }
 
@@ -210,6 +212,13 @@ impl<'a> Builder<'a> {
             let diagnostic = Diagnostic::error(codes::NESTED_TOO_DEEP, span, message);
             return Err(Box::new(diagnostic.help("repeat less here, or write the value out")));
         }
+        let Some(rest) = self.allowance.checked_sub(node.value.weight) else {
+            let mebibytes = allowance(self.source.text()) >> 20;
+            let message = format!("aliases add more than {mebibytes} MiB to this text");
+            let help = "aliases of aliases multiply: repeat less, or write the values out";
+            return Err(Box::new(Diagnostic::error(codes::ALIAS_BUDGET, span, message).help(help)));
+        };
+        self.allowance = rest;
         self.add(node)
     }
 
@@ -228,15 +237,7 @@ impl<'a> Builder<'a> {
 
     /// Adds `node` to the innermost open collection, or makes it the document.
     fn add(&mut self, node: Node) -> Step {
-        self.weight = self.weight.saturating_add(node.value.weight);
-        if self.weight > self.budget {
-            let place = node.alias.unwrap_or(node.value.span);
-            let message = format!("aliases make this text larger than {} MiB", self.budget >> 20);
-            let help = "aliases of aliases multiply: repeat less, or write the values out";
-            return Err(Box::new(Diagnostic::error(codes::ALIAS_BUDGET, place, message).help(help)));
-        }
         let Some(frame) = self.frames.last_mut() else {
-            self.weight = 0;
             self.anchors.clear();
             match &self.first {
                 None => self.first = Some(node),
@@ -288,6 +289,11 @@ impl<'a> Builder<'a> {
             .map_or(0, char::len_utf8);
         Span::new(span.start, span.start + length)
     }
+}
+
+/// Returns how many bytes aliases may add to `text`.
+fn allowance(text: &str) -> usize {
+    text.len().saturating_mul(MAX_GROWTH).clamp(MIN_REPEATED, MAX_REPEATED)
 }
 
 /// Returns whether `node` is a value that is not written at all, as in `key:`.

@@ -32,22 +32,22 @@ object! {
         check check_source {
         /// A commit of a git repository.
         /// Example: {url: "https://github.com/octo/tool.git", commit: 3f786850e387550fdab836ed7e6dc881de23001b}
-        "git" git: Option<RawGit>,
+        "git" git: Option<Box<RawGit>>,
         /// One file by URL.
         /// Example: {url: "https://example.org/tool-1.2.tar.gz", digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
-        "http" http: Option<RawHttp>,
+        "http" http: Option<Box<RawHttp>>,
         /// Files of a container image, or what commands make in one.
         /// Example: {ref: "registry.example.org/tools:1.2"}
-        "image" image: Option<RawImageSource>,
+        "image" image: Option<Box<RawImageSource>>,
         /// Files of a build context: the directory at the end of the command line, or one given by name.
         /// Example: {}
-        "context" context: Option<RawContext>,
+        "context" context: Option<Box<RawContext>>,
         /// The result of a Dockerfile.
         /// Example: {source: {context: {}}, dockerfile_path: docs/Dockerfile}
-        "build" build: Option<RawBuildSource>,
+        "build" build: Option<Box<RawBuildSource>>,
         /// Files written in the spec.
         /// Example: {file: {contents: "key = value\n"}}
-        "inline" inline: Option<RawInline>,
+        "inline" inline: Option<Box<RawInline>>,
         /// Directory or file inside the source that is taken instead of all of it.
         /// Example: cmd/tool
         "path" path: Template<Path>,
@@ -143,19 +143,19 @@ impl Field for RawSource {
     type Output = Source;
 
     fn resolve(&self, resolver: &mut Resolver<'_>) -> Source {
-        let kind = if let Some(git) = &self.git {
+        let kind = if let Some(git) = self.git.as_deref() {
             SourceKind::Git(git.resolve(resolver))
-        } else if let Some(http) = &self.http {
+        } else if let Some(http) = self.http.as_deref() {
             SourceKind::Http(http.resolve(resolver))
-        } else if let Some(image) = &self.image {
+        } else if let Some(image) = self.image.as_deref() {
             SourceKind::Image(image.resolve(resolver))
-        } else if let Some(build) = &self.build {
+        } else if let Some(build) = self.build.as_deref() {
             SourceKind::Build(build.resolve(resolver))
-        } else if let Some(inline) = &self.inline {
+        } else if let Some(inline) = self.inline.as_deref() {
             SourceKind::Inline(inline.resolve(resolver))
         } else {
             // A source without a kind was reported; nobody sees what becomes of it.
-            SourceKind::Context(self.context.clone().unwrap_or_default().resolve(resolver))
+            SourceKind::Context(self.context.as_deref().cloned().unwrap_or_default().resolve(resolver))
         };
         // Images that containers start from follow their tag on purpose; they have no path.
         if let (SourceKind::Image(image), Some(raw)) = (&kind, &self.image)
