@@ -1,11 +1,13 @@
 //! Patches.
 
 use crate::codes;
-use crate::decode::{Decoder, Number, Template, Text, object, suggest};
+use crate::decode::{Decoder, Field, Number, Template, Text, object, suggest};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::raw::RawRoot;
 use crate::raw::rules::{InnerPath, SourceName};
 use crate::raw::source::RawSource;
+use crate::resolve::Resolver;
+use crate::target_spec::TargetSpec;
 
 object! {
     /// A patch for one source, in the format of `diff -u`.
@@ -61,10 +63,29 @@ pub(super) fn check_patches(root: &RawRoot, decoder: &mut Decoder<'_>) {
     }
 }
 
+/// A path that is there has to be there still when its arguments are expanded.
+pub(super) fn check_resolved(root: &RawRoot, spec: &mut TargetSpec, resolver: &mut Resolver<'_>) {
+    for patched in &root.patches.entries {
+        let Some(resolved) = spec.patches.get(&patched.key.value) else { continue };
+        for (patch, resolved) in patched.value.items.iter().zip(resolved) {
+            let name = &patch.source.value;
+            let is_dir = root.sources.get(name).and_then(RawSource::is_dir);
+            if let Some(span) = patch.path.vanished(&resolved.path).filter(|_| is_dir == Some(true)) {
+                resolver.report_vanished(span, no_path(name));
+            }
+        }
+    }
+}
+
+/// Returns what is wrong with a patch without a path in the directory `source`.
+fn no_path(source: &str) -> String {
+    format!("the source `{source}` is a directory: which file in it is the patch?")
+}
+
 fn check_path(patch: &RawPatch, source: &RawSource, decoder: &mut Decoder<'_>) {
     let name = &patch.source.value;
     let message = match (source.is_dir(), patch.path.value.is_empty()) {
-        (Some(true), true) => format!("the source `{name}` is a directory: which file in it is the patch?"),
+        (Some(true), true) => no_path(name),
         (Some(false), false) => {
             format!("the source `{name}` is the patch file itself: `path` would look inside it")
         }

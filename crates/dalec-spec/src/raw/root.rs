@@ -5,7 +5,7 @@ use super::build::RawBuild;
 use super::change::RawChange;
 use super::image::RawImage;
 use super::package::{Packages, RawDependencies};
-use super::patch::{RawPatch, check_patches};
+use super::patch::{RawPatch, check_patches, check_resolved};
 use super::rules::{ArgName, Line, PackageName, Prose, Revision, SourceName, TargetKey, Version};
 use super::signing::RawPackageConfig;
 use super::source::RawSource;
@@ -17,7 +17,8 @@ use crate::diagnostic::Diagnostic;
 
 object! {
     /// The whole spec. Nothing is needed to load it; what a target needs is said when that target is built.
-    RawRoot: "a spec", open, check check_root, merge by_key => TargetSpec {
+    RawRoot: "a spec", open, check check_root, merge by_key
+        => TargetSpec, then check_resolved {
         /// Name of the package.
         /// Example: hello
         "name" name: Text<PackageName>,

@@ -207,12 +207,16 @@ impl<'a> Resolver<'a> {
         R::normalize(expansion.text)
     }
 
+    /// Returns whether this is for routing, which does not know what arguments are in the end.
+    pub fn is_routing(&self) -> bool {
+        self.unknown_args == UnknownArgs::Allow
+    }
+
     /// Reports that the text at `span` expands to nothing where something is needed, as `message` says.
     ///
-    /// Says nothing where another error explains it, nor to routing, which does not know what arguments are in the end.
+    /// Says nothing where another error explains it, nor to routing.
     pub fn report_vanished(&mut self, span: Span, message: String) {
-        if self.unknown_args == UnknownArgs::Reject && !self.is_exhausted && !self.findings.error_within(span)
-        {
+        if !self.is_routing() && !self.is_exhausted && !self.findings.error_within(span) {
             let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, message);
             self.findings.push(
                 diagnostic.note("expands to nothing").help("give a value to the arguments that it refers to"),

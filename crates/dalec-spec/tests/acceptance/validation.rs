@@ -116,6 +116,32 @@ fn what_is_needed_may_not_expand_to_nothing() {
     check_taken("args: {E: }\nsources: {a: {context: {name: '$E'}}}\n");
 }
 
+/// What holds for a path holds for what its arguments make of it.
+#[test]
+fn paths_are_checked_after_expansion() {
+    let image = |path: &str, dest: &str| {
+        let mount = format!("{{dest: {dest}, spec: {{context: {{}}}}}}");
+        format!(
+            "args: {{P: /out, E: }}\nsources:\n  a: {{path: {path}, image: {{ref: r, cmd: {{mounts: [{mount}], \
+             steps: [{{command: c}}]}}}}}}\n"
+        )
+    };
+    check_refused(&image("$P", "/out/x"), &[(codes::CONFLICTING_KEYS, "/out/x")]);
+    check_refused(&image("$P/x", "/out/x"), &[(codes::CONFLICTING_KEYS, "/out/x")]);
+    check_refused(&image("/out", "/out/x"), &[(codes::CONFLICTING_KEYS, "/out/x")]);
+    check_taken(&image("$P", "/outer"));
+    check_taken(&image("$P/y", "/out/x"));
+
+    let patch = |source: &str| {
+        format!(
+            "args: {{E: , F: f.patch}}\nsources: {{a: {{context: {{}}}}}}\n\
+             patches: {{a: [{{source: a, path: {source}}}]}}\n"
+        )
+    };
+    check_refused(&patch("$E"), &[(codes::MISSING_KEY, "$E")]);
+    check_taken(&patch("$F"));
+}
+
 /// SPEC-028: digests of three algorithms, in lower case; addresses of http alone.
 #[test]
 fn http_digests_and_addresses() {
@@ -202,7 +228,6 @@ fn images_say_what_is_taken() {
     check_taken(&mounts("/out", "/in /in/deeper /outer", "/out-of-it /in2"));
     // All of the image takes what the first step leaves, so mounts are no part of it.
     check_taken(&mounts("/", "/in", "/more"));
-    check_taken(&mounts("$V", "/in", "").replace("sources", "args: {V: /in}\nsources"));
     for dests in ["/", "//", "/.", "relative", "/a/../b"] {
         check_one(&mounts("/out", dests, ""), codes::INVALID_VALUE);
         check_one(&mounts("/out", "", dests), codes::INVALID_VALUE);

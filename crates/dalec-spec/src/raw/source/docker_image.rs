@@ -7,7 +7,7 @@ use crate::codes;
 use crate::decode::{Decoder, List, Map, Template, Text, object};
 use crate::diagnostic::Diagnostic;
 use crate::raw::build::RawBuildStep;
-use crate::raw::rules::{EnvName, ImageRef, Path};
+use crate::raw::rules::{EnvName, ImageRef, MountPoint, Path};
 use crate::resolve::Resolver;
 use crate::span::Span;
 use crate::target_spec::ImageSource;
@@ -69,28 +69,24 @@ fn check_twice(mounts: &List<RawMount>, decoder: &mut Decoder<'_>) {
     }
 }
 
-/// A mount inside the path that is taken would end up in the source.
-pub(super) fn check_mounts(source: &RawSource, decoder: &mut Decoder<'_>) {
-    let Some(command) = source.image.as_ref().and_then(|image| image.command.as_ref()) else { return };
-    let taken = source.path.value.trim_end_matches('/');
-    // With arguments in it the place is not known here; all of the image takes what the first step leaves.
-    if taken.is_empty() || taken.contains('$') {
-        return;
-    }
+/// Finds mounts inside `taken`, the path of `source` that is taken: they would end up in the source.
+///
+/// All of the image takes what the first step leaves.
+pub(super) fn mounts_inside(source: &RawSource, taken: &str) -> Vec<Diagnostic> {
+    let taken = taken.trim_end_matches('/');
+    let command = source.image.as_ref().and_then(|image| image.command.as_ref());
+    let Some(command) = command.filter(|_| !taken.is_empty()) else { return Vec::new() };
     let steps = command.steps.items.iter().flat_map(|step| &step.mounts.items);
-    for dest in command.mounts.items.iter().chain(steps).map(|mount| &mount.dest) {
-        let inside =
-            dest.value.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if inside {
-            let message = format!("this mount lies inside `{taken}`, which the source takes");
-            let diagnostic = Diagnostic::error(codes::CONFLICTING_KEYS, dest.span, message);
-            decoder.report(
-                diagnostic
-                    .label(source.path.span, "the source takes this")
-                    .help("mount it elsewhere and copy what is needed"),
-            );
-        }
-    }
+    let places = command.mounts.items.iter().chain(steps).map(|mount| &mount.dest);
+    let is_inside =
+        |place: &str| place.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let finding = |place: &Text<MountPoint>| {
+        let message = format!("this mount lies inside `{taken}`, which the source takes");
+        Diagnostic::error(codes::CONFLICTING_KEYS, place.span, message)
+            .label(source.path.span, "the source takes this")
+            .help("mount it elsewhere and copy what is needed")
+    };
+    places.filter(|place| is_inside(&place.value)).map(finding).collect()
 }
 
 impl RawImageSource {

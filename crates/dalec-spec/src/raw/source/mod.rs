@@ -132,7 +132,11 @@ fn check_source(source: &mut RawSource, decoder: &mut Decoder<'_>) {
             diagnostic.help("add `path: /some/directory` beside `image`, or `path: /` for all files"),
         );
     }
-    docker_image::check_mounts(source, decoder);
+    // With arguments in it the path is only known when they are expanded.
+    if !source.path.value.contains('$') {
+        let found = docker_image::mounts_inside(source, &source.path.value);
+        found.into_iter().for_each(|diagnostic| decoder.report(diagnostic));
+    }
 }
 
 impl Field for RawSource {
@@ -164,6 +168,9 @@ impl Field for RawSource {
             && let Some(span) = self.path.vanished(&path)
         {
             resolver.report_vanished(span, NO_PATH.to_owned());
+        }
+        if path != self.path.value && !resolver.is_routing() {
+            resolver.findings.extend(docker_image::mounts_inside(self, &path));
         }
         let mut generate = self.generate.resolve(resolver);
         if let SourceKind::Git(git) = &kind {
