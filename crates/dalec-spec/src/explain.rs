@@ -12,7 +12,7 @@ use crate::raw::RawRoot;
 use crate::resolve::{
     ArgOrigin, Budget, ResolveOptions, Resolver, SOURCE_DATE_EPOCH, merged, resolve_merged,
 };
-use crate::shape::Shape;
+use crate::shape::{ObjectShape, Shape};
 use crate::source_text::SourceText;
 use crate::span::Span;
 
@@ -85,10 +85,10 @@ pub(crate) fn explain(
     let mut resolver = Resolver::of(root, source, options, &mut budget);
     let root_and_target = merged(root, options);
     let tree = emit::tree(&resolve_merged(&root_and_target, options, &mut resolver));
-    let Some((path, subtree)) = find(&tree, field) else {
-        let path = check_language(field)?;
+    let Place { path, value } = find(&tree, field)?;
+    let Some(subtree) = value else {
         return Ok(vec![Explanation {
-            path,
+            path: show(&path),
             text: None,
             value: serde_json::Value::Null,
             origin: Origin::Default,
@@ -209,91 +209,150 @@ fn show(path: &[PathStep]) -> String {
     text.strip_prefix('.').map(str::to_owned).unwrap_or(text)
 }
 
-/// Finds the value at `field`, with its path.
-fn find<'t>(tree: &'t Tree, field: &str) -> Option<(Vec<PathStep>, &'t Tree)> {
-    let (mut tree, mut rest) = (tree, field.trim());
-    let mut path = Vec::new();
-    while !rest.is_empty() {
-        match tree {
-            Tree::Map(entries) => {
-                let rest_of = |key: &String| {
-                    let plain = rest.strip_prefix(key.as_str());
-                    let quoted = || rest.strip_prefix(&format!("'{}'", key.replace('\'', "''")));
-                    let rest = plain.or_else(quoted)?;
-                    (rest.is_empty() || rest.starts_with(['.', '['])).then_some(rest)
-                };
-                // Keys may hold dots, so the longest that fits is meant.
-                let fitting = entries.iter().filter_map(|(key, value)| Some((key, value, rest_of(key)?)));
-                let (key, value, behind) = fitting.max_by_key(|(key, ..)| key.len())?;
-                path.push(PathStep::Key(key.clone()));
-                (tree, rest) = (value, behind.strip_prefix('.').unwrap_or(behind));
-            }
-            Tree::List(items) => {
-                let (index, behind) = rest.strip_prefix('[')?.split_once(']')?;
-                let index: usize = index.parse().ok()?;
-                path.push(PathStep::Index(index));
-                (tree, rest) = (items.get(index)?, behind.strip_prefix('.').unwrap_or(behind));
-            }
-            _ => return None,
-        }
-    }
-    Some((path, tree))
+/// What a field names.
+struct Place<'t> {
+    path: Vec<PathStep>,
+    /// The value there; none when the language has the field, but nothing is set.
+    value: Option<&'t Tree>,
 }
 
-/// Returns the path of `field` when the language has it, though nothing is set there.
-fn check_language(field: &str) -> Result<String, NoSuchField> {
+/// Follows `field` through `tree` as far as that goes, and then through the language.
+fn find<'t>(tree: &'t Tree, field: &str) -> Result<Place<'t>, NoSuchField> {
+    let mut place = Place { path: Vec::new(), value: Some(tree) };
     let mut shapes = vec![RawRoot::shape()];
-    let mut done = String::new();
-    for step in field.split(['.', '[']).filter(|step| !step.is_empty()) {
-        let (step, is_index) = match step.strip_suffix(']') {
-            Some(index) => (index, true),
-            None => (step, false),
-        };
-        shapes = match next(&shapes, step, is_index) {
-            Next::Shapes(shapes) => shapes,
-            Next::NoKey(object, keys) => {
-                let help = match suggest(step, keys.iter().copied()) {
-                    Some(known) => format!("did you mean `{done}{known}`?"),
-                    None => format!("known are {}", quoted_list(&keys, "and")),
-                };
-                return Err(NoSuchField {
-                    message: format!("{} no key `{step}`", with_verb(object, "has", "have")),
-                    help: Some(help),
-                });
-            }
-            Next::NoEntry => {
-                let message = match done.trim_end_matches('.') {
-                    "" => format!("there is nothing at `{field}`"),
-                    done => format!("`{done}` has no entry `{step}` for this target"),
-                };
-                return Err(NoSuchField { message, help: None });
+    let mut rest = field.trim();
+    while !rest.is_empty() {
+        let (step, value, behind) = match place.value.and_then(|tree| child(tree, rest)) {
+            Some((step, value, behind)) => (step, Some(value), behind),
+            None => {
+                let (step, behind) = first_step(rest);
+                (step, None, behind)
             }
         };
-        let _ = if is_index { write!(done, "[{step}].") } else { write!(done, "{step}.") };
+        let below: Vec<Shape> = shapes.iter().flat_map(|shape| below(shape, &step)).collect();
+        let is_known = shapes.iter().any(|shape| is_key_of_object(shape, &step));
+        if value.is_none() && !is_known {
+            return Err(no_such_field(field, &place.path, &shapes, &step));
+        }
+        place.path.push(step);
+        (place.value, shapes, rest) = (value, below, behind.strip_prefix('.').unwrap_or(behind));
     }
-    Ok(done.trim_end_matches('.').replace(".[", "["))
+    Ok(place)
 }
 
-enum Next {
-    Shapes(Vec<Shape>),
-    NoKey(&'static str, Vec<&'static str>),
-    NoEntry,
+/// Returns the child of `tree` that `rest` begins with, and what comes behind it.
+fn child<'t, 'f>(tree: &'t Tree, rest: &'f str) -> Option<(PathStep, &'t Tree, &'f str)> {
+    match tree {
+        Tree::Map(entries) => {
+            // Keys may hold dots, so the longest that fits is meant.
+            let fitting =
+                entries.iter().filter_map(|(key, value)| Some((key, value, behind_key(rest, key)?)));
+            let (key, value, behind) = fitting.max_by_key(|(key, ..)| key.len())?;
+            Some((PathStep::Key(key.clone()), value, behind))
+        }
+        Tree::List(items) => match first_step(rest) {
+            (PathStep::Index(index), behind) => Some((PathStep::Index(index), items.get(index)?, behind)),
+            (PathStep::Key(_), _) => None,
+        },
+        _ => None,
+    }
 }
 
-fn next(shapes: &[Shape], step: &str, is_index: bool) -> Next {
-    for shape in shapes {
-        match shape {
-            Shape::Optional(shape) => return next(std::slice::from_ref(shape), step, is_index),
-            Shape::Either(shapes) => return next(shapes, step, is_index),
-            Shape::Object(object) if !is_index => {
-                let object = object();
-                return match object.keys.iter().find(|key| key.name == step) {
-                    Some(key) => Next::Shapes(vec![(key.shape)()]),
-                    None => Next::NoKey(object.name, object.keys.iter().map(|key| key.name).collect()),
-                };
-            }
-            _ => {}
+/// Returns what comes behind `key`, plain or in quotes, when `rest` begins with it.
+fn behind_key<'f>(rest: &'f str, key: &str) -> Option<&'f str> {
+    let plain = rest.strip_prefix(key).filter(|_| !key.is_empty());
+    let ends = |behind: &&str| behind.is_empty() || behind.starts_with(['.', '[']);
+    plain.filter(ends).or_else(|| match quoted(rest)? {
+        (text, behind) if text == key => Some(behind),
+        _ => None,
+    })
+}
+
+/// Returns the step that `rest`, which is not empty, begins with, and what comes behind it.
+fn first_step(rest: &str) -> (PathStep, &str) {
+    let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    if let Some((index, behind)) = index
+        && let Ok(index) = index.parse()
+    {
+        return (PathStep::Index(index), behind);
+    }
+    if let Some((key, behind)) = quoted(rest) {
+        return (PathStep::Key(key), behind);
+    }
+    let end = rest.char_indices().skip(1).find(|(_, char)| matches!(char, '.' | '[')).map(|(at, _)| at);
+    let (key, behind) = rest.split_at(end.unwrap_or(rest.len()));
+    (PathStep::Key(key.to_owned()), behind)
+}
+
+/// Returns the key in single quotes that `rest` begins with, and what comes behind it.
+fn quoted(rest: &str) -> Option<(String, &str)> {
+    let inside = rest.strip_prefix('\'')?;
+    let mut at = 0;
+    loop {
+        at += inside[at..].find('\'')? + 1;
+        match inside[at..].starts_with('\'') {
+            true => at += 1,
+            false => break,
         }
     }
-    Next::NoEntry
+    let behind = &inside[at..];
+    let is_end = behind.is_empty() || behind.starts_with(['.', '[']);
+    is_end.then(|| (inside[..at - 1].replace("\'\'", "'"), behind))
+}
+
+/// Returns what `shape` takes one `step` further; nothing when there is no such step.
+fn below(shape: &Shape, step: &PathStep) -> Vec<Shape> {
+    match (shape, step) {
+        (Shape::Optional(shape), _) => below(shape, step),
+        (Shape::Either(shapes), _) => shapes.iter().flat_map(|shape| below(shape, step)).collect(),
+        (Shape::Object(object), PathStep::Key(name)) => {
+            object().keys.iter().filter(|key| key.name == name).map(|key| (key.shape)()).collect()
+        }
+        (Shape::Map { value, .. }, PathStep::Key(_)) => vec![value.as_ref().clone()],
+        (Shape::List(item), PathStep::Index(_)) => vec![item.as_ref().clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the object that `shape` can be written as.
+fn object_of(shape: &Shape) -> Option<ObjectShape> {
+    match shape {
+        Shape::Optional(shape) => object_of(shape),
+        Shape::Either(shapes) => shapes.iter().find_map(object_of),
+        Shape::Object(object) => Some(object()),
+        _ => None,
+    }
+}
+
+/// Returns whether `step` is a key that the language has: it need not be written to be there.
+fn is_key_of_object(shape: &Shape, step: &PathStep) -> bool {
+    let PathStep::Key(name) = step else { return false };
+    object_of(shape).is_some_and(|object| object.keys.iter().any(|key| key.name == name))
+}
+
+/// Returns that there is no `step` below `path`, where `shapes` can stand.
+fn no_such_field(field: &str, path: &[PathStep], shapes: &[Shape], step: &PathStep) -> NoSuchField {
+    let done = show(path);
+    let object = shapes.iter().find_map(object_of);
+    if let (PathStep::Key(name), Some(object)) = (step, object) {
+        let keys: Vec<&str> = object.keys.iter().map(|key| key.name).collect();
+        let help = match suggest(name, keys.iter().copied()) {
+            Some(known) => {
+                let known = PathStep::Key(known.to_owned());
+                format!("did you mean `{}`?", show(&[path, &[known]].concat()))
+            }
+            None => format!("known are {}", quoted_list(&keys, "and")),
+        };
+        let message = format!("{} no key `{name}`", with_verb(object.name, "has", "have"));
+        return NoSuchField { message, help: Some(help) };
+    }
+    let step = match step {
+        PathStep::Key(name) => name.clone(),
+        PathStep::Index(index) => index.to_string(),
+    };
+    let message = match done.as_str() {
+        "" => format!("there is nothing at `{field}`"),
+        done => format!("`{done}` has no entry `{step}` for this target"),
+    };
+    NoSuchField { message, help: None }
 }

@@ -4,6 +4,7 @@
 //! `tests/acceptance.tsv` in the repository's root says where every row is tested.
 
 mod arguments;
+mod explain;
 mod loading;
 mod overrides;
 mod packaging;
