@@ -65,6 +65,9 @@ pub struct NoSuchField {
     pub help: Option<String>,
 }
 
+/// Everything that is written, by path.
+type AllWritten = BTreeMap<Vec<PathStep>, Written>;
+
 /// A written value.
 struct Written {
     span: Span,
@@ -95,9 +98,14 @@ pub(crate) fn explain(
             arguments: Vec::new(),
         }]);
     };
+    let target = root.targets.get(&options.target);
+    let written_in = |root: &RawRoot| written(root, &resolver);
+    let of_target = target.map(|target| written_in(&target.spec)).unwrap_or_default();
+    let written = written_in(&root_and_target);
     let mut explainer = Explainer {
-        written: written(&root_and_target),
-        of_target: root.targets.get(&options.target).map(|target| places(&target.spec)).unwrap_or_default(),
+        joints: joints(&written_in(root), &of_target, &written),
+        written,
+        of_target: places(&of_target),
         resolver: &resolver,
         path,
         found: Vec::new(),
@@ -108,8 +116,9 @@ pub(crate) fn explain(
 
 /// Collects what is known about the leaves of a tree.
 struct Explainer<'e, 'r> {
-    written: BTreeMap<Vec<PathStep>, Written>,
+    written: AllWritten,
     of_target: BTreeSet<(Vec<PathStep>, Span)>,
+    joints: BTreeMap<Vec<PathStep>, usize>,
     resolver: &'e Resolver<'r>,
     path: Vec<PathStep>,
     found: Vec<Explanation>,
@@ -143,9 +152,7 @@ impl Explainer<'_, '_> {
             references.map(|(name, value, origin)| Argument { name, value, origin }).collect()
         });
         let origin = match written {
-            Some(Written { span, .. }) if self.of_target.contains(&(without_indexes(&self.path), *span)) => {
-                Origin::Target(*span)
-            }
+            Some(Written { span, .. }) if self.is_of_target(*span) => Origin::Target(*span),
             Some(Written { span, .. }) => Origin::Root(*span),
             None => Origin::Default,
         };
@@ -156,6 +163,15 @@ impl Explainer<'_, '_> {
             origin: self.argument().map_or(origin, Origin::Argument),
             arguments,
         });
+    }
+
+    /// Returns whether the value, written at `span`, is the target's.
+    fn is_of_target(&self, span: Span) -> bool {
+        match first_index(&self.path) {
+            // Root and target may share entries through an alias, so their places do not tell them apart.
+            Some((list, index)) if self.joints.contains_key(list) => index >= self.joints[list],
+            _ => self.of_target.contains(&(without_indexes(&self.path), span)),
+        }
     }
 
     /// Returns where the value comes from when it is that of an argument, and not written elsewhere.
@@ -176,25 +192,52 @@ impl Explainer<'_, '_> {
     }
 }
 
-fn written(root: &RawRoot) -> BTreeMap<Vec<PathStep>, Written> {
+/// Returns all that is written in `root`, by the path that it has when it is resolved.
+fn written(root: &RawRoot, resolver: &Resolver<'_>) -> AllWritten {
     let mut all = BTreeMap::new();
-    root.trace(&mut Tracer::new(&mut |path: &[PathStep], leaf: Leaf<'_>| {
+    let mut visit = |path: &[PathStep], leaf: Leaf<'_>| {
         let template = match leaf.wording {
             Wording::Template(text) => Some(text.to_owned()),
             Wording::Literal(_) | Wording::Other => None,
         };
         all.insert(path.to_vec(), Written { span: leaf.span, template });
-    }));
+    };
+    root.trace(&mut Tracer::new(&mut visit).expanding(&|key| resolver.written_key(key)));
     all
 }
 
 /// Returns the places of all that a target says. Its list entries stand behind the root's, so indexes do not count.
-fn places(target: &RawRoot) -> BTreeSet<(Vec<PathStep>, Span)> {
-    let mut all = BTreeSet::new();
-    target.trace(&mut Tracer::new(&mut |path: &[PathStep], leaf: Leaf<'_>| {
-        all.insert((without_indexes(path), leaf.span));
-    }));
-    all
+fn places(target: &AllWritten) -> BTreeSet<(Vec<PathStep>, Span)> {
+    target.iter().map(|(path, written)| (without_indexes(path), written.span)).collect()
+}
+
+/// Returns the lists in which the target's entries stand behind the root's, with the number of the root's.
+///
+/// A list that the target replaces is as long as the target's alone.
+fn joints(root: &AllWritten, target: &AllWritten, joined: &AllWritten) -> BTreeMap<Vec<PathStep>, usize> {
+    let (root, target, joined) = (lengths(root), lengths(target), lengths(joined));
+    let is_joint = |(list, length): &(&[PathStep], usize)| {
+        target.get(list).is_some_and(|more| joined.get(list) == Some(&(length + more)))
+    };
+    root.into_iter().filter(is_joint).map(|(list, length)| (list.to_vec(), length)).collect()
+}
+
+/// Returns the lengths of all lists that are not part of other lists.
+fn lengths(written: &AllWritten) -> BTreeMap<&[PathStep], usize> {
+    let mut lengths = BTreeMap::new();
+    for (list, index) in written.keys().filter_map(|path| first_index(path)) {
+        let length = lengths.entry(list).or_default();
+        *length = (index + 1).max(*length);
+    }
+    lengths
+}
+
+/// Returns the outermost list on `path`, and the index in it.
+fn first_index(path: &[PathStep]) -> Option<(&[PathStep], usize)> {
+    path.iter().enumerate().find_map(|(at, step)| match step {
+        PathStep::Index(index) => Some((&path[..at], *index)),
+        PathStep::Key(_) => None,
+    })
 }
 
 fn without_indexes(path: &[PathStep]) -> Vec<PathStep> {

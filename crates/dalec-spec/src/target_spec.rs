@@ -659,7 +659,7 @@ pub struct Image {
     pub user: String,
     /// Images to start from instead of the target's own base.
     pub bases: Vec<BaseImage>,
-    /// Links made after the packages are installed, sorted by target and path.
+    /// Links made after the packages are installed, sorted by target; those of one target as written.
     pub symlinks: Vec<PostSymlink>,
 }
 

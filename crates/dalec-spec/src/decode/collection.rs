@@ -176,8 +176,11 @@ impl<T: Decode, K: Rule> Decode for Map<T, K> {
 
     fn trace(&self, tracer: &mut Tracer<'_>) {
         tracer.value(self.span, Wording::Other);
-        for entry in &self.entries {
-            tracer.key(&entry.key.value, |tracer| entry.value.trace(tracer));
+        for MapEntry { key, value } in &self.entries {
+            match K::EXPANDED_KEY {
+                true => tracer.expanded_key(&key.value, |tracer| value.trace(tracer)),
+                false => tracer.key(&key.value, |tracer| value.trace(tracer)),
+            }
         }
     }
 

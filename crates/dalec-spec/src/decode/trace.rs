@@ -52,15 +52,30 @@ pub(crate) struct Leaf<'a> {
 /// Receives the path of each written value, and the value.
 type Visitor<'v> = &'v mut dyn FnMut(&[PathStep], Leaf<'_>);
 
+/// Returns what a text with arguments expands to.
+type Expander<'v> = &'v dyn Fn(&str) -> String;
+
 /// Carries the path during the walk.
 pub(crate) struct Tracer<'v> {
     path: Vec<PathStep>,
     visit: Visitor<'v>,
+    expand: Option<Expander<'v>>,
 }
 
 impl<'v> Tracer<'v> {
     pub fn new(visit: Visitor<'v>) -> Self {
-        Self { path: Vec::new(), visit }
+        Self { path: Vec::new(), visit, expand: None }
+    }
+
+    /// Makes paths be those of the resolved spec, where keys with arguments are expanded.
+    pub fn expanding(self, expand: Expander<'v>) -> Self {
+        Self { expand: Some(expand), ..self }
+    }
+
+    /// Walks what stands under `key`, in which arguments are expanded.
+    pub fn expanded_key(&mut self, key: &str, walk: impl FnOnce(&mut Self)) {
+        let key = self.expand.map_or_else(|| key.to_owned(), |expand| expand(key));
+        self.step(PathStep::Key(key), walk);
     }
 
     /// Walks what stands under `key`.

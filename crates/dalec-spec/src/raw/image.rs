@@ -211,7 +211,8 @@ impl Field for RawPost {
                 group: symlink.group.value.clone(),
             }));
         }
-        links.sort_by(|a, b| (&a.target, &a.path).cmp(&(&b.target, &b.path)));
+        // The paths of one target stay in the author's order.
+        links.sort_by(|a, b| a.target.cmp(&b.target));
         links
     }
 

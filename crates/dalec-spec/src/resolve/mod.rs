@@ -18,7 +18,7 @@ pub(crate) use self::spec::{merged, resolve, resolve_merged};
 use crate::codes;
 use crate::decode::{Complaint, Rule, locate, suggest};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::expand;
+use crate::expand::{self, Expansion};
 use crate::findings::Findings;
 use crate::platform::Platform;
 use crate::raw::RawRoot;
@@ -130,17 +130,29 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the names that `text` refers to, with their values and where those come from.
+    /// Returns what `text`, which has been expanded before, expands to.
     ///
-    /// `text` has been expanded before. None when that used up the budget: it would take as long again.
-    pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
-        if self.is_exhausted {
-            return Vec::new();
-        }
+    /// None when that used up the budget: it would take as long again.
+    fn expand_again(&self, text: &str) -> Option<Expansion> {
         let values = &self.args.values;
         let lookup = |name: &str| values.get(name).map(|(value, _)| value.as_str());
-        let used =
-            expand::expand(text, &lookup, &mut Budget::default().bytes).map(|expansion| expansion.used);
+        if self.is_exhausted {
+            return None;
+        }
+        expand::expand(text, &lookup, &mut Budget::default().bytes).ok()
+    }
+
+    /// Returns what `text`, a key that has been expanded before, is called in the resolved spec.
+    pub fn written_key(&self, text: &str) -> String {
+        let expansion = self.expand_again(text);
+        expansion.map_or_else(|| text.to_owned(), |expansion| expand::escape(&expansion.text))
+    }
+
+    /// Returns the names that `text`, which has been expanded before, refers to, with their values and where those
+    /// come from.
+    pub fn references(&self, text: &str) -> Vec<(String, String, ArgOrigin)> {
+        let values = &self.args.values;
+        let used = self.expand_again(text).map(|expansion| expansion.used);
         let mut names = used.unwrap_or_default();
         names.sort();
         names.dedup();

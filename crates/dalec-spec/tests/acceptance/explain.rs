@@ -2,6 +2,8 @@
 
 use dalec_spec::{Origin, ResolveOptions, SourceText, load};
 
+use crate::target;
+
 /// Returns what is said of `field`: for each value its path, the value, and the text at the place it comes from.
 fn explained_for(text: &str, field: &str, options: &ResolveOptions) -> Result<Vec<String>, String> {
     let source = SourceText::new("spec.yml", text);
@@ -83,4 +85,49 @@ fn fields_that_are_not_there() {
     ] {
         assert_eq!(explained(SPEC, field), Err(expected.to_owned()));
     }
+}
+
+/// SPEC-037: links keep the order that they are written in.
+#[test]
+fn links_come_from_where_they_are_written() {
+    let spec = "image: {post: {symlinks: {/usr/bin/tool: {paths: [/z, /a]}, /usr/bin/b: {path: /m}}}}\n";
+    assert_eq!(
+        explained(spec, "image.post"),
+        Ok(vec![
+            "image.post.symlinks./usr/bin/b.paths[0]: /m, root `/m`".to_owned(),
+            "image.post.symlinks./usr/bin/tool.paths[0]: /z, root `/z`".to_owned(),
+            "image.post.symlinks./usr/bin/tool.paths[1]: /a, root `/a`".to_owned(),
+        ])
+    );
+}
+
+#[test]
+fn keys_with_arguments_come_from_where_they_are_written() {
+    let spec = "\
+args: {H: h.example}
+sources: {a: {git: {url: 'https://h/x', commit: c}, generate: [{gomod: {auth: {'${H}': {token: X}}}}]}}
+";
+    assert_eq!(
+        explained(spec, "sources.a.generate[0].gomod.auth"),
+        Ok(vec!["sources.a.generate[0].gomod.auth.'h.example'.token: X, root `X`".to_owned()])
+    );
+}
+
+/// What root and target share through an alias is the root's first and the target's behind it.
+#[test]
+fn shared_entries_are_told_apart_by_their_place() {
+    let spec = "\
+tests: &tests [{name: a, steps: [{command: x}]}]
+image: {env: [A=1], bases: &bases [{rootfs: {image: {ref: r}}}]}
+targets:
+  bookworm: {tests: *tests, image: {env: [B=2, C=3], bases: *bases}}
+";
+    let origins = |field: &str| {
+        let lines = explained_for(spec, field, &target("bookworm")).expect("a field");
+        lines.iter().map(|line| line.rsplit_once(", ").expect("an origin").1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(origins("tests[0]"), ["root `a`", "root `x`"]);
+    assert_eq!(origins("tests[1]"), ["target `a`", "target `x`"]);
+    assert_eq!(origins("image.env"), ["root `A=1`", "target `B=2`", "target `C=3`"]);
+    assert_eq!(origins("image.bases"), ["target `r`"]);
 }
