@@ -19,8 +19,10 @@ const OCTAL: &str = "write the bits in octal: 0755 is rwxr-xr-x";
 /// `644` is decimal as it is upstream, and lint says so.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mode {
-    bits: u32,
-    span: Span,
+    /// The bits.
+    pub bits: u32,
+    /// Where they are written.
+    pub span: Span,
 }
 
 impl Decode for Mode {

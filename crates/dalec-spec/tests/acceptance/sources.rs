@@ -106,6 +106,35 @@ fn downloads() {
     assert_eq!(doubts, [codes::MISSING_DIGEST]);
 }
 
+/// Returns the codes and places of what lint finds in `text`.
+#[track_caller]
+fn linted(text: &str) -> Vec<(&'static str, String)> {
+    let outcome = Outcome::of(text, &ResolveOptions::default());
+    let raw = dalec_spec::load(&outcome.source).raw.expect("a spec");
+    let place =
+        |span: Option<dalec_spec::span::Span>| span.map_or("", |span| outcome.source.slice(span)).to_owned();
+    let found = raw.lint(&ResolveOptions::default());
+    found.iter().map(|finding| (finding.code, place(finding.span))).collect()
+}
+
+/// SPEC-038: keys of repositories are readable whatever is written, as they are upstream; lint says so.
+#[test]
+fn permissions_of_repository_keys() {
+    for (permissions, expected) in
+        [("0600", Some((codes::NO_EFFECT, "0600".to_owned()))), ("0644", None), ("", None)]
+    {
+        let key = format!("{{http: {{url: 'https://h.example/k', permissions: {permissions}}}}}");
+        let text = format!("dependencies: {{extra_repos: [{{keys: {{k.asc: {key}}}}}]}}\n");
+        assert_eq!(linted(&text), Vec::from_iter(expected), "{text}");
+        let spec = resolved(&text);
+        let repository = spec.dependencies.extra_repos.first().expect("a repository");
+        match &repository.keys["k.asc"].kind {
+            SourceKind::Http(http) => assert_eq!(http.permissions, Some(0o644)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// SRC-004: the main context, or one by name.
 #[test]
 fn contexts() {
