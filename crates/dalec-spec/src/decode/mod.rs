@@ -230,6 +230,18 @@ impl<'a> Decoder<'a> {
         self.places.iter().any(|place| matches!(place, Place::Key(name) if *name == key))
     }
 
+    /// Returns whether the decoder reads what stands at the end of `path`, in which `*` is any entry of a mapping.
+    pub fn is_at(&self, path: &[&str]) -> bool {
+        let begin = self.places.len().checked_sub(path.len());
+        begin.is_some_and(|begin| {
+            self.places[begin..].iter().zip(path).all(|(place, step)| match place {
+                Place::Key(key) => key == step,
+                Place::Entry(_) => *step == "*",
+                Place::Item => false,
+            })
+        })
+    }
+
     /// Returns where the decoder is, in words.
     pub fn place(&self) -> String {
         match &self.places[..] {

@@ -135,6 +135,18 @@ fn permissions_of_repository_keys() {
     }
 }
 
+/// SRC-002: only the key itself needs no digest, not what is mounted to make it.
+#[test]
+fn digests_below_repository_keys() {
+    let key = |key: &str| format!("dependencies: {{extra_repos: [{{keys: {{k.asc: {key}}}}}]}}\n");
+    let http = "{http: {url: 'https://h.example/k'}}";
+    assert_eq!(linted(&key(http)), []);
+    let command = format!("{{steps: [{{command: c}}], mounts: [{{dest: /d, spec: {http}}}]}}");
+    let image = format!("{{path: /k, image: {{ref: 'r@sha256:{}', cmd: {command}}}}}", "0".repeat(64));
+    let codes: Vec<&str> = linted(&key(&image)).iter().map(|(code, _)| *code).collect();
+    assert_eq!(codes, [codes::MISSING_DIGEST]);
+}
+
 /// SRC-004: the main context, or one by name.
 #[test]
 fn contexts() {

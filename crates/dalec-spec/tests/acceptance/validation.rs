@@ -116,6 +116,17 @@ fn what_is_needed_may_not_expand_to_nothing() {
     check_taken("args: {E: }\nsources: {a: {context: {name: '$E'}}}\n");
 }
 
+/// SPEC-029, SPEC-037: a base image is taken as a whole; what is mounted into it while its commands run is not.
+#[test]
+fn only_the_base_image_itself_needs_no_path() {
+    let base = |mounted: &str| {
+        let command = format!("{{steps: [{{command: c}}], mounts: [{{dest: /d, spec: {mounted}}}]}}");
+        format!("image: {{bases: [{{rootfs: {{image: {{ref: r, cmd: {command}}}}}}}]}}\n")
+    };
+    check_taken(&base("{image: {ref: s}, path: /s}"));
+    check_refused(&base("{image: {ref: s}}"), &[(codes::MISSING_KEY, "image: {ref: s}")]);
+}
+
 /// What holds for a path holds for what its arguments make of it.
 #[test]
 fn paths_are_checked_after_expansion() {

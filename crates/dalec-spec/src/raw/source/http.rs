@@ -23,7 +23,9 @@ object! {
 
 fn check_http(http: &mut RawHttp, decoder: &mut Decoder<'_>) {
     // The key of a repository is checked by those who use it.
-    if http.digest.value.is_empty() && !decoder.findings.error_within(http.span) && !decoder.is_below("keys")
+    if http.digest.value.is_empty()
+        && !decoder.findings.error_within(http.span)
+        && !decoder.is_at(&["keys", "*", "http"])
     {
         let span = decoder.first_line(http.span);
         let message = "this http source has no digest: whatever the server sends is built";

@@ -123,7 +123,7 @@ fn check_source(source: &mut RawSource, decoder: &mut Decoder<'_>) {
     // A base image is taken as a whole, so only there the path may be left out.
     if let Some(image) = &source.image
         && source.path.value.is_empty()
-        && !decoder.is_below("rootfs")
+        && !decoder.is_at(&["rootfs"])
         && !decoder.findings.error_within(source.span)
     {
         let span = decoder.first_line(image.span);
