@@ -44,6 +44,7 @@ mod yaml;
 
 pub use allow::{silence, silence_and_check};
 pub use check::check;
+pub use decode::suggest;
 pub use diagnostic::{Diagnostic, Label, Severity, has_errors, sort};
 pub use emit::{to_json, to_yaml};
 pub use explain::{Argument, Explanation, NoSuchField, Origin};

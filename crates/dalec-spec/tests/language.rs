@@ -514,26 +514,6 @@ fn bytes_that_are_no_text_are_refused() {
     assert_eq!(error.to_string(), "spec.yml is not UTF-8 text: line 2, byte 8 of the file");
 }
 
-/// Resolving looks at no order but the author's lists: shuffled mappings give the same spec.
-#[test]
-fn order_of_keys_does_not_matter() {
-    let parts = [
-        "args: {A: 1, B: 2}",
-        "sources: {a: {context: {}}, b: {context: {name: x}}}",
-        "version: ${A}.${B}",
-        "name: n",
-    ];
-    let yaml = |parts: &[&str]| {
-        let source = SourceText::new("spec.yml", parts.join("\n"));
-        to_yaml(&load(&source).raw.expect("a spec").resolve(&ResolveOptions::default()).0.expect("no errors"))
-    };
-    let expected = yaml(&parts);
-    let mut reversed = parts;
-    reversed.reverse();
-    assert_eq!(yaml(&reversed), expected);
-    assert_eq!(yaml(&[parts[2], parts[0], parts[3], parts[1]]), expected);
-}
-
 #[test]
 fn expansion_is_bounded() {
     let mut text =

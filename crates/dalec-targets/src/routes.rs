@@ -128,9 +128,11 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
         Product::Worker => Ok(()),
         Product::SourcePackage => unsupported::check_source_package(spec),
         Product::Packages => unsupported::check_packages(spec, !options.skip_signing)
-            .and_then(|()| unsupported::check_container(spec)),
+            .and_then(|()| unsupported::check_container(spec, !options.skip_tests)),
         // Whether the packages are built or given is only known with the answers.
-        Product::MinimalContainer | Product::TestingContainer => unsupported::check_container(spec),
+        Product::MinimalContainer | Product::TestingContainer => {
+            unsupported::check_container(spec, !options.skip_tests)
+        }
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Feature {
 
 /// Returns warnings about what is left out of a build.
 pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
-    let caches = !spec.build.caches.is_empty();
+    // A Go build cache that is disabled asks for none.
+    let caches = spec.build.caches.iter().any(|cache| cache.gobuild.as_ref().is_none_or(|go| !go.disabled));
     let caches = caches.then(|| "`build.caches` is not used yet: the build starts without caches".to_owned());
     let mounts = spec.build.steps.iter().any(|step| !step.mounts.is_empty());
     let mounts = mounts.then(|| "`mounts` of build steps have no effect".to_owned());
@@ -45,17 +46,18 @@ pub(crate) fn check_packages(spec: &TargetSpec, signs: bool) -> Result<(), PlanE
     refuse(features)
 }
 
-/// Checks that `spec` can be installed into a container and tested there.
+/// Checks that `spec` can be installed into a container, and tested there if `tests` says that it is.
 ///
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot.
-pub(crate) fn check_container(spec: &TargetSpec) -> Result<(), PlanError> {
-    let mounts = spec.tests.iter().flat_map(|test| &test.mounts);
+pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), PlanError> {
+    let mounts = spec.tests.iter().filter(|_| tests).flat_map(|test| &test.mounts);
     let mut features: Vec<Feature> =
         mounts.flat_map(|mount: &SourceMount| of_source(&mount.source)).collect();
     for rootfs in spec.image.bases.iter().map(|base| &base.rootfs) {
         let SourceKind::Image(image) = &rootfs.kind else { continue };
-        let is_part = !rootfs.path.is_empty() || !rootfs.includes.is_empty() || !rootfs.excludes.is_empty();
+        let is_whole = rootfs.path.split('/').all(|component| matches!(component, "" | "."));
+        let is_part = !is_whole || !rootfs.includes.is_empty() || !rootfs.excludes.is_empty();
         if is_part || image.command.is_some() {
             features.push(Feature { name: "base images that are changed first", span: rootfs.span });
         }
@@ -138,5 +140,33 @@ dependencies: {extra_repos: [{config: {a.list: {context: {}}}}]}
         let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
         assert_eq!(check_packages(&spec, true), Ok(()));
         assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
+    }
+    #[test]
+    fn a_disabled_cache_is_not_missed() {
+        let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {disabled: true}}]}\n");
+        assert_eq!(warnings(&spec), [""; 0]);
+    }
+
+    #[test]
+    fn mounts_of_tests_matter_where_tests_run() {
+        let image = "{image: {ref: registry.example.org/a}, path: /a}";
+        let test = format!("{{name: a, files: {{/a: }}, mounts: [{{dest: /b, spec: {image}}}]}}");
+        let spec = spec(&format!("tests: [{test}]\n"));
+        assert_eq!(names(check_container(&spec, true)), ["image sources"]);
+        assert_eq!(check_container(&spec, false), Ok(()));
+    }
+
+    #[test]
+    fn a_base_image_is_taken_as_a_whole() {
+        let base = |rest: &str| {
+            let rootfs = format!("{{image: {{ref: registry.example.org/a}}{rest}}}");
+            check_container(&spec(&format!("image: {{bases: [{{rootfs: {rootfs}}}]}}\n")), true)
+        };
+        for whole in ["", ", path: /", ", path: ."] {
+            assert_eq!(base(whole), Ok(()), "{whole}");
+        }
+        for part in [", path: /usr", ", includes: [usr]"] {
+            assert_eq!(names(base(part)), ["base images that are changed first"], "{part}");
+        }
     }
 }

@@ -6,7 +6,6 @@
 mod excerpt;
 mod signing;
 mod step_log;
-mod suggest;
 mod words;
 
 use std::error::Error;
@@ -18,7 +17,6 @@ use dalec_signer::{KeyError, SignError};
 use dalec_spec::{Diagnostic, SourceText};
 
 pub use excerpt::{Report, excerpts_of_warning};
-pub use suggest::closest;
 pub use words::{Style, Words};
 
 /// The cause of an error where only its words matter.

@@ -61,12 +61,15 @@ fn owners(key: &str) -> Vec<&'static str> {
 /// their characters.
 const MAX_WORD: usize = 100;
 
-/// Returns the one of `known` that `word` was probably meant to be.
-pub(crate) fn suggest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+/// Returns the one of `known` that `word` was probably meant to be; none when nothing is close.
+///
+/// Upper and lower case, `_` and `-` are not told apart.
+pub fn suggest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-'], "");
     let limit = (word.chars().count() / 3).max(1);
     let word = (word.len() <= MAX_WORD).then(|| plain(word))?;
     known
+        .into_iter()
         .filter(|candidate| candidate.len() <= 2 * MAX_WORD)
         .map(|candidate| (strsim::damerau_levenshtein(&word, &plain(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.len())
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn suggests_what_is_near() {
-        let known = ["name", "version", "config_files", "is_dir"];
+        let keys = ["name", "version", "config_files", "is_dir"];
         for (word, expected) in [
             ("nmae", Some("name")),
             ("Version", Some("version")),
@@ -99,7 +102,20 @@ mod tests {
             ("x", None),
             ("branding", None),
         ] {
-            assert_eq!(suggest(word, known.into_iter()), expected, "{word}");
+            assert_eq!(suggest(word, keys), expected, "{word}");
+        }
+    }
+    #[test]
+    fn suggests_routes() {
+        let routes = ["bookworm/deb", "bookworm/dsc", "trixie/deb"];
+        for (word, expected) in [
+            ("bookwrom/deb", Some("bookworm/deb")),
+            ("bookworm/dbe", Some("bookworm/deb")),
+            ("trixy/deb", Some("trixie/deb")),
+            ("windowscross/zip", None),
+            ("", None),
+        ] {
+            assert_eq!(suggest(word, routes), expected, "{word}");
         }
     }
 }

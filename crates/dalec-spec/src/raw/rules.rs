@@ -1,7 +1,17 @@
 //! What names, versions and paths may look like.
 //!
-//! These texts end up in file names, shell scripts, systemd and package control files. What could break out of
-//! one of those is refused here, so that no room downstream has to.
+//! These texts end up in file names, shell scripts, systemd and package control files. What is refused here depends on
+//! the rule:
+//!
+//! - Versions, revisions, version constraints, architectures, capabilities, accounts, digests and names of variables and
+//!   packages consist of characters that are listed here, none of which a quoted word of a shell reads as syntax.
+//! - Names of files, sources and targets are one component of a path; inner paths and mount points have no `..`.
+//! - Control characters, and with them line breaks, which could begin another line of a control file, are let through only
+//!   in scripts, command lines, patterns, values of variables and names of arguments; [`Prose`] has line breaks and tabs.
+//!
+//! That is not all that a format may read: `%`, `(`, `)` and `|` pass in names of dependencies, `%` passes in [`Line`] and
+//! [`Prose`], and quotes, blanks and `$` pass in paths, URLs and names of sources. Whoever writes an RPM spec file, a list
+//! of dependencies or a shell script escapes what that format reads, or refuses it.
 
 use regex::bytes::RegexBuilder;
 
@@ -688,6 +698,21 @@ mod tests {
                 let matches = Regex::new(pattern).expect("a valid pattern").is_match(&text);
                 prop_assert!(matches || check(&text).is_err(), "{name}: {text:?}");
             }
+        }
+    }
+
+    /// What the documentation of this module says of control characters.
+    #[test]
+    fn control_characters_are_let_through_in_few_places() {
+        let starts = ["a", "/a", "A=", "h:a", "https://h/a", ">= 1", "1"];
+        for (name, _, check) in ALL.iter().chain(NORMALIZING) {
+            let lets_through = |char: char| {
+                let ok = |start: &&str| check(start).is_ok() && check(&format!("{start}{char}a")).is_ok();
+                starts.iter().any(|start| ok(&start))
+            };
+            let is_free = ["Script", "CommandLine", "EnvEntry", "ArgName"].contains(name);
+            assert_eq!(lets_through('\u{1}'), is_free, "{name}");
+            assert_eq!(lets_through('\n'), is_free || *name == "Prose", "{name}");
         }
     }
 

@@ -3,7 +3,7 @@
 use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText, codes};
 
 use super::{host, say};
-use crate::errors::{CommandError, Exit, closest};
+use crate::errors::{CommandError, Exit};
 use crate::options::build_args;
 use crate::progress::words;
 use crate::spec_file::{self, SpecFile};
@@ -148,7 +148,7 @@ fn explain(name: &str) -> Result<(), CommandError> {
     if let Some(code) = codes::find(bare) {
         return super::print(code.page);
     }
-    let help = match closest(bare, codes::ALL.iter().map(|code| code.name)) {
+    let help = match dalec_spec::suggest(bare, codes::ALL.iter().map(|code| code.name)) {
         Some(code) => format!("did you mean `{code}`?"),
         None => "the code is what stands in brackets, as in `error[unknown-key]`".to_owned(),
     };

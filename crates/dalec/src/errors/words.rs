@@ -10,7 +10,7 @@ use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText};
 use serde_json::{Value, json};
 
 use super::excerpt::{Excerpt, Report};
-use super::{Exit, SpecName, closest, step_log};
+use super::{Exit, SpecName, step_log};
 use crate::terminal::{Keep, clean};
 
 /// Lines of a failed step's log that are repeated below the error.
@@ -219,7 +219,7 @@ fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
         _ => Words::new(exit, &format!("there is no target `{target}`")),
     };
     let example = routes.iter().min_by_key(|route| route.len()).map_or("", String::as_str);
-    words.help = Some(match closest(target, routes.iter().map(String::as_str)) {
+    words.help = Some(match dalec_spec::suggest(target, routes.iter().map(String::as_str)) {
         Some(close) => format!("did you mean `{close}`? {list}"),
         None if target.is_empty() => {
             format!("choose one with --target, for example `--target {example}`; {list}")
