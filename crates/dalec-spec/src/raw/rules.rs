@@ -708,7 +708,7 @@ mod tests {
         for (name, _, check) in ALL.iter().chain(NORMALIZING) {
             let lets_through = |char: char| {
                 let ok = |start: &&str| check(start).is_ok() && check(&format!("{start}{char}a")).is_ok();
-                starts.iter().any(|start| ok(&start))
+                starts.iter().any(ok)
             };
             let is_free = ["Script", "CommandLine", "EnvEntry", "ArgName"].contains(name);
             assert_eq!(lets_through('\u{1}'), is_free, "{name}");
