@@ -14,8 +14,8 @@ use crate::shape::{Key, ObjectShape, Shape, TextShape, objects};
 const PREFACE: &str = "\
 # Reference of the spec
 
-Every key of the language: what it takes, what it means when it is left out, an example, and the findings that are
-about it. This page is made from the program itself. [spec.md](spec.md) explains how a spec is read, how arguments are
+Every key of the language: what it takes, what it means when it is left out, an example, and findings that its kind
+of value can have. This page is made from the program itself. [spec.md](spec.md) explains how a spec is read, how arguments are
 expanded and how targets override; [findings](findings/README.md) explains every finding.
 
 Each mapping can have the findings [`unknown-key`](findings/unknown-key.md) and

@@ -477,8 +477,29 @@ fn debian_relations_become_constraints() {
                     - ">= 2.36"
         "#]],
     );
-    check("dependencies: {runtime: [\"libc6 (>=2.36)\", \"libc6 (<< 3)\", libc6]}\n", expect![[""]]);
-    check("dependencies: {runtime: {\"libc6 (>= 2.36)\": {arch: [amd64]}, libc6: }}\n", expect![[""]]);
+    check(
+        "dependencies: {runtime: [\"libc6 (>=2.36)\", \"libc6 (<< 3)\", libc6]}\n",
+        expect![[r#"
+        dependencies:
+          runtime:
+            libc6:
+              version:
+                - ">= 2.36"
+                - "<< 3"
+    "#]],
+    );
+    check(
+        "dependencies: {runtime: {\"libc6 (>= 2.36)\": {arch: [amd64]}, libc6: }}\n",
+        expect![[r#"
+        error[duplicate-key]: the package `libc6` is listed twice
+         --> spec.yml:1:62
+          |
+        1 | dependencies: {runtime: {"libc6 (>= 2.36)": {arch: [amd64]}, libc6: }}
+          |                          ----------------- first listed here ^^^^^
+          |
+          = help: list it once, with all its versions
+    "#]],
+    );
     check(
         "dependencies: {runtime: [\"libc6 >= 2.36\"]}\n",
         expect![[r#"

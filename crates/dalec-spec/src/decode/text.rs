@@ -125,7 +125,7 @@ impl<R: Rule, D: Fallback> Decode for Template<R, D> {
             }
             let place = locate(decoder.source, span, &value, at..at + 2).unwrap_or(span);
             let pair = &value[at..at + 2];
-            let is_doubled = decoder.source.text()[place.start..place.end].starts_with(r"\\");
+            let is_doubled = decoder.source.text()[span.start..].starts_with('"');
             let kept = if is_doubled { format!(r"\\\{pair}") } else { format!(r"\{pair}") };
             let message = format!("this value is expanded, which removes the backslash of `{pair}`");
             let diagnostic = Diagnostic::warning(codes::LOST_BACKSLASH, place, message);

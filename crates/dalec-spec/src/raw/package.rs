@@ -30,7 +30,11 @@ object! {
 }
 
 fn check_constraint(constraint: &mut RawConstraint, decoder: &mut Decoder<'_>) {
-    for version in constraint.version.items.iter().filter(|version| !version.value.contains(['$', '\\'])) {
+    for version in &constraint.version.items {
+        // What may not stand there is an error already, and what arguments become is not known here.
+        if Constraint::check(&version.value).is_err() {
+            continue;
+        }
         if let Some((message, help)) = odd_constraint(&version.value) {
             let diagnostic = Diagnostic::warning(codes::ODD_CONSTRAINT, version.span, message);
             decoder.doubt(diagnostic.help(help));

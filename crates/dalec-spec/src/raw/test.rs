@@ -187,7 +187,8 @@ fn doubt_shell_words(command: &Text<CommandLine>, decoder: &mut Decoder<'_>) {
     let special = bare.iter().copied().find(|word| is_special(word) && words.iter().any(|is| is == word));
     if let Some(word) = special {
         let span = decoder.first_line(command.span);
-        let message = format!("no shell runs this command, so `{word}` is an argument like any other");
+        let meaning = if word == "!" { "the name of a program" } else { "an argument like any other" };
+        let message = format!("no shell runs this command, so `{word}` is {meaning}");
         let diagnostic = Diagnostic::warning(codes::NO_SHELL, span, message);
         decoder.doubt(diagnostic.help("let a shell run it: `sh -c '...'`"));
     }

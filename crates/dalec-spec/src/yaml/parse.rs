@@ -465,25 +465,40 @@ mod tests {
         check(
             "a: 1\n---\nb: 2\n",
             expect![[r#"
-            mapping from "a: 1"
-              Plain "a" from "a"
-                Plain "1" from "1"
-        "#]],
+                mapping from "a: 1"
+                  Plain "a" from "a"
+                    Plain "1" from "1"
+                warning[no-effect]: this is behind the end of the spec, which is its first document
+                 --> spec.yml:3:1
+                  |
+                3 | b: 2
+                  | ^
+                  |
+                  = help: remove the `---` or `...` above it, or what it divides off
+            "#]],
         );
         check(
             "a: 1\n---\nb: *x\n",
             expect![[r#"
-            mapping from "a: 1"
-              Plain "a" from "a"
-                Plain "1" from "1"
-            error[unknown-anchor]: the alias `*x` has no anchor `&x` before it
-             --> spec.yml:3:4
-              |
-            3 | b: *x
-              |    ^^
-              |
-              = help: put `&x` before the value that is meant, above this line
-        "#]],
+                mapping from "a: 1"
+                  Plain "a" from "a"
+                    Plain "1" from "1"
+                warning[no-effect]: this is behind the end of the spec, which is its first document
+                 --> spec.yml:3:1
+                  |
+                3 | b: *x
+                  | ^
+                  |
+                  = help: remove the `---` or `...` above it, or what it divides off
+
+                error[unknown-anchor]: the alias `*x` has no anchor `&x` before it
+                 --> spec.yml:3:4
+                  |
+                3 | b: *x
+                  |    ^^
+                  |
+                  = help: put `&x` before the value that is meant, above this line
+            "#]],
         );
         check(
             "a: 1\n---\nb: [\n",

@@ -214,6 +214,17 @@ fn words_of(text: &str) -> String {
 
 fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
     let list = "`dalec targets` lists all of them";
+    let key = target.split('/').next().unwrap_or_default();
+    if dalec_frontend::TARGET_KEYS.contains(&key)
+        && !routes.iter().any(|route| route.split('/').next() == Some(key))
+    {
+        let mut words = Words::new(exit, &format!("this version of dalec cannot build `{key}` yet"));
+        words.help = Some(
+            "`dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others"
+                .to_owned(),
+        );
+        return words;
+    }
     let mut words = match target {
         "" => Words::new(exit, "no target is given"),
         _ => Words::new(exit, &format!("there is no target `{target}`")),

@@ -170,3 +170,15 @@ fn the_page_about_it_leads_to_all_findings() {
     assert!(page.contains("](findings/README.md)"));
     assert!(docs.join("findings/README.md").is_file());
 }
+
+#[test]
+fn a_file_that_is_not_there_hides_no_findings() {
+    let place = place();
+    let Run { code, stdout, stderr } =
+        place.run(&["lint", "--format", "json", "-f", "a.yml", "none.yml", "b.yml"]);
+    assert_eq!(code, Some(2));
+    let found: Value = serde_json::from_str(&stdout).expect("JSON");
+    let codes: Vec<_> = found.as_array().into_iter().flatten().map(|found| &found["code"]).collect();
+    assert_eq!(codes, ["unknown-key", "unused-arg"]);
+    expect![[""]].assert_eq(&stderr);
+}
