@@ -1,5 +1,8 @@
 //! Findings as text for people, with the lines they point at. Colour and width are the caller's decision.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
@@ -24,10 +27,11 @@ pub struct RenderOptions {
 pub fn render(source: &SourceText, diagnostics: &[Diagnostic], options: RenderOptions) -> String {
     let renderer = if options.color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(options.width.unwrap_or(140));
+    let secrets = secret_lines(source, diagnostics);
     let mut out = String::new();
     for diagnostic in &sorted(diagnostics) {
         // Groups in one report would be joined by an empty margin.
-        let groups = report(source, diagnostic).into_iter().map(|group| renderer.render(&[group]));
+        let groups = report(source, diagnostic, &secrets).into_iter().map(|group| renderer.render(&[group]));
         out.push_str(&groups.collect::<Vec<_>>().join("\n"));
         out.push_str("\n\n");
     }
@@ -44,7 +48,30 @@ fn without_controls(text: String, color: bool) -> String {
     if text.contains(is_harmful) { text.replace(is_harmful, "\u{fffd}") } else { text }
 }
 
-fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'a>> {
+/// Returns the numbers of the lines that hold secrets: no finding shows them.
+fn secret_lines(source: &SourceText, diagnostics: &[Diagnostic]) -> BTreeSet<usize> {
+    let secrets = diagnostics.iter().filter(|diagnostic| diagnostic.code == codes::SECRET_IN_SPEC);
+    secrets.filter_map(|diagnostic| diagnostic.span).flat_map(|span| lines(source, span)).collect()
+}
+
+fn lines(source: &SourceText, span: Span) -> RangeInclusive<usize> {
+    source.position(span.start).line..=source.position(span.end).line
+}
+
+/// Returns whether the lines from the first to the last that `diagnostic` points at hold a secret.
+fn shows_secret(source: &SourceText, diagnostic: &Diagnostic, secrets: &BTreeSet<usize>) -> bool {
+    let spans = diagnostic.span.into_iter().chain(diagnostic.labels.iter().map(|label| label.span));
+    let shown = spans
+        .map(|span| lines(source, span))
+        .reduce(|all, lines| *all.start().min(lines.start())..=*all.end().max(lines.end()));
+    shown.is_some_and(|shown| secrets.range(shown).next().is_some())
+}
+
+fn report<'a>(
+    source: &'a SourceText,
+    diagnostic: &'a Diagnostic,
+    secrets: &BTreeSet<usize>,
+) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -52,9 +79,9 @@ fn report<'a>(source: &'a SourceText, diagnostic: &'a Diagnostic) -> Vec<Group<'
     let title = level.primary_title(shown(&diagnostic.message)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     if let Some(span) = diagnostic.span
-        && diagnostic.code == codes::SECRET_IN_SPEC
+        && shows_secret(source, diagnostic, secrets)
     {
-        // The line holds the secret.
+        // The place is enough to find it.
         let place = source.position(span.start);
         let origin = Origin::path(shown(source.name())).line(place.line).char_column(place.column);
         group = group.element(origin);
@@ -105,6 +132,18 @@ fn visible(source: &SourceText, span: Span) -> std::ops::Range<usize> {
 mod tests {
     use super::*;
     use crate::codes;
+
+    #[test]
+    fn no_finding_shows_the_line_of_a_secret() {
+        let source = SourceText::new("a", "x: 1\n{b: hunter2, c: d}\ny: 2\n");
+        let secret = Diagnostic::error(codes::SECRET_IN_SPEC, Span::new(9, 16), "a secret");
+        let beside = Diagnostic::error(codes::UNKNOWN_KEY, Span::new(18, 19), "beside");
+        let around =
+            Diagnostic::error(codes::UNKNOWN_KEY, Span::new(24, 25), "around").label(Span::new(0, 1), "x");
+        let text = render(&source, &[secret, beside, around], RenderOptions::default());
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("a:2:14") && text.contains("a:3:1"), "{text}");
+    }
 
     #[test]
     fn what_a_spec_says_begins_no_line() {
