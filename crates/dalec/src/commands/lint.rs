@@ -118,7 +118,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     // The log of a workflow is read by people as well.
-    if matches!(args.format, Format::Text | Format::Github) {
+    if matches!(args.format, Format::Text | Format::Github) && !found.is_empty() {
         let files = words::count(found.len() as u64, "file");
         match (errors, warnings) {
             (0, 0) => say(&format!("nothing to say about {files}\n")),
