@@ -180,5 +180,8 @@ fn a_file_that_is_not_there_hides_no_findings() {
     let found: Value = serde_json::from_str(&stdout).expect("JSON");
     let codes: Vec<_> = found.as_array().into_iter().flatten().map(|found| &found["code"]).collect();
     assert_eq!(codes, ["unknown-key", "unused-arg"]);
-    expect![[""]].assert_eq(&stderr);
+    expect![[r#"
+        error: there is no spec none.yml
+    "#]]
+    .assert_eq(&stderr);
 }

@@ -42,10 +42,10 @@ fn a_target_is_needed_and_must_exist() {
     check(
         &["--target", "windowscross/zip"],
         expect![[r#"
-        error: there is no target `windowscross/zip`
-         |
-         = help: `dalec targets` lists all of them
-    "#]],
+            error: this version of dalec cannot build `windowscross` yet
+             |
+             = help: `dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others
+        "#]],
     );
     check(
         &["--target", "bookworm/deb", "--target", "trixie/dbe"],
