@@ -16,7 +16,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::raw::RawRoot;
-use crate::resolve::{Budget, ResolveOptions, resolve};
+use crate::resolve::{Budget, ResolveOptions, VANISHED, resolve};
 use crate::source_text::SourceText;
 
 /// What resolving all targets may take together, in the units of [`Budget`], however large the spec is.
@@ -73,7 +73,8 @@ impl Lint<'_> {
             let target = target.map(|key| key.value.clone()).unwrap_or_default();
             let options = ResolveOptions { target, ..options.clone() };
             let resolved = all.lend(|budget| resolve(self.root, self.source, &options, budget));
-            findings.extend(resolved.findings);
+            // An argument without a default is often given to every build, and nobody gives it here.
+            findings.extend(resolved.findings.into_iter().filter(|finding| finding.note != VANISHED));
             findings.extend(resolved.doubts);
             used.extend(resolved.used);
         }

@@ -66,6 +66,9 @@ impl Budget {
     }
 }
 
+/// Note of the errors about what is needed and expands to nothing.
+pub(crate) const VANISHED: &str = "expands to nothing";
+
 /// What to do with arguments and references that the spec does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownArgs {
@@ -235,9 +238,8 @@ impl<'a> Resolver<'a> {
     pub fn report_vanished(&mut self, span: Span, message: String) {
         if !self.is_routing() && !self.is_exhausted && !self.findings.error_within(span) {
             let diagnostic = Diagnostic::error(codes::MISSING_KEY, span, message);
-            self.findings.push(
-                diagnostic.note("expands to nothing").help("give a value to the arguments that it refers to"),
-            );
+            self.findings
+                .push(diagnostic.note(VANISHED).help("give a value to the arguments that it refers to"));
         }
     }
 

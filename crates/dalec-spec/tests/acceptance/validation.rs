@@ -2,7 +2,7 @@
 //!
 //! The corpus of broken specs shows the words for each mistake; here is where the lines between right and wrong are.
 
-use dalec_spec::{ResolveOptions, UnknownArgs, codes};
+use dalec_spec::{ResolveOptions, SourceText, UnknownArgs, codes};
 
 use crate::{Outcome, check_refused, resolved, resolved_with, target};
 
@@ -111,6 +111,10 @@ fn what_is_needed_may_not_expand_to_nothing() {
         let outcome = Outcome::of(&text, &routing);
         assert!(outcome.spec.is_some() && outcome.found.is_empty(), "{}", outcome.show());
     }
+    // Lint is not given what every build is.
+    let source =
+        SourceText::new("spec.yml", "args: {E: }\nsources: {a: {git: {url: h.example/a, commit: $E}}}\n");
+    assert_eq!(dalec_spec::check(&source, &ResolveOptions::default(), &[]), []);
     // What could not be expanded is not missing.
     check_refused("sources: {a: {http: {url: '${URL'}}}\n", &[(codes::SUBSTITUTION_SYNTAX, "${URL")]);
     check_taken("args: {E: }\nsources: {a: {context: {name: '$E'}}}\n");
