@@ -235,7 +235,7 @@ impl<T: Field, K: Rule> Map<T, K> {
             let value = entry.value.resolve(resolver);
             // What could not be expanded was reported, and routing does not know the arguments.
             if !key.is_empty()
-                && resolver.knows_arguments()
+                && !resolver.is_routing()
                 && let Some(first) = taken.insert(key.clone(), *span)
             {
                 let message = format!("two keys of this mapping are `{key}` with their arguments expanded");

@@ -44,8 +44,7 @@ fn check_constraint(constraint: &mut RawConstraint, decoder: &mut Decoder<'_>) {
 
 /// Returns what is wrong with `text`, which goes into the package's control data nearly as it is, and what to write.
 fn odd_constraint(text: &str) -> Option<(String, String)> {
-    let end = text.find(|char| !matches!(char, '<' | '>' | '=')).unwrap_or(text.len());
-    let (operator, version) = (&text[..end], text[end..].trim_matches(' '));
+    let (operator, version) = split_constraint(text);
     if text.is_empty() {
         // Without text there is nothing to be wrong.
         return None;
@@ -59,8 +58,7 @@ fn odd_constraint(text: &str) -> Option<(String, String)> {
         let help = "write each on its own: `[\">= 1.2\", \"< 2\"]`".to_owned();
         return Some((format!("`{text}` is more than one constraint"), help));
     }
-    let is_known = matches!(operator, "" | "<" | "<<" | "<=" | "=" | "==" | ">=" | ">" | ">>");
-    if !is_known || !begins_well {
+    if !matches!(operator, "" | "==") && !is_debian_operator(operator) || !begins_well {
         let help = "the operators are `<`, `<=`, `=`, `>=` and `>`, for example `>= 1.2`".to_owned();
         return Some((format!("no package manager knows the operator of `{text}`"), help));
     }
@@ -69,6 +67,17 @@ fn odd_constraint(text: &str) -> Option<(String, String)> {
         let help = "write an operator, a blank and a version, or remove it to allow all versions".to_owned();
         (format!("`{text}` is no version that a package can have"), help)
     })
+}
+
+/// Splits `>= 1.2`, with or without a blank, into the operator, which may be empty, and the version.
+fn split_constraint(text: &str) -> (&str, &str) {
+    let end = text.find(|char| !matches!(char, '<' | '>' | '=')).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_matches(' '))
+}
+
+/// Returns whether relations of a Debian control file may have the operator.
+fn is_debian_operator(operator: &str) -> bool {
+    matches!(operator, "<<" | "<" | "<=" | "=" | ">=" | ">" | ">>")
 }
 
 /// Packages by name, written as a mapping, or as a list where no constraints are needed.
@@ -150,12 +159,10 @@ impl Packages {
 /// Splits `name (>= 1.2)` into the name and the constraint.
 fn relation(text: &str) -> Option<(&str, String)> {
     let (name, rest) = text.split_once(" (")?;
-    let constraint = rest.strip_suffix(')')?;
-    let end = constraint.find(|char| !matches!(char, '<' | '>' | '='))?;
-    let (operator, version) = (&constraint[..end], constraint[end..].trim_matches(' '));
-    let is_operator = matches!(operator, "<<" | "<" | "<=" | "=" | ">=" | ">" | ">>");
+    let (operator, version) = split_constraint(rest.strip_suffix(')')?);
     let is_plain = |text: &str| !text.is_empty() && !text.contains([' ', '(', ')', '|']);
-    (is_operator && is_plain(name) && is_plain(version)).then(|| (name, format!("{operator} {version}")))
+    (is_debian_operator(operator) && is_plain(name) && is_plain(version))
+        .then(|| (name, format!("{operator} {version}")))
 }
 
 impl Decode for Packages {

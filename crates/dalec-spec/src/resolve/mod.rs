@@ -166,11 +166,6 @@ impl<'a> Resolver<'a> {
         names.into_iter().filter_map(reference).collect()
     }
 
-    /// Returns whether the arguments are those of a build, and not what routing makes of them.
-    pub fn knows_arguments(&self) -> bool {
-        self.unknown_args == UnknownArgs::Reject
-    }
-
     /// Returns the value of the argument `name`, and where it comes from.
     pub fn argument(&self, name: &str) -> Option<&(String, ArgOrigin)> {
         self.args.values.get(name)
