@@ -10,7 +10,7 @@ use dalec_gateway::{BuildOptions, GatewayError, Progress, Reference};
 use crate::error::Error;
 use crate::export::{Export, ExportSummary};
 use crate::session::{FRONTEND_DIR, Session};
-use crate::shared::Core;
+use crate::shared::{Core, Solved};
 use crate::snapshot::Snapshot;
 use crate::solver::{Solve, locked};
 use crate::store::Store;
@@ -136,15 +136,20 @@ impl Engine {
         self.core.counters.stats()
     }
 
+    /// Returns what a reference stands for.
+    pub(crate) fn solved(&self, reference: &Reference) -> Result<Arc<Solved>, GatewayError> {
+        let known = locked(&self.core.references).get(reference).cloned();
+        known.ok_or_else(|| {
+            let error = Error::Request(format!("no solve yielded the reference {:?}", reference.0));
+            error.into_gateway(self.core.store().root())
+        })
+    }
+
     /// Returns the file system that a session's solve yielded, building it if need be.
     pub(crate) fn snapshot(&self, reference: &Reference) -> Result<Snapshot, GatewayError> {
-        let known = locked(&self.core.references).get(reference).cloned();
-        let Some((graph, edge)) = known else {
-            let error = Error::Request(format!("no solve yielded the reference {:?}", reference.0));
-            return Err(error.into_gateway(self.core.store().root()));
-        };
-        let solve = Solve::new(&self.core, &graph, &self.core.options.cancel);
-        solve.snapshot(edge).map_err(|failure| failure.to_gateway(&self.core))
+        let solved = self.solved(reference)?;
+        let solve = Solve::new(&self.core, &solved.graph, &self.core.options.cancel);
+        solve.snapshot(solved.edge).map_err(|failure| failure.to_gateway(&self.core))
     }
 }
 

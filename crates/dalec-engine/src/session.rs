@@ -1,18 +1,19 @@
 //! [`Session`]: the engine as the gateway of one frontend call.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
-    BuildOptions, Event, FileStat, Gateway, GatewayError, Reference, ResolveImage, ResolvedImage,
-    SolveRequest, Warning,
+    BuildOptions, Event, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError,
+    Reference, ResolveImage, ResolvedImage, SolveRequest, Warning,
 };
 use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
+use crate::shared::Solved;
 use crate::snapshot::resolve::{Last, Resolved, resolve};
 use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Tree};
 use crate::solver::{Graph, locked};
@@ -20,6 +21,9 @@ use crate::sources;
 
 /// Name of the local directory that holds the frontend's executable.
 pub const FRONTEND_DIR: &str = "dalec-frontend-executable";
+
+/// What graphs may use, in the words of BuildKit's capabilities of low-level builds.
+pub const CAPABILITIES: &[&str] = &["mergeop", "diffop", "file.base", "file.rm.symlinks", "exec.meta.base"];
 
 /// The engine as the gateway of one frontend call.
 pub struct Session {
@@ -56,12 +60,13 @@ impl Gateway for Session {
     }
 
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        let graph = self.gateway(Graph::new(request.definition))?;
-        let Some(target) = graph.target else { return Ok(None) };
+        let definition = request.definition;
+        let graph = self.gateway(Graph::new(&definition))?;
+        let Some(edge) = graph.target else { return Ok(None) };
         let reference = {
             let mut references = locked(&self.engine.core.references);
             let reference = Reference(format!("result-{}", references.len()));
-            references.insert(reference.clone(), (graph.into(), target));
+            references.insert(reference.clone(), Solved { graph, edge, definition }.into());
             reference
         };
         if request.evaluate {
@@ -70,7 +75,25 @@ impl Gateway for Session {
         Ok(Some(reference))
     }
 
-    fn read_file(&self, reference: &Reference, path: &str) -> Result<Vec<u8>, GatewayError> {
+    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        let image = request.options.get("source").cloned().unwrap_or(request.frontend);
+        self.gateway(Err(Error::Request(format!("this engine cannot run the frontend {image}"))))
+    }
+
+    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
+        Ok(self.engine.solved(reference)?.definition.clone())
+    }
+
+    fn supports(&self, id: &str) -> bool {
+        CAPABILITIES.contains(&id)
+    }
+
+    fn read_file(
+        &self,
+        reference: &Reference,
+        path: &str,
+        range: Option<FileRange>,
+    ) -> Result<Vec<u8>, GatewayError> {
         let tree = self.tree(reference)?;
         let found = self.find(&tree, path, Last::Follow)?;
         if tree.meta(&found.node).kind != Kind::File {
@@ -78,7 +101,14 @@ impl Gateway for Session {
         }
         let read = || -> Result<Vec<u8>> {
             let mut content = Vec::new();
-            tree.open(&found.node)?.read_to_end(&mut content).at("read", path)?;
+            let mut file = tree.open(&found.node)?;
+            match range {
+                None => file.read_to_end(&mut content),
+                Some(FileRange { offset, length }) => file
+                    .seek(SeekFrom::Start(offset))
+                    .and_then(|_| file.take(length).read_to_end(&mut content)),
+            }
+            .at("read", path)?;
             Ok(content)
         };
         self.gateway(read())
@@ -127,7 +157,16 @@ fn file_stat(name: &[u8], meta: &Meta) -> FileStat {
         Kind::Symlink(target) => String::from_utf8_lossy(target).into_owned(),
         _ => String::new(),
     };
-    FileStat { name: String::from_utf8_lossy(name).into_owned(), mode: meta.st_mode(), size: meta.size, link }
+    let (seconds, nanoseconds) = meta.mtime;
+    FileStat {
+        name: String::from_utf8_lossy(name).into_owned(),
+        mode: meta.st_mode(),
+        size: meta.size,
+        link,
+        uid: meta.uid,
+        gid: meta.gid,
+        modified: seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds)),
+    }
 }
 
 /// Returns the graph of a file system that holds the file `name` of the executable's directory as `/frontend`.

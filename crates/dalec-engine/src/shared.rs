@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use bollard_buildkit_proto::pb;
 use dalec_gateway::Reference;
 
 use crate::engine::{EngineOptions, Stats};
@@ -27,8 +28,18 @@ pub struct Core {
     /// What was done so far.
     pub counters: Counters,
     /// What references stand for.
-    pub references: Mutex<HashMap<Reference, (Arc<Graph>, Edge)>>,
+    pub references: Mutex<HashMap<Reference, Arc<Solved>>>,
     launcher: OnceLock<Launcher>,
+}
+
+/// What a reference stands for.
+pub struct Solved {
+    /// The graph.
+    pub graph: Graph,
+    /// The output of the graph that it is.
+    pub edge: Edge,
+    /// The graph as it was received.
+    pub definition: pb::Definition,
 }
 
 /// What was done so far.

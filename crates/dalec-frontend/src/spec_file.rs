@@ -33,7 +33,7 @@ pub fn read(gateway: &dyn Gateway, options: &Options) -> Result<SourceText, Fron
     };
     let solved = gateway.solve(SolveRequest { definition, evaluate: false })?;
     let content = match solved {
-        Some(reference) => gateway.read_file(&reference, &options.filename),
+        Some(reference) => gateway.read_file(&reference, &options.filename, None),
         None => Err(GatewayError::NotFound { path: options.filename.clone() }),
     };
     let content = content.map_err(|error| match error {

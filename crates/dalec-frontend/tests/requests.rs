@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use bollard_buildkit_proto::pb;
 use dalec_frontend::{FrontendError, build, check_target, targets};
 use dalec_gateway::{
-    BuildOptions, FileStat, Gateway, GatewayError, Reference, ResolveImage, ResolvedImage, SolveRequest,
-    Warning,
+    BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
+    ResolveImage, ResolvedImage, SolveRequest, Warning,
 };
 use dalec_llb::describe;
 
@@ -80,7 +80,19 @@ impl Gateway for Recorder {
         Ok(Some(Reference(solved.len().to_string())))
     }
 
-    fn read_file(&self, _: &Reference, path: &str) -> Result<Vec<u8>, GatewayError> {
+    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        Err(GatewayError::Request { message: format!("no frontend {}", request.frontend) })
+    }
+
+    fn definition(&self, _: &Reference) -> Result<pb::Definition, GatewayError> {
+        Ok(pb::Definition::default())
+    }
+
+    fn supports(&self, _: &str) -> bool {
+        true
+    }
+
+    fn read_file(&self, _: &Reference, path: &str, _: Option<FileRange>) -> Result<Vec<u8>, GatewayError> {
         match path {
             "spec.yml" if !self.spec.is_empty() => Ok(self.spec.as_bytes().to_vec()),
             _ => Err(GatewayError::NotFound { path: path.to_owned() }),

@@ -25,6 +25,18 @@ pub enum GatewayError {
         /// Why the last way failed.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// Another frontend that was called failed.
+    #[error("the frontend {image} failed: {message}")]
+    Frontend {
+        /// Its image.
+        image: String,
+        /// What it says, or how it ended.
+        message: String,
+        /// What to do, when there is something to say.
+        hint: Option<String>,
+        /// The last lines of its output.
+        log: Vec<String>,
+    },
     /// The build was cancelled.
     #[error("the build was cancelled")]
     Cancelled,

@@ -38,6 +38,40 @@ pub struct SolveRequest {
     pub evaluate: bool,
 }
 
+/// A call of another frontend, whose image speaks BuildKit's gateway protocol.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FrontendRequest {
+    /// Which frontend: `gateway.v0` runs the image that the option `source` names.
+    pub frontend: String,
+    /// Its options by name, as in [`BuildOptions::options`].
+    pub options: BTreeMap<String, String>,
+    /// Graphs that it gets as inputs, by name.
+    pub inputs: BTreeMap<String, pb::Definition>,
+    /// Build what it returns now, instead of when it is first read.
+    pub evaluate: bool,
+    /// What the call is for; decides which secrets are served to it.
+    pub purpose: Purpose,
+}
+
+/// What a call of another frontend is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Purpose {
+    /// A part of the build.
+    #[default]
+    Build,
+    /// Signing what was built: secrets that the client gave to signers alone are served, too.
+    Sign,
+}
+
+/// A part of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileRange {
+    /// Bytes before it.
+    pub offset: u64,
+    /// Most bytes of it; a file that ends earlier gives fewer.
+    pub length: u64,
+}
+
 /// A file system that a solve yielded; it stays readable while the gateway lives.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference(pub String);
@@ -82,6 +116,12 @@ pub struct FileStat {
     pub size: u64,
     /// Text of a symbolic link; empty for anything else.
     pub link: String,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Time of last change in nanoseconds since 1970.
+    pub modified: i64,
 }
 
 /// A warning for the client.
@@ -121,11 +161,32 @@ pub trait Gateway: Send + Sync {
     /// [`GatewayError::Solve`] when an op failed; with `evaluate` unset this may come later.
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError>;
 
-    /// Returns the content of a file, builds the reference first if need be.
+    /// Calls another frontend.
+    ///
+    /// # Errors
+    /// [`GatewayError::Image`] when its image is nowhere to be had, [`GatewayError::Frontend`] for what it says went
+    /// wrong, [`GatewayError::Solve`] when an op that it asked for failed.
+    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError>;
+
+    /// Returns the graph of a reference, to build on it.
+    ///
+    /// # Errors
+    /// [`GatewayError::Request`] when the gateway does not know the reference.
+    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError>;
+
+    /// Returns whether graphs may use what BuildKit calls by the capability `id`, for example `mergeop`.
+    fn supports(&self, id: &str) -> bool;
+
+    /// Returns the content of a file, or a part of it; builds the reference first if need be.
     ///
     /// # Errors
     /// [`GatewayError::NotFound`] when there is no such file, [`GatewayError::Solve`] when building fails.
-    fn read_file(&self, reference: &Reference, path: &str) -> Result<Vec<u8>, GatewayError>;
+    fn read_file(
+        &self,
+        reference: &Reference,
+        path: &str,
+        range: Option<FileRange>,
+    ) -> Result<Vec<u8>, GatewayError>;
 
     /// Returns the entries of a directory, sorted by name.
     ///

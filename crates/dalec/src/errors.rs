@@ -216,6 +216,7 @@ fn exit_of(error: &GatewayError) -> Exit {
         GatewayError::Environment { .. } => Exit::Environment,
         GatewayError::Request { .. } => Exit::Usage,
         GatewayError::Solve(_)
+        | GatewayError::Frontend { .. }
         | GatewayError::NotFound { .. }
         | GatewayError::Image { .. }
         | GatewayError::Cancelled => Exit::Failed,

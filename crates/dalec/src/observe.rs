@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
-    BuildOptions, Event, FileStat, Gateway, GatewayError, Progress, Reference, ResolveImage, ResolvedImage,
-    SolveRequest, VertexEvent, Warning,
+    BuildOptions, Event, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError,
+    Progress, Reference, ResolveImage, ResolvedImage, SolveRequest, VertexEvent, Warning,
 };
 use serde::Serialize;
 
@@ -63,8 +63,25 @@ impl<G: Gateway> Gateway for Observed<G> {
         self.inner.solve(request)
     }
 
-    fn read_file(&self, reference: &Reference, path: &str) -> Result<Vec<u8>, GatewayError> {
-        self.inner.read_file(reference, path)
+    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        self.inner.solve_frontend(request)
+    }
+
+    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
+        self.inner.definition(reference)
+    }
+
+    fn supports(&self, id: &str) -> bool {
+        self.inner.supports(id)
+    }
+
+    fn read_file(
+        &self,
+        reference: &Reference,
+        path: &str,
+        range: Option<FileRange>,
+    ) -> Result<Vec<u8>, GatewayError> {
+        self.inner.read_file(reference, path, range)
     }
 
     fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {

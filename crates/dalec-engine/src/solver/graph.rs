@@ -63,17 +63,17 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Request`] when it makes no sense, or holds an op that this engine does not know.
-    pub fn new(definition: pb::Definition) -> Result<Self> {
+    pub fn new(definition: &pb::Definition) -> Result<Self> {
         if definition.def.len() > MAX_OPS {
             return Err(Error::Request(format!("the graph has more than {MAX_OPS} ops")));
         }
-        let mut loader = Loader::new(&definition)?;
+        let mut loader = Loader::new(definition)?;
         let target = match definition.def.last() {
             None => None,
             Some(last) => loader.terminal(&digest(last))?,
         };
         let vertices = loader.vertices;
-        Ok(Self { vertices, target, source: definition.source.unwrap_or_default() })
+        Ok(Self { vertices, target, source: definition.source.clone().unwrap_or_default() })
     }
 
     /// Returns the vertex that `edge` is an output of.
@@ -279,7 +279,7 @@ mod tests {
     }
 
     fn refused(ops: &[pb::Op]) -> String {
-        Graph::new(definition(ops)).unwrap_err().to_string()
+        Graph::new(&definition(ops)).unwrap_err().to_string()
     }
 
     #[test]
@@ -321,6 +321,6 @@ mod tests {
 
     #[test]
     fn an_empty_definition_is_the_empty_file_system() {
-        assert!(Graph::new(pb::Definition::default()).unwrap().target.is_none());
+        assert!(Graph::new(&pb::Definition::default()).unwrap().target.is_none());
     }
 }

@@ -164,7 +164,7 @@ fn what_no_registry_has_is_assembled(world: &World) {
     };
     let reference =
         session.solve(SolveRequest { definition: definition(graph), evaluate: true }).unwrap().unwrap();
-    let read = |path: &str| String::from_utf8(session.read_file(&reference, path).unwrap()).unwrap();
+    let read = |path: &str| String::from_utf8(session.read_file(&reference, path, None).unwrap()).unwrap();
     assert_eq!(
         (read("/copied").as_str(), read("/name").as_str(), read("/configured").as_str()),
         ("recipe of gcc", "value", "yes")

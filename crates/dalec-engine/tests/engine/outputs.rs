@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use dalec_engine::{Engine, Export};
-use dalec_gateway::{BuildOptions, Gateway, GatewayError, SolveRequest};
+use dalec_gateway::{BuildOptions, FileRange, Gateway, GatewayError, SolveRequest};
 
 use crate::graph::{link, mkdir, mkfile};
 use crate::world::{Built, Case, World, cases, definition};
@@ -32,15 +32,21 @@ fn results_are_read_without_building_more_than_needed(world: &World) {
     };
     let reference = session.solve(request(false)).unwrap().unwrap();
     assert_eq!(engine.stats().ops_run, 0);
-    assert_eq!(session.read_file(&reference, "/l").unwrap(), b"text");
-    assert_eq!(session.read_file(&reference, "dl/f").unwrap(), b"text");
+    assert_eq!(session.read_file(&reference, "/l", None).unwrap(), b"text");
+    let part = |offset, length| {
+        let range = Some(FileRange { offset, length });
+        session.read_file(&reference, "/l", range).unwrap()
+    };
+    assert_eq!((part(1, 2), part(3, 10), part(9, 1)), (b"ex".to_vec(), b"t".to_vec(), Vec::new()));
+    assert_eq!(session.definition(&reference).unwrap(), request(false).definition);
+    assert_eq!(session.read_file(&reference, "dl/f", None).unwrap(), b"text");
     let link = session.stat_file(&reference, "/l").unwrap();
     assert_eq!((link.name.as_str(), link.link.as_str(), link.mode >> 12), ("l", "d/f", 0o12));
     let names: Vec<_> =
         session.read_dir(&reference, "/").unwrap().into_iter().map(|stat| stat.name).collect();
     assert_eq!(names, ["d", "dl", "l"]);
     for path in ["/none", "/d/f/none"] {
-        match session.read_file(&reference, path) {
+        match session.read_file(&reference, path, None) {
             Err(GatewayError::NotFound { path: named }) => assert_eq!(named, path),
             other => panic!("{other:?}"),
         }
@@ -120,7 +126,7 @@ fn the_frontend_is_an_image_with_one_file(world: &World) {
     let session = engine.session(BuildOptions::default());
     let definition = session.frontend_image().unwrap();
     let reference = session.solve(SolveRequest { definition, evaluate: true }).unwrap().unwrap();
-    assert_eq!(session.read_file(&reference, "/frontend").unwrap(), b"program");
+    assert_eq!(session.read_file(&reference, "/frontend", None).unwrap(), b"program");
     assert_eq!(session.stat_file(&reference, "/frontend").unwrap().mode & 0o777, 0o755);
     assert_eq!(session.read_dir(&reference, "/").unwrap().len(), 1);
     let without = world.engine();

@@ -164,7 +164,7 @@ impl Built {
     }
 
     pub fn read(&self, path: &str) -> String {
-        let content = self.session.read_file(&self.reference, path);
+        let content = self.session.read_file(&self.reference, path, None);
         let content = content.unwrap_or_else(|error| panic!("{path}: {}", explain(&error)));
         String::from_utf8(content).expect("text")
     }
