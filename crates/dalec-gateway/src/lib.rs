@@ -7,6 +7,7 @@
 
 mod error;
 mod progress;
+pub mod wire;
 
 use std::collections::BTreeMap;
 
