@@ -45,6 +45,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "indicatif",
         ],
     ),
+    ("dalec-files", &["dalec-*", "tokio", "reqwest", "rustix", "bollard-buildkit-proto", "clap"]),
     ("dalec-bootstrap", &["dalec-*", "granit-parser", "bollard-buildkit-proto", "clap", "indicatif"]),
     (
         "dalec-signer",

@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dalec_gateway::{BuildOptions, GatewayError, Progress, Reference};
+use dalec_gateway::{BuildOptions, FRONTEND_DIR, GatewayError, Progress, Reference};
 
 use crate::error::Error;
 use crate::export::{Export, ExportSummary};
-use crate::session::{FRONTEND_DIR, Session};
+use crate::session::Session;
 use crate::shared::{Core, Solved};
 use crate::snapshot::Snapshot;
 use crate::solver::{Solve, locked};

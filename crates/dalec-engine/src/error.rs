@@ -190,6 +190,23 @@ fn reason(error: &(dyn StdError + 'static)) -> Option<Reason> {
     }
 }
 
+impl From<dalec_files::BadPattern> for Error {
+    fn from(error: dalec_files::BadPattern) -> Self {
+        Self::Request(error.to_string())
+    }
+}
+
+impl From<dalec_files::FollowError> for Error {
+    fn from(error: dalec_files::FollowError) -> Self {
+        match error {
+            dalec_files::FollowError::Pattern(pattern) => pattern.into(),
+            dalec_files::FollowError::Io { action, path, source } => {
+                Self::Io { action, path: path.display().to_string(), source }
+            }
+        }
+    }
+}
+
 /// Adds to an I/O error what was attempted, and with what.
 pub trait IoContext<T> {
     /// Says that `action` (a verb) was attempted with `path`.

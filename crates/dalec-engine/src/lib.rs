@@ -12,7 +12,6 @@ pub mod export;
 pub mod mount;
 pub mod oci;
 mod ops;
-mod patterns;
 mod root_source;
 pub mod sandbox;
 mod secrets;

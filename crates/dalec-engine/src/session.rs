@@ -5,11 +5,9 @@ use std::io::{Read, Seek, SeekFrom};
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
-    BuildOptions, Event, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError,
-    Reference, ResolveImage, ResolvedImage, SolveRequest, Warning,
+    BuildOptions, Event, FRONTEND_DIR, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway,
+    GatewayError, Reference, ResolveImage, ResolvedImage, SolveRequest, Warning, executable_image,
 };
-use prost::Message;
-use sha2::{Digest, Sha256};
 
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
@@ -18,9 +16,6 @@ use crate::snapshot::resolve::{Last, Resolved, resolve};
 use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Tree};
 use crate::solver::{Graph, locked};
 use crate::sources;
-
-/// Name of the local directory that holds the frontend's executable.
-pub const FRONTEND_DIR: &str = "dalec-frontend-executable";
 
 /// What graphs may use, in the words of BuildKit's capabilities of low-level builds.
 pub const CAPABILITIES: &[&str] = &["mergeop", "diffop", "file.base", "file.rm.symlinks", "exec.meta.base"];
@@ -140,7 +135,7 @@ impl Gateway for Session {
         let path = self.engine.core.options.frontend.as_ref();
         let name = path.and_then(|path| path.file_name()).and_then(|name| name.to_str());
         match name {
-            Some(name) => Ok(frontend_definition(name)),
+            Some(name) => Ok(executable_image(FRONTEND_DIR, name)),
             None => {
                 self.gateway(Err(Error::Request("the engine does not know the frontend's executable".into())))
             }
@@ -167,45 +162,4 @@ fn file_stat(name: &[u8], meta: &Meta) -> FileStat {
         gid: meta.gid,
         modified: seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds)),
     }
-}
-
-/// Returns the graph of a file system that holds the file `name` of the executable's directory as `/frontend`.
-fn frontend_definition(name: &str) -> pb::Definition {
-    let include = serde_json::json!([escape(name)]).to_string();
-    let source = pb::SourceOp {
-        identifier: format!("local://{FRONTEND_DIR}"),
-        attrs: [("local.includepattern".to_owned(), include)].into(),
-    };
-    let copy = pb::FileActionCopy {
-        src: format!("/{name}"),
-        dest: "/frontend".into(),
-        mode: 0o755,
-        timestamp: -1,
-        ..pb::FileActionCopy::default()
-    };
-    let action = pb::FileAction {
-        input: -1,
-        secondary_input: 0,
-        output: 0,
-        action: Some(pb::file_action::Action::Copy(copy)),
-    };
-    let file = pb::FileOp { actions: vec![action] };
-    let mut definition = pb::Definition::default();
-    let mut input = Vec::new();
-    for op in [Some(pb::op::Op::Source(source)), Some(pb::op::Op::File(file)), None] {
-        let encoded = pb::Op { inputs: input, op, ..pb::Op::default() }.encode_to_vec();
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&encoded)));
-        let name = [("llb.customname".to_owned(), "load the frontend".to_owned())].into();
-        let metadata = pb::OpMetadata { description: name, ..pb::OpMetadata::default() };
-        definition.metadata.insert(digest.clone(), metadata);
-        definition.def.push(encoded);
-        input = vec![pb::Input { digest, index: 0 }];
-    }
-    definition
-}
-
-fn escape(name: &str) -> String {
-    name.chars()
-        .flat_map(|letter| "*?[]\\!".contains(letter).then_some('\\').into_iter().chain([letter]))
-        .collect()
 }

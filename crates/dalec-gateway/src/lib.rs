@@ -6,6 +6,7 @@
 //! Calls block. A frontend that wants several answers at once asks from several threads.
 
 mod error;
+mod executable;
 mod progress;
 pub mod wire;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use bollard_buildkit_proto::pb;
 
 pub use error::{Excerpt, GatewayError, SolveFailure};
+pub use executable::{FRONTEND_DIR, executable_image};
 pub use progress::{Event, LogStream, Progress, ProgressSink, VertexEvent};
 
 /// Options, inputs and workers of the request that the frontend was called with.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::fd::AsFd;
 
 use bollard_buildkit_proto::pb;
+use dalec_files::Pattern;
 use pb::file_action::Action;
 use rustix::fs::FileType;
 
@@ -14,7 +15,6 @@ use super::owner::{self, Owner};
 use super::{Active, OpContext};
 use crate::CONSTANT_MTIME;
 use crate::error::{Error, IoContext, Result};
-use crate::patterns::Pattern;
 use crate::snapshot::resolve::{clean, components};
 use crate::snapshot::write::{self, Attributes, os};
 use crate::snapshot::{Kind, MergedTree, Snapshot, Tree};

@@ -17,6 +17,16 @@ pub trait Filter {
     fn may_include_below(&self, path: &[u8]) -> bool;
 }
 
+impl Filter for dalec_files::Selection {
+    fn includes(&self, path: &[u8]) -> bool {
+        self.includes(path)
+    }
+
+    fn may_include_below(&self, path: &[u8]) -> bool {
+        self.may_include_below(path)
+    }
+}
+
 /// Counts everything.
 pub struct Everything;
 

@@ -1,5 +1,7 @@
 //! Paths inside a tree: symbolic links are followed inside the tree only, `..` stops at its top.
 
+pub use dalec_files::{clean, components};
+
 use super::tree::{Kind, Tree};
 use crate::error::{Error, Result};
 
@@ -65,24 +67,6 @@ pub fn resolve<T: Tree>(tree: &T, path: &[u8], last: Last) -> Result<Option<Reso
         names.push(name);
     }
     Ok(nodes.pop().map(|node| Resolved { node, path: names }))
-}
-
-/// Returns the names in `path`, without empty ones and `.`.
-pub fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".")
-}
-
-/// Returns `path` without empty names and `.`, with `..` taken back and stopping at the top; no leading slash.
-pub fn clean(path: &[u8]) -> Vec<u8> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    for name in components(path) {
-        if name == b".." {
-            names.pop();
-        } else {
-            names.push(name);
-        }
-    }
-    names.join(&b'/')
 }
 
 #[cfg(test)]

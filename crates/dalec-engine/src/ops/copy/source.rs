@@ -1,10 +1,10 @@
 //! What a copy reads.
 
 use bollard_buildkit_proto::pb;
+use dalec_files::{Pattern, Selection};
 
 use crate::cachekey::Key;
 use crate::error::{Error, Result};
-use crate::patterns::{Pattern, Selection};
 use crate::snapshot::resolve::{Last, clean, components, resolve};
 use crate::snapshot::{Tree, digest};
 
@@ -61,7 +61,7 @@ impl CopySource {
     /// # Errors
     /// When a pattern is malformed.
     pub fn selection(&self) -> Result<Selection> {
-        Selection::new(&self.include, &self.exclude)
+        Ok(Selection::new(&self.include, &self.exclude)?)
     }
 
     /// Returns what is to be copied, in order of the paths.

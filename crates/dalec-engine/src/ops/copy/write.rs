@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use dalec_files::Selection;
 use rustix::fs::{AtFlags, FileType};
 
 use super::CopyTarget;
 use crate::error::{Error, IoContext, Result};
 use crate::ops::destination::Place;
-use crate::patterns::Selection;
-use crate::snapshot::digest::Filter;
 use crate::snapshot::write::{self, Attributes, Owners, os};
 use crate::snapshot::{Kind, Meta, Tree};
 

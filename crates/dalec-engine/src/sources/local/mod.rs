@@ -6,7 +6,6 @@
 //! devices are left out.
 
 mod copy;
-mod follow;
 mod index;
 mod scan;
 

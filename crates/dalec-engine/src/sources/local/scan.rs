@@ -5,16 +5,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use dalec_files::{Selection, follow_links};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 
-use super::follow::follow_links;
 use super::index::{Index, Stamp};
 use super::{LocalNode, LocalRequest, LocalTree, open};
 use crate::CONSTANT_MTIME;
 use crate::cachekey::Key;
 use crate::error::{Error, IoContext, Result};
-use crate::patterns::Selection;
-use crate::snapshot::digest::Filter;
 use crate::snapshot::{Kind, Meta, lstat};
 use crate::store::Store;
 

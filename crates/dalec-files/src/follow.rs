@@ -1,13 +1,13 @@
 //! Paths to take together with what their symbolic links point to.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use crate::error::Result;
 use crate::patterns::Pattern;
-use crate::snapshot::resolve::components;
-use crate::snapshot::write::os;
-use crate::snapshot::{Kind, list, lstat};
+use crate::{FollowError, components};
 
 /// Links to follow on the way of one path.
 const MAX_LINKS: usize = 255;
@@ -17,7 +17,7 @@ const MAX_LINKS: usize = 255;
 ///
 /// # Errors
 /// When a directory on the way cannot be read.
-pub fn follow_links(root: &Path, paths: &[String]) -> Result<Vec<String>> {
+pub fn follow_links(root: &Path, paths: &[String]) -> Result<Vec<String>, FollowError> {
     let mut found = BTreeSet::new();
     for path in paths {
         let pending = components(path.as_bytes()).map(<[u8]>::to_vec).collect();
@@ -36,7 +36,7 @@ fn follow(
     pending: Vec<Vec<u8>>,
     links: usize,
     found: &mut BTreeSet<Vec<u8>>,
-) -> Result<()> {
+) -> Result<(), FollowError> {
     for (index, name) in pending.iter().enumerate() {
         let rest = &pending[index + 1..];
         if name == b".." {
@@ -51,8 +51,7 @@ fn follow(
             return Ok(());
         }
         done.push(name.clone());
-        let meta = lstat(&root.join(os(&done.join(&b'/'))))?;
-        if let Some(Kind::Symlink(target)) = meta.map(|meta| meta.kind) {
+        if let Some(target) = link(&root.join(os(&done.join(&b'/'))))? {
             found.insert(done.join(&b'/'));
             if links == 0 {
                 return Ok(());
@@ -69,16 +68,42 @@ fn follow(
     Ok(())
 }
 
-fn matching(root: &Path, dir: &[Vec<u8>], pattern: &[u8]) -> Result<Vec<Vec<u8>>> {
+fn matching(root: &Path, dir: &[Vec<u8>], pattern: &[u8]) -> Result<Vec<Vec<u8>>, FollowError> {
     let Some(pattern) = Pattern::parse(&String::from_utf8_lossy(pattern))? else { return Ok(Vec::new()) };
     let dir = root.join(os(&dir.join(&b'/')));
     if !dir.is_dir() {
         return Ok(Vec::new());
     }
-    let mut names = list(&dir)?;
-    names.retain(|name| pattern.matches(name));
+    let failed = |source| FollowError::Io { action: "read the directory", path: dir.clone(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().into_vec();
+        if pattern.matches(&name) {
+            names.push(name);
+        }
+    }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Returns the text of the symbolic link at `path`; none when it is something else or nothing.
+fn link(path: &Path) -> Result<Option<Vec<u8>>, FollowError> {
+    match std::fs::read_link(path) {
+        Ok(target) => Ok(Some(target.into_os_string().into_vec())),
+        Err(error) if is_no_link(&error) => Ok(None),
+        Err(source) => Err(FollowError::Io { action: "look at", path: path.to_owned(), source }),
+    }
+}
+
+fn is_no_link(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput
+    )
+}
+
+fn os(path: &[u8]) -> &OsStr {
+    OsStr::from_bytes(path)
 }
 
 fn has_wildcard(name: &[u8]) -> bool {

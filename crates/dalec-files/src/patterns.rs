@@ -4,9 +4,7 @@
 //! it is. A pattern that matches a directory matches all in it. In a list a later pattern wins over an
 //! earlier one, and one that starts with `!` takes back. Follows `github.com/moby/patternmatcher`.
 
-use crate::error::{Error, Result};
-use crate::snapshot::digest::Filter;
-use crate::snapshot::resolve::clean;
+use crate::{BadPattern, clean};
 
 /// One pattern, ready to match.
 #[derive(Debug, Clone)]
@@ -36,7 +34,7 @@ impl Pattern {
     ///
     /// # Errors
     /// When a class is not closed, a `\` stands at the end, or a `!` alone.
-    pub fn parse(text: &str) -> Result<Option<Self>> {
+    pub fn parse(text: &str) -> Result<Option<Self>, BadPattern> {
         let text = text.trim();
         let (negated, text) = match text.strip_prefix('!') {
             Some(rest) => (true, rest.trim()),
@@ -187,8 +185,8 @@ fn class(text: &[u8]) -> Option<(Token, &[u8])> {
     }
 }
 
-fn bad(pattern: &str) -> Error {
-    Error::Request(format!("malformed pattern {pattern:?}"))
+fn bad(pattern: &str) -> BadPattern {
+    BadPattern(pattern.to_owned())
 }
 
 /// Patterns to take and to leave out. Without patterns to take, everything is taken.
@@ -204,8 +202,8 @@ impl Selection {
     ///
     /// # Errors
     /// When one is malformed.
-    pub fn new(include: &[String], exclude: &[String]) -> Result<Self> {
-        let parse = |patterns: &[String]| -> Result<Vec<Pattern>> {
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, BadPattern> {
+        let parse = |patterns: &[String]| -> Result<Vec<Pattern>, BadPattern> {
             patterns.iter().filter_map(|text| Pattern::parse(text).transpose()).collect()
         };
         Ok(Self { takes_all: include.is_empty(), include: parse(include)?, exclude: parse(exclude)? })
@@ -215,14 +213,14 @@ impl Selection {
     pub fn is_everything(&self) -> bool {
         self.takes_all && self.exclude.is_empty()
     }
-}
 
-impl Filter for Selection {
-    fn includes(&self, path: &[u8]) -> bool {
+    /// Returns whether the file at `path`, which has no leading slash, passes.
+    pub fn includes(&self, path: &[u8]) -> bool {
         (self.takes_all || verdict(&self.include, path)) && !verdict(&self.exclude, path)
     }
 
-    fn may_include_below(&self, path: &[u8]) -> bool {
+    /// Returns whether something below the directory at `path` may pass.
+    pub fn may_include_below(&self, path: &[u8]) -> bool {
         let wanted = self.takes_all
             || verdict(&self.include, path)
             || self.include.iter().any(|pattern| !pattern.negated && pattern.may_match_below(path));
