@@ -12,6 +12,7 @@ mod clearsign;
 mod control;
 mod deb;
 mod error;
+mod generate;
 mod key;
 mod keyring;
 mod kind;
@@ -25,6 +26,7 @@ mod standing;
 mod verify;
 
 pub use error::{Broken, KeyError, KeyringError, SignError, VerifyError};
+pub use generate::{Algorithm, GenerateError, GeneratedKey, NewKey, generate};
 pub use key::{KeyMaterial, SigningKey};
 pub use keyring::{Fault, Finding, Keyring, Signer};
 pub use kind::Kind;

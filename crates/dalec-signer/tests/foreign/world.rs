@@ -6,10 +6,12 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use dalec_signer::{
-    Detached, KeyMaterial, Keyring, Report, Request, SignError, Signed, SigningKey, Verdict, Watch,
+    Algorithm, Detached, KeyMaterial, Keyring, NewKey, Report, Request, SignError, Signed, SigningKey,
+    Verdict, Watch,
 };
 use pgp::composed::{
-    ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey, SubkeyParamsBuilder,
+    ArmorOptions, Deserializable, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey,
+    SubkeyParamsBuilder,
 };
 use pgp::ser::Serialize;
 use tempfile::TempDir;
@@ -105,9 +107,24 @@ pub fn rsa_subkey() -> &'static Key {
     })
 }
 
+/// A key that our own command made.
+pub fn made_here() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let made = dalec_signer::generate(&NewKey {
+            user_id: "Wren <wren@example.org>",
+            algorithm: Algorithm::Ed25519,
+            created: day_before().as_secs().into(),
+            lifetime: Some(400 * 24 * 60 * 60),
+            passphrase: None,
+        });
+        Key::new(SignedSecretKey::from_armor_single(made.unwrap().secret.bytes()).unwrap().0)
+    })
+}
+
 /// The kinds of keys that people have.
-pub fn keys() -> [&'static Key; 3] {
-    [ed25519(), rsa(), rsa_subkey()]
+pub fn keys() -> [&'static Key; 4] {
+    [ed25519(), rsa(), rsa_subkey(), made_here()]
 }
 
 /// Never stops, and knows which temporary files there were.
