@@ -8,7 +8,10 @@ tool (
 	github.com/moby/buildkit/cmd/buildkitd
 )
 
-require github.com/moby/buildkit v0.34.0
+require (
+	github.com/ProtonMail/go-crypto v1.4.1
+	github.com/moby/buildkit v0.34.0
+)
 
 require (
 	cyphar.com/go-pathrs v0.2.5 // indirect
@@ -21,7 +24,6 @@ require (
 	github.com/Masterminds/semver/v3 v3.4.0 // indirect
 	github.com/Microsoft/go-winio v0.6.3-0.20251027160822-ad3df93bed29 // indirect
 	github.com/Microsoft/hcsshim v0.15.0-rc.4 // indirect
-	github.com/ProtonMail/go-crypto v1.4.1 // indirect
 	github.com/agext/levenshtein v1.2.3 // indirect
 	github.com/agnivade/levenshtein v1.2.1 // indirect
 	github.com/anchore/go-struct-converter v0.1.0 // indirect

@@ -4,4 +4,5 @@
 #[path = "."]
 mod buildkit {
     mod harness;
+    mod signers;
 }
