@@ -1,6 +1,7 @@
 //! What the tests share: keys, a place for files, packages of nearly nothing, and running programs.
 
 use std::cell::RefCell;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -268,7 +269,42 @@ impl Place {
         std::fs::remove_dir_all(self.path("tree")).unwrap();
         self.path(name)
     }
+
+    /// Makes a package as rpmbuild does.
+    pub fn rpm(&self, name: &str) -> PathBuf {
+        self.write("tiny.spec", SPEC);
+        let top = format!("_topdir {}", self.path("build").display());
+        self.succeed("rpmbuild", &["-bb", "--define", &top, "tiny.spec"]);
+        std::fs::rename(self.path("build/RPMS/noarch/tiny-1.0-1.noarch.rpm"), self.path(name)).unwrap();
+        self.path(name)
+    }
+
+    /// Makes a home of GnuPG that holds `key`. Its agent goes away with it.
+    pub fn gnupg(&self, key: &Key) -> String {
+        self.write("secret.asc", key.secret.to_armored_string(ArmorOptions::default()).unwrap());
+        let home = self.path("gnupg");
+        std::fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
+        let home = home.display().to_string();
+        self.succeed("gpg", &["--homedir", &home, "--batch", "--import", "secret.asc"]);
+        home
+    }
 }
+
+const SPEC: &str = "\
+Name: tiny
+Version: 1.0
+Release: 1
+Summary: Nearly nothing
+License: MIT
+BuildArch: noarch
+%description
+Nearly nothing.
+%install
+mkdir -p %{buildroot}/usr/share/tiny
+echo hello > %{buildroot}/usr/share/tiny/greeting
+%files
+/usr/share/tiny/greeting
+";
 
 const CONTROL: &str = "\
 Package: tiny
