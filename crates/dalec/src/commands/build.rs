@@ -9,7 +9,7 @@ use std::time::Instant;
 use dalec_engine::store::Store;
 use dalec_engine::{Cancel, Engine, EngineOptions, userns};
 use dalec_gateway::{BuildOptions, GatewayError, Progress};
-use dalec_spec::Platform;
+use dalec_spec::{Platform, RawSpec, SourceText};
 
 use super::host;
 use crate::bases::DebianRoots;
@@ -202,7 +202,8 @@ impl SpecFolder {
 impl Request {
     /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
-        let targets = targets(&args.target)?;
+        let spec = Spec::find(args.file.as_deref());
+        let targets = targets(&args.target, || spec.as_ref().ok()?.raw())?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
         let destinations: Vec<Destination> =
@@ -220,7 +221,7 @@ impl Request {
             secrets: SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone()),
             ca_bundle,
             contexts: Contexts::read(&args.context, &args.build_context)?,
-            spec: Spec::find(args.file.as_deref())?,
+            spec: spec?,
             targets,
             destinations,
             no_cache: args.no_cache,
@@ -306,7 +307,7 @@ impl Request {
         target: &str,
     ) -> Result<Built, CommandError> {
         let gateway = Observed::new(engine.session(self.options(target)), progress.clone());
-        let result = dalec_frontend::build(&gateway).map_err(|error| CommandError::Frontend {
+        let result = dalec_frontend::answer(&gateway).map_err(|error| CommandError::Frontend {
             error: Box::new(error),
             spec: self.spec.name.clone(),
         })?;
@@ -391,6 +392,15 @@ impl Spec {
         })
     }
 
+    /// Returns the spec as it is written, as far as it can be read here.
+    fn raw(&self) -> Option<RawSpec> {
+        let bytes = match &self.text {
+            SpecText::InFolder(folder) => std::fs::read(folder.join(&self.name.in_build)).ok()?,
+            SpecText::Read(text) => text.clone(),
+        };
+        dalec_spec::load(&SourceText::from_bytes(&self.name.shown, bytes).ok()?).raw
+    }
+
     /// Returns the folder of the spec, made for one that came through standard input.
     fn folder(&self, watch: &Watch) -> Result<SpecFolder, CommandError> {
         let text = match &self.text {
@@ -420,18 +430,20 @@ fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, C
     )
 }
 
-/// Returns the targets to build, each once; all of them must exist.
-fn targets(given: &[String]) -> Result<Vec<String>, CommandError> {
+/// Returns the targets to build, each once; all of them must exist, here or in what `spec` returns.
+fn targets(given: &[String], spec: impl FnOnce() -> Option<RawSpec>) -> Result<Vec<String>, CommandError> {
     let mut targets = Vec::new();
+    let is_ours = |target: &String| dalec_frontend::check_target(target.trim_end_matches('/'), None).is_ok();
+    let spec = if given.iter().all(is_ours) { None } else { spec() };
     for target in given {
         let name = target.trim_end_matches('/').to_owned();
-        dalec_frontend::check_target(&name).map_err(CommandError::target)?;
+        dalec_frontend::check_target(&name, spec.as_ref()).map_err(CommandError::target)?;
         if !targets.contains(&name) {
             targets.push(name);
         }
     }
     match targets.is_empty() {
-        true => dalec_frontend::check_target("").map_err(CommandError::target).map(|()| targets),
+        true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
         false => Ok(targets),
     }
 }
