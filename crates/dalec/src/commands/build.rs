@@ -23,6 +23,7 @@ use crate::options::secrets::SecretPlaces;
 use crate::outputs::Exporter;
 use crate::progress::{self, Display, Mode, json};
 use crate::signals::Watch;
+use crate::signed::Signed;
 use crate::spec_file::SpecFile;
 use crate::summary::{Built, Summary};
 use crate::surroundings;
@@ -68,7 +69,8 @@ pub struct Args {
     platform: Vec<String>,
     /// Value for an argument that the spec declares
     ///
-    /// NAME alone takes its value from the environment. DALEC_SKIP_TESTS=1 leaves the spec's tests out.
+    /// NAME alone takes its value from the environment. DALEC_SKIP_TESTS=1 leaves the spec's tests out,
+    /// DALEC_SKIP_SIGNING=1 leaves packages unsigned.
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
     /// Additional context by name: directory, tar archive, image or URL
@@ -317,11 +319,17 @@ impl Request {
             1 => exporter.write(&result.refs, destination),
             _ => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
         });
+        let signing = Signed::of(&result);
+        let mut bases = gateway.bases();
+        // The signer's image was looked for as well, and nothing was built from it.
+        bases
+            .retain(|base| !signing.iter().any(|signed| signed.signer.digest.as_ref() == Some(&base.digest)));
         Ok(Built {
             target: target.to_owned(),
+            signing,
             outputs: outputs.collect::<Result<_, _>>()?,
             platforms: result.refs.into_iter().map(|(platform, _)| platform).collect(),
-            bases: gateway.bases(),
+            bases,
         })
     }
 
