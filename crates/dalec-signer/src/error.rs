@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use dalec_openpgp::Unfit;
 
+use crate::timestamp::TimestampError;
+use crate::x509::error::CodeKeyError;
+
 /// Why a secret key cannot sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -135,11 +138,25 @@ pub enum SignError {
         /// The file.
         path: PathBuf,
     },
-    /// The file needs a kind of signature that is not there yet.
-    #[error("{} is a Windows program; Authenticode signatures are not supported yet", path.display())]
-    Windows {
+    /// The file is a Windows program, and the key is an OpenPGP key.
+    #[error("{} is a Windows program, which an OpenPGP key cannot sign", path.display())]
+    NeedsCertificate {
+        /// The program.
+        path: PathBuf,
+    },
+    /// The file is no Windows program, and the key is one for those.
+    #[error("{} is no Windows program; it takes an OpenPGP key", path.display())]
+    NeedsOpenPgp {
         /// The file.
         path: PathBuf,
+    },
+    /// There is no timestamp for the signature.
+    #[error("cannot sign {}", path.display())]
+    Timestamp {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        source: TimestampError,
     },
     /// A control file lists a file that is beside it, with another size or hash.
     #[error("{} lists {listed}, but that file is another one by now", path.display())]
@@ -158,6 +175,9 @@ pub enum SignError {
     /// The key cannot do it.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key, or its certificate, cannot do it.
+    #[error(transparent)]
+    CodeKey(#[from] CodeKeyError),
     /// Somebody asked to stop. No file was changed.
     #[error("cancelled")]
     Cancelled,
@@ -172,6 +192,11 @@ impl SignError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Write { path, source }
+    }
+
+    pub(crate) fn timestamp(path: &Path) -> impl FnOnce(TimestampError) -> Self {
+        let path = path.to_owned();
+        |source| Self::Timestamp { path, source }
     }
 
     pub(crate) fn broken(path: &Path) -> impl FnOnce(Broken) -> Self {

@@ -19,6 +19,7 @@ mod spec_file;
 mod summary;
 mod surroundings;
 mod terminal;
+mod timestamps;
 
 use clap::Parser;
 use cli::{Cli, Command};
