@@ -7,6 +7,7 @@ mod control;
 mod deb;
 mod detached;
 mod gnupg;
+mod held;
 mod hostile;
 mod keys;
 mod rpm;
