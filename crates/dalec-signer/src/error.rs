@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dalec_openpgp::Unfit;
 
+use crate::held::HolderError;
 use crate::timestamp::TimestampError;
 use crate::x509::error::CodeKeyError;
 
@@ -46,6 +47,32 @@ pub enum KeyError {
         /// Of the key that would sign.
         fingerprint: String,
     },
+    /// Whoever holds the secret part does not sign.
+    #[error("the key {fingerprint} cannot sign: {error}")]
+    Held {
+        /// Of the key that would sign.
+        fingerprint: String,
+        /// What he says.
+        error: HolderError,
+    },
+    /// What was found is not the secret part of that key.
+    #[error("what was found is not the secret part of the key {fingerprint}")]
+    OtherKey {
+        /// Of the key that would sign.
+        fingerprint: String,
+    },
+    /// The certificate has no such key.
+    #[error("the certificate has no key {fingerprint}")]
+    NoPart {
+        /// Of the key that was asked for.
+        fingerprint: String,
+    },
+    /// The public part is none.
+    #[error("the certificate is not an OpenPGP public key")]
+    NotACertificate,
+    /// The public part of several keys was given.
+    #[error("the certificate holds several public keys")]
+    SeveralCertificates,
     /// The key may not be used.
     #[error("the key {fingerprint} {unfit}")]
     Unfit {

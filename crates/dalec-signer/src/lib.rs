@@ -16,6 +16,7 @@ mod control;
 mod deb;
 mod error;
 mod generate;
+pub mod held;
 mod key;
 mod keyring;
 mod kind;

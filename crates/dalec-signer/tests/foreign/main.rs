@@ -10,6 +10,7 @@ mod control;
 mod deb;
 mod detached;
 mod gnupg;
+mod held;
 mod hostile;
 mod keys;
 #[path = "../../src/pe/sample.rs"]
