@@ -125,6 +125,7 @@ impl Error {
                 exit_code: None,
                 log: Vec::new(),
                 excerpts: Vec::new(),
+                details: Vec::new(),
                 cause: source,
             })),
             (error, environment) => {

@@ -1,5 +1,6 @@
 //! Why a gateway call failed.
 
+use bollard_buildkit_proto::google::protobuf::Any;
 use bollard_buildkit_proto::pb;
 use thiserror::Error;
 
@@ -60,7 +61,7 @@ pub enum GatewayError {
 
 /// An op that failed, with everything a person needs to find out why.
 #[derive(Debug, Error)]
-#[error("{name}: {message}")]
+#[error("{}{message}", if name.is_empty() { String::new() } else { format!("{name}: ") })]
 pub struct SolveFailure {
     /// Digest of the vertex.
     pub vertex: String,
@@ -76,6 +77,8 @@ pub struct SolveFailure {
     pub log: Vec<String>,
     /// The pieces of source text that caused the op.
     pub excerpts: Vec<Excerpt>,
+    /// What another engine says of it, to be passed on as it is; empty for an op that failed here.
+    pub details: Vec<Any>,
     /// Why.
     #[source]
     pub cause: Option<Box<dyn std::error::Error + Send + Sync>>,

@@ -8,6 +8,7 @@
 mod error;
 mod executable;
 mod progress;
+pub mod wire;
 
 use std::collections::BTreeMap;
 

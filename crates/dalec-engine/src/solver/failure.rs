@@ -79,6 +79,7 @@ impl Failure {
             exit_code,
             log,
             excerpts: self.0.excerpts.clone(),
+            details: Vec::new(),
             cause: self.0.error.cause(),
         }
     }

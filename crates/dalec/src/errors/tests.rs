@@ -58,6 +58,7 @@ fn failure(log: &[&str]) -> SolveFailure {
             },
             ranges: vec![range((4, 15), (6, 19)), range((9, 4), (9, 7)), range((10, 4), (10, 8))],
         }],
+        details: Vec::new(),
         cause: None,
     }
 }

@@ -1,0 +1,411 @@
+//! [`GrpcGateway`]: a BuildKit, or whoever else speaks its gateway protocol, as the [`Gateway`] of a frontend.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bollard_buildkit_proto::google::rpc;
+use bollard_buildkit_proto::moby::buildkit::v1::apicaps::ApiCap;
+use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
+use bollard_buildkit_proto::pb;
+use tokio::runtime::Handle;
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
+
+use super::{MAX_MESSAGE, errors, images, stat};
+use crate::{
+    BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
+    ResolveImage, ResolvedImage, SolveRequest, Warning,
+};
+
+/// How long the first answer may take.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+
+/// Bytes of a file that are asked for at once; an answer must fit into a message.
+const PART: u64 = 4 << 20;
+
+/// Options that a called frontend gets from ours unless it is given others: where its cache may come from.
+const INHERITED: &[&str] = &["cache-imports", "cache-from"];
+
+/// What is needed to speak to a BuildKit.
+pub struct Connection {
+    /// The open channel.
+    pub channel: Channel,
+    /// Runs the calls; must not be the runtime of the thread that makes them.
+    pub runtime: Handle,
+    /// Sent with every call, such as the header that names the build.
+    pub metadata: MetadataMap,
+    /// The request. Platforms may be empty: those of the workers are taken then.
+    pub options: BuildOptions,
+    /// Graph of the frontend's own file system, when it is known.
+    pub frontend: Option<pb::Definition>,
+}
+
+/// A BuildKit as the gateway of one frontend call.
+///
+/// Calls block the thread that makes them; many threads may call at once.
+pub struct GrpcGateway {
+    client: Client,
+    runtime: Handle,
+    metadata: MetadataMap,
+    options: BuildOptions,
+    frontend: Option<pb::Definition>,
+    frontend_capabilities: BTreeSet<String>,
+    llb_capabilities: BTreeSet<String>,
+    definitions: Mutex<BTreeMap<Reference, pb::Definition>>,
+    /// Digest of the first vertex that was solved, which is the one that loads the spec: warnings are about it.
+    first_vertex: OnceLock<String>,
+}
+
+type Client = api::llb_bridge_client::LlbBridgeClient<Channel>;
+
+impl GrpcGateway {
+    /// Asks the other side what it can, and returns the gateway.
+    ///
+    /// # Errors
+    /// [`GatewayError::Environment`] when it does not answer or is too old.
+    pub fn connect(connection: Connection) -> Result<Self, GatewayError> {
+        let Connection { channel, runtime, metadata, mut options, frontend } = connection;
+        let client = Client::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
+        let mut request = tonic::Request::new(api::PingRequest {});
+        request.metadata_mut().clone_from(&metadata);
+        let ping = async {
+            let mut client = client.clone();
+            tokio::time::timeout(FIRST_ANSWER, client.ping(request)).await
+        };
+        let pong = match runtime.block_on(ping) {
+            Ok(Ok(pong)) => pong.into_inner(),
+            Ok(Err(status)) => return Err(errors::from_status(&status)),
+            Err(_) => {
+                return Err(GatewayError::Environment {
+                    message: "the build engine does not answer".into(),
+                    hint: String::new(),
+                    source: None,
+                });
+            }
+        };
+        let frontend_capabilities = enabled(pong.frontend_api_caps);
+        for needed in ["return", "proto.refarray", "readdir"] {
+            if !frontend_capabilities.contains(needed) {
+                return Err(GatewayError::Environment {
+                    message: format!("the build engine is too old: it lacks `{needed}`"),
+                    hint: "use BuildKit 0.12 or later".into(),
+                    source: None,
+                });
+            }
+        }
+        if options.platforms.is_empty() {
+            let platforms = pong.workers.iter().flat_map(|worker| &worker.platforms);
+            options.platforms = platforms.map(images::platform_text).collect();
+        }
+        Ok(Self {
+            client,
+            runtime,
+            metadata,
+            options,
+            frontend,
+            frontend_capabilities,
+            llb_capabilities: enabled(pong.llb_caps),
+            definitions: Mutex::default(),
+            first_vertex: OnceLock::new(),
+        })
+    }
+
+    /// Hands the result back and ends the request.
+    ///
+    /// # Errors
+    /// When the result is not taken.
+    pub fn return_result(&self, result: &FrontendResult) -> Result<(), GatewayError> {
+        self.end(api::ReturnRequest { result: Some(self.wire_result(result)), error: None })
+    }
+
+    /// Says why there is no result and ends the request.
+    ///
+    /// # Errors
+    /// When the words are not taken.
+    pub fn return_error(&self, error: rpc::Status) -> Result<(), GatewayError> {
+        self.end(api::ReturnRequest { result: None, error: Some(error) })
+    }
+
+    fn end(&self, request: api::ReturnRequest) -> Result<(), GatewayError> {
+        self.call(request, async |mut client, request| client.r#return(request).await).map(drop)
+    }
+
+    /// Makes one call and waits for its answer.
+    fn call<Q, A>(
+        &self,
+        message: Q,
+        method: impl AsyncFnOnce(Client, tonic::Request<Q>) -> Result<tonic::Response<A>, tonic::Status>,
+    ) -> Result<A, GatewayError> {
+        let mut request = tonic::Request::new(message);
+        request.metadata_mut().clone_from(&self.metadata);
+        let answer = self.runtime.block_on(method(self.client.clone(), request));
+        answer.map(tonic::Response::into_inner).map_err(|status| errors::from_status(&status))
+    }
+
+    fn can(&self, capability: &str) -> bool {
+        self.frontend_capabilities.contains(capability)
+    }
+
+    /// Solves, and returns the refs by their keys; a single one has none.
+    fn solve_request(&self, mut request: api::SolveRequest) -> Result<FrontendResult, GatewayError> {
+        let evaluate = request.evaluate;
+        request.evaluate = evaluate && self.can("gateway.solve.evaluate");
+        request.allow_result_return = true;
+        request.allow_result_array_ref = true;
+        let evaluated = request.evaluate;
+        let answer = self.call(request, async |mut client, request| client.solve(request).await)?;
+        let result = answer.result.unwrap_or_default();
+        let refs = match result.result {
+            Some(api::result::Result::Ref(one)) => vec![(String::new(), self.keep(one))],
+            Some(api::result::Result::Refs(map)) => {
+                let mut refs: Vec<_> = map.refs.into_iter().map(|(key, one)| (key, self.keep(one))).collect();
+                refs.sort();
+                refs
+            }
+            Some(api::result::Result::RefDeprecated(id)) => vec![(String::new(), named(id))],
+            Some(api::result::Result::RefsDeprecated(map)) => {
+                let mut refs: Vec<_> = map.refs.into_iter().map(|(key, id)| (key, named(id))).collect();
+                refs.sort();
+                refs
+            }
+            None => Vec::new(),
+        };
+        if evaluate && !evaluated {
+            for reference in refs.iter().filter_map(|(_, reference)| reference.as_ref()) {
+                self.read_dir(reference, "/")?;
+            }
+        }
+        Ok(FrontendResult { refs, metadata: result.metadata.into_iter().collect() })
+    }
+
+    fn keep(&self, reference: api::Ref) -> Option<Reference> {
+        let name = named(reference.id)?;
+        let mut definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        definitions.insert(name.clone(), reference.def.unwrap_or_default());
+        Some(name)
+    }
+
+    fn wire_result(&self, result: &FrontendResult) -> api::Result {
+        let reference = |reference: &Option<Reference>| {
+            let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+            match reference {
+                Some(reference) => {
+                    api::Ref { id: reference.0.clone(), def: definitions.get(reference).cloned() }
+                }
+                None => api::Ref::default(),
+            }
+        };
+        // Several results, or one that is named by its platform, come as a map.
+        let named = result.refs.len() > 1 || result.metadata.contains_key("refs.platforms");
+        let refs = match result.refs.first() {
+            _ if named => api::result::Result::Refs(api::RefMap {
+                refs: result.refs.iter().map(|(key, one)| (key.clone(), reference(one))).collect(),
+            }),
+            Some((_, only)) => api::result::Result::Ref(reference(only)),
+            None => api::result::Result::Ref(api::Ref::default()),
+        };
+        let metadata = result.metadata.iter().map(|(key, value)| (key.clone(), value.clone()));
+        api::Result { metadata: metadata.collect(), result: Some(refs), ..api::Result::default() }
+    }
+}
+
+impl Gateway for GrpcGateway {
+    fn build_options(&self) -> &BuildOptions {
+        &self.options
+    }
+
+    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
+        if !self.can("frontend.inputs") {
+            return Ok(BTreeMap::new());
+        }
+        let answer =
+            self.call(api::InputsRequest {}, async |mut client, request| client.inputs(request).await)?;
+        Ok(answer.definitions.into_iter().collect())
+    }
+
+    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
+        if let Some(vertex) = images::terminal_input(&request.definition) {
+            self.first_vertex.get_or_init(|| vertex);
+        }
+        let result = self.solve_request(api::SolveRequest {
+            definition: Some(request.definition),
+            evaluate: request.evaluate,
+            ..api::SolveRequest::default()
+        })?;
+        Ok(result.refs.into_iter().next().and_then(|(_, reference)| reference))
+    }
+
+    fn solve_frontend(&self, mut request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        for name in INHERITED {
+            if let Some(value) = self.options.options.get(*name) {
+                request.options.entry((*name).to_owned()).or_insert_with(|| value.clone());
+            }
+        }
+        let image = request.options.get("source").cloned().unwrap_or_else(|| request.frontend.clone());
+        let result = self.solve_request(api::SolveRequest {
+            frontend: request.frontend,
+            frontend_opt: request.options.into_iter().collect(),
+            frontend_inputs: request.inputs.into_iter().collect(),
+            evaluate: request.evaluate,
+            ..api::SolveRequest::default()
+        });
+        result.map_err(|error| match error {
+            GatewayError::Request { message } => {
+                GatewayError::Frontend { image, message, hint: None, log: Vec::new() }
+            }
+            other => other,
+        })
+    }
+
+    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
+        let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        definitions.get(reference).cloned().ok_or_else(|| GatewayError::Request {
+            message: format!("the result {} has no known graph", reference.0),
+        })
+    }
+
+    fn supports(&self, id: &str) -> bool {
+        self.llb_capabilities.contains(id)
+    }
+
+    fn read_file(
+        &self,
+        reference: &Reference,
+        path: &str,
+        range: Option<FileRange>,
+    ) -> Result<Vec<u8>, GatewayError> {
+        let FileRange { mut offset, length } = range.unwrap_or(FileRange { offset: 0, length: u64::MAX });
+        let mut missing = length;
+        let mut content = Vec::new();
+        while missing > 0 {
+            let asked = missing.min(PART);
+            let request = api::ReadFileRequest {
+                r#ref: reference.0.clone(),
+                file_path: path.to_owned(),
+                range: Some(api::FileRange {
+                    offset: i64::try_from(offset).unwrap_or(i64::MAX),
+                    length: i64::try_from(asked).unwrap_or(i64::MAX),
+                }),
+                mount_index: 0,
+            };
+            let part = self.call(request, async |mut client, request| client.read_file(request).await);
+            let part = part.map_err(|error| at(path, error))?.data;
+            let read = part.len() as u64;
+            content.extend(part);
+            if read != asked {
+                break;
+            }
+            offset = offset.saturating_add(read);
+            missing -= read;
+        }
+        Ok(content)
+    }
+
+    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
+        let request = api::ReadDirRequest {
+            r#ref: reference.0.clone(),
+            dir_path: path.to_owned(),
+            ..api::ReadDirRequest::default()
+        };
+        let answer = self.call(request, async |mut client, request| client.read_dir(request).await);
+        let mut entries: Vec<FileStat> =
+            answer.map_err(|error| at(path, error))?.entries.into_iter().map(stat::from_wire).collect();
+        entries.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+        Ok(entries)
+    }
+
+    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
+        // The call for one file follows a symbolic link there; the list of its directory says what it is itself.
+        let trimmed = path.trim_end_matches('/');
+        let (directory, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
+        if !matches!(name, "" | "." | "..") {
+            let directory = if directory.is_empty() { "/" } else { directory };
+            let entries = self.read_dir(reference, directory).map_err(|error| at(path, error))?;
+            let found = entries.into_iter().find(|entry| entry.name == name);
+            return found.ok_or_else(|| GatewayError::NotFound { path: path.to_owned() });
+        }
+        let request = api::StatFileRequest {
+            r#ref: reference.0.clone(),
+            path: path.to_owned(),
+            ..api::StatFileRequest::default()
+        };
+        let answer = self.call(request, async |mut client, request| client.stat_file(request).await);
+        let found = answer.map_err(|error| at(path, error))?.stat;
+        found.map(stat::from_wire).ok_or_else(|| GatewayError::NotFound { path: path.to_owned() })
+    }
+
+    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
+        let found = match self.can("source.metaresolver") {
+            true => {
+                let request = images::source_request(image, &self.options.session);
+                let method = async |mut client: Client, request| client.resolve_source_meta(request).await;
+                self.call(request, method).map(images::of_source)
+            }
+            false => {
+                let request = images::config_request(image, &self.options.session);
+                let method = async |mut client: Client, request| client.resolve_image_config(request).await;
+                self.call(request, method).map(|answer| Some(images::of_config(image, answer)))
+            }
+        };
+        let missing = |source: Option<Box<dyn std::error::Error + Send + Sync>>| GatewayError::Image {
+            reference: image.reference.clone(),
+            hint: format!("give it with --build-context {}=…, or name one that exists", image.reference),
+            source,
+        };
+        match found {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Err(missing(None)),
+            Err(GatewayError::Request { message }) => Err(missing(Some(message.into()))),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
+        self.frontend.clone().ok_or_else(|| GatewayError::Environment {
+            message: "the build engine does not say where the frontend's own image is".into(),
+            hint: "use BuildKit 0.12 or later".into(),
+            source: None,
+        })
+    }
+
+    fn warn(&self, warning: Warning) {
+        if !self.can("gateway.warnings") {
+            return;
+        }
+        let excerpt = warning.excerpt.unwrap_or_default();
+        let request = api::WarnRequest {
+            digest: self.first_vertex.get().cloned().unwrap_or_default(),
+            level: 1,
+            short: warning.short.into_bytes(),
+            detail: warning.detail.into_iter().map(String::into_bytes).collect(),
+            url: String::new(),
+            info: (!excerpt.ranges.is_empty()).then_some(excerpt.info),
+            ranges: excerpt.ranges,
+        };
+        // A build does not fail because nobody hears a warning.
+        let _ = self.call(request, async |mut client, request| client.warn(request).await);
+    }
+}
+
+fn enabled(capabilities: Vec<ApiCap>) -> BTreeSet<String> {
+    capabilities.into_iter().filter(|one| one.enabled).map(|one| one.id).collect()
+}
+
+fn named(id: String) -> Option<Reference> {
+    (!id.is_empty()).then_some(Reference(id))
+}
+
+/// Returns what `error` means for a file: the other side says in words alone that there is none.
+fn at(path: &str, error: GatewayError) -> GatewayError {
+    match error {
+        GatewayError::Request { message }
+            if ["no such file or directory", "not a directory"].iter().any(|end| message.ends_with(end)) =>
+        {
+            GatewayError::NotFound { path: path.to_owned() }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,179 @@
+//! Questions about images, and what else of a graph's words the client of the protocol has to know.
+
+use std::collections::BTreeMap;
+
+use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
+use bollard_buildkit_proto::pb;
+use prost::Message;
+
+use crate::{ResolveImage, ResolvedImage};
+
+const IMAGE: &str = "docker-image://";
+const LAYOUT: &str = "oci-layout://";
+
+/// `ResolverType` of an OCI layout that the client serves, and of a registry.
+const LAYOUT_RESOLVER: i32 = 1;
+const REGISTRY_RESOLVER: i32 = 0;
+
+/// An image in an OCI layout that a session serves: `oci-layout://STORE@DIGEST`.
+///
+/// The op's reference only names it in logs, but has to be a full one; the store is said beside it.
+struct Layout<'a> {
+    store: &'a str,
+    digest: &'a str,
+}
+
+impl<'a> Layout<'a> {
+    fn of(reference: &'a str) -> Option<Self> {
+        let (store, digest) = reference.strip_prefix(LAYOUT)?.split_once('@')?;
+        Some(Self { store, digest })
+    }
+
+    fn reference(&self) -> String {
+        format!("docker.io/library/{}@{}", self.store, self.digest)
+    }
+
+    fn attrs(&self, session: &str) -> BTreeMap<String, String> {
+        [("oci.session", session), ("oci.store", self.store)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+}
+
+/// Returns the question for engines that resolve every kind of source.
+pub fn source_request(image: &ResolveImage, session: &str) -> api::ResolveSourceMetaRequest {
+    let source = match Layout::of(&image.reference) {
+        Some(layout) => pb::SourceOp {
+            identifier: format!("{LAYOUT}{}", layout.reference()),
+            attrs: layout.attrs(session),
+        },
+        None => pb::SourceOp { identifier: format!("{IMAGE}{}", image.reference), ..Default::default() },
+    };
+    api::ResolveSourceMetaRequest {
+        source: Some(source),
+        platform: platform(&image.platform),
+        log_name: log_name(image),
+        resolve_mode: image.mode.clone(),
+        image: Some(api::ResolveSourceImageRequest::default()),
+        ..Default::default()
+    }
+}
+
+/// Returns the question for engines that resolve images alone.
+pub fn config_request(image: &ResolveImage, session: &str) -> api::ResolveImageConfigRequest {
+    let mut request = api::ResolveImageConfigRequest {
+        r#ref: image.reference.clone(),
+        platform: platform(&image.platform),
+        resolve_mode: image.mode.clone(),
+        log_name: log_name(image),
+        resolver_type: REGISTRY_RESOLVER,
+        ..Default::default()
+    };
+    if let Some(layout) = Layout::of(&image.reference) {
+        request.r#ref = layout.reference();
+        request.resolver_type = LAYOUT_RESOLVER;
+        session.clone_into(&mut request.session_id);
+        layout.store.clone_into(&mut request.store_id);
+    }
+    request
+}
+
+/// Returns what was found, nothing when the source is no image.
+pub fn of_source(answer: api::ResolveSourceMetaResponse) -> Option<ResolvedImage> {
+    let identifier = answer.source?.identifier;
+    let found = answer.image?;
+    let layout = identifier.starts_with(LAYOUT);
+    let reference = match layout {
+        true => identifier,
+        false => identifier.strip_prefix(IMAGE)?.to_owned(),
+    };
+    Some(resolved(reference, found.digest, found.config))
+}
+
+/// Returns what was found for `image`.
+pub fn of_config(image: &ResolveImage, answer: api::ResolveImageConfigResponse) -> ResolvedImage {
+    let reference = match Layout::of(&image.reference) {
+        Some(layout) => format!("{LAYOUT}{}", layout.reference()),
+        None if answer.r#ref.is_empty() => image.reference.clone(),
+        None => answer.r#ref,
+    };
+    resolved(reference, answer.digest, answer.config)
+}
+
+fn resolved(reference: String, digest: String, config: Vec<u8>) -> ResolvedImage {
+    let pinned = match digest.is_empty() || reference.contains('@') {
+        true => reference,
+        false => format!("{reference}@{digest}"),
+    };
+    ResolvedImage { reference: pinned, digest, config, has_packages: false, origin: "BuildKit".into() }
+}
+
+fn log_name(image: &ResolveImage) -> String {
+    match image.platform.as_str() {
+        "" => format!("load metadata for {}", image.reference),
+        platform => format!("load metadata for {} ({platform})", image.reference),
+    }
+}
+
+/// Returns the platform that `os/architecture[/variant]` names.
+fn platform(text: &str) -> Option<pb::Platform> {
+    let mut parts = text.split('/');
+    let os = parts.next().filter(|os| !os.is_empty())?.to_owned();
+    let architecture = parts.next()?.to_owned();
+    let variant = parts.next().unwrap_or_default().to_owned();
+    Some(pb::Platform { os, architecture, variant, ..Default::default() })
+}
+
+/// Returns `platform` as `os/architecture[/variant]`.
+pub fn platform_text(platform: &pb::Platform) -> String {
+    let mut text = format!("{}/{}", platform.os, platform.architecture);
+    if !platform.variant.is_empty() {
+        text.push('/');
+        text.push_str(&platform.variant);
+    }
+    text
+}
+
+/// Returns the digest of the vertex that a graph's result comes from.
+pub fn terminal_input(definition: &pb::Definition) -> Option<String> {
+    let terminal = pb::Op::decode(definition.def.last()?.as_slice()).ok()?;
+    Some(terminal.inputs.into_iter().next()?.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(reference: &str) -> ResolveImage {
+        ResolveImage {
+            reference: reference.into(),
+            platform: "linux/arm64/v8".into(),
+            ..ResolveImage::default()
+        }
+    }
+
+    #[test]
+    fn images_and_layouts_are_asked_for() {
+        let asked = source_request(&image("docker.io/library/debian:12"), "s1");
+        assert_eq!(asked.source.unwrap().identifier, "docker-image://docker.io/library/debian:12");
+        assert_eq!(platform_text(&asked.platform.unwrap()), "linux/arm64/v8");
+
+        let source = source_request(&image("oci-layout://abc@sha256:12"), "s1").source.unwrap();
+        assert_eq!(source.identifier, "oci-layout://docker.io/library/abc@sha256:12");
+        assert_eq!((source.attrs["oci.session"].as_str(), source.attrs["oci.store"].as_str()), ("s1", "abc"));
+
+        let asked = config_request(&image("oci-layout://abc@sha256:12"), "s1");
+        assert_eq!((asked.resolver_type, asked.store_id.as_str()), (1, "abc"));
+    }
+
+    #[test]
+    fn what_is_found_is_pinned() {
+        let answer = api::ResolveImageConfigResponse {
+            digest: "sha256:12".into(),
+            config: b"{}".to_vec(),
+            r#ref: String::new(),
+        };
+        let found = of_config(&image("docker.io/library/debian:12"), answer);
+        assert_eq!(found.reference, "docker.io/library/debian:12@sha256:12");
+    }
+}
