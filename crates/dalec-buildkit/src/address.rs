@@ -60,7 +60,9 @@ impl FromStr for Address {
             "docker-container" => match rest.split('?').next().unwrap_or_default() {
                 "" => Err(bad("it names no container")),
                 name if is_container_name(name) => Ok(Self::DockerContainer(name.to_owned())),
-                _ => Err(bad("the name of the container has other characters than letters, digits, _, . and -")),
+                _ => Err(bad(
+                    "the name of the container has other characters than letters, digits, _, . and -",
+                )),
             },
             "docker" => Ok(Self::Docker((!rest.is_empty()).then(|| rest.to_owned()))),
             _ => Err(bad("its scheme is not known")),
@@ -80,7 +82,9 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } if host.contains(':') => write!(formatter, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(formatter, "tcp://{host}:{port}"),
             Self::DockerContainer(name) => write!(formatter, "docker-container://{name}"),
-            Self::Docker(endpoint) => write!(formatter, "docker://{}", endpoint.as_deref().unwrap_or_default()),
+            Self::Docker(endpoint) => {
+                write!(formatter, "docker://{}", endpoint.as_deref().unwrap_or_default())
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A connection to one `buildkitd`: its gRPC channel, and how sessions are opened beside it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use dalec_gateway::wire;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -15,8 +15,8 @@ use crate::docker::{Docker, Endpoint as DockerEndpoint};
 use crate::error::{Cause, ConnectError};
 use crate::tls::TlsFiles;
 
-/// BuildKit sends and takes messages up to this size.
-pub(crate) const MAX_MESSAGE: usize = 16 << 20;
+pub(crate) use dalec_gateway::wire::MAX_MESSAGE;
+
 /// How long a daemon may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A silent connection is asked for a sign of life.
@@ -68,11 +68,6 @@ impl Connection {
     }
 }
 
-/// The authority is no address: what connects is given beside it.
-fn endpoint(uri: &'static str) -> Endpoint {
-    tuned(Endpoint::from_static(uri))
-}
-
 fn tuned(endpoint: Endpoint) -> Endpoint {
     endpoint
         .connect_timeout(CONNECT_TIMEOUT)
@@ -81,6 +76,8 @@ fn tuned(endpoint: Endpoint) -> Endpoint {
         .keep_alive_while_idle(true)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        // Errors carry whole source texts.
+        .http2_max_header_list_size(MAX_MESSAGE as u32)
 }
 
 async fn unix(path: std::path::PathBuf) -> Result<Channel, tonic::transport::Error> {
@@ -88,14 +85,15 @@ async fn unix(path: std::path::PathBuf) -> Result<Channel, tonic::transport::Err
         let path = path.clone();
         async move { UnixStream::connect(path).await.map(TokioIo::new) }
     });
-    endpoint("http://localhost").connect_with_connector(connect).await
+    tuned(wire::endpoint()).connect_with_connector(connect).await
 }
 
 async fn tcp(host: &str, port: u16, tls: &TlsFiles, shown: &str) -> Result<Channel, ConnectError> {
     let failed = |error: Cause| connect_error(shown, tls.is_used(), error);
     let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let scheme = if tls.is_used() { "https" } else { "http" };
-    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{place}")).map_err(|error| failed(error.into()))?;
+    let mut endpoint =
+        Endpoint::from_shared(format!("{scheme}://{place}")).map_err(|error| failed(error.into()))?;
     if tls.is_used() {
         // What is wrong with the files shows here.
         endpoint = endpoint.tls_config(tls.config(host)?).map_err(|error| failed(error.into()))?;
@@ -118,7 +116,7 @@ async fn over(stream: crate::stream::BoxStream) -> Result<Channel, tonic::transp
         let stream = stream.take().ok_or_else(|| std::io::Error::other("the connection was closed"));
         async move { stream.map(TokioIo::new) }
     });
-    endpoint("http://localhost").connect_with_connector(connect).await
+    tuned(wire::endpoint()).connect_with_connector(connect).await
 }
 
 /// Says whether TLS or the network failed.
@@ -137,10 +135,12 @@ fn is_network(error: &(dyn std::error::Error + 'static)) -> bool {
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
             return io.raw_os_error().is_some()
-                || matches!(io.kind(), ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::NotFound);
+                || matches!(
+                    io.kind(),
+                    ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::NotFound
+                );
         }
         next = error.source();
     }
     false
 }
-

@@ -69,10 +69,12 @@ impl ConnectError {
             Self::Unreachable { .. } => {
                 "start buildkitd, or name another one with --buildkit-host or BUILDKIT_HOST".into()
             }
-            Self::Tls { .. } => "name the CA of the daemon with --tls-ca, and the client's certificate and key with \
+            Self::Tls { .. } => {
+                "name the CA of the daemon with --tls-ca, and the client's certificate and key with \
                                  --tls-cert and --tls-key; --tls-server-name says which name the daemon's \
                                  certificate must have"
-                .into(),
+                    .into()
+            }
             Self::TlsFile { .. } => "name a PEM file that can be read".into(),
             Self::TooOld { .. } => "update it: BuildKit 0.13 is the oldest that works".into(),
             Self::Docker { .. } => "see `docker ps` and `docker info` for what runs there".into(),

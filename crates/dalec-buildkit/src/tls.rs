@@ -28,7 +28,8 @@ impl TlsFiles {
     /// Fills in what is missing with `ca.pem`, `cert.pem` and `key.pem` of `dir`, or their names in Kubernetes
     /// secrets (`ca.crt`, `tls.crt`, `tls.key`), as far as they are there.
     pub fn with_dir(mut self, dir: &Path) -> Self {
-        let found = |names: [&str; 2]| names.map(|name| dir.join(name)).into_iter().find(|path| path.is_file());
+        let found =
+            |names: [&str; 2]| names.map(|name| dir.join(name)).into_iter().find(|path| path.is_file());
         self.ca = self.ca.or_else(|| found(["ca.pem", "ca.crt"]));
         self.cert = self.cert.or_else(|| found(["cert.pem", "tls.crt"]));
         self.key = self.key.or_else(|| found(["key.pem", "tls.key"]));

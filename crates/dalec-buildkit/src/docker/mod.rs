@@ -70,7 +70,8 @@ impl Docker {
             return Err(self.refusal(response).await);
         }
         let bytes = self.read(response).await?;
-        serde_json::from_slice(&bytes).map_err(|error| self.error(format!("its answer cannot be read: {error}")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| self.error(format!("its answer cannot be read: {error}")))
     }
 
     async fn upgrade(
@@ -95,7 +96,8 @@ impl Docker {
             return Err(self.refusal(response).await);
         }
         let upgraded = hyper::upgrade::on(response).await;
-        let upgraded = upgraded.map_err(|error| self.error(format!("the stream cannot be taken over: {error}")))?;
+        let upgraded =
+            upgraded.map_err(|error| self.error(format!("the stream cannot be taken over: {error}")))?;
         Ok(Box::new(TokioIo::new(upgraded)))
     }
 

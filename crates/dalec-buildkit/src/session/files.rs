@@ -4,7 +4,8 @@
 //! and times with what it has, and asks for what differs. Owners become root. Sockets, pipes and devices are left out, and
 //! so are extended attributes; every link of a file is a file of its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -29,9 +30,11 @@ const QUEUE: usize = 64;
 /// Bytes of a file in one packet.
 const PIECE: usize = 64 << 10;
 
-/// Directories of this host by name.
+/// What is served of this host, by name.
 pub(super) struct Files {
-    pub(super) dirs: std::collections::BTreeMap<String, PathBuf>,
+    pub(super) dirs: BTreeMap<String, PathBuf>,
+    /// Directories with nothing but one file.
+    pub(super) files: BTreeMap<String, PathBuf>,
 }
 
 impl Rpc for Files {
@@ -55,6 +58,8 @@ impl Rpc for Files {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Wanted {
     root: PathBuf,
+    /// The only name in it that is served.
+    only: Option<Vec<u8>>,
     include: Vec<String>,
     exclude: Vec<String>,
     follow: Vec<String>,
@@ -63,10 +68,15 @@ struct Wanted {
 impl Files {
     fn wanted(&self, headers: &HeaderMap) -> Result<Wanted, Status> {
         let name = list(headers, "dir-name").into_iter().next().unwrap_or_default();
-        let root = self.dirs.get(&name);
-        let root = root.ok_or_else(|| Status::not_found(format!("no directory called {name:?} was given")))?;
+        let file = self.files.get(&name).and_then(|path| Some((path.parent()?, path.file_name()?)));
+        let (root, only) = match (self.dirs.get(&name), file) {
+            (Some(dir), _) => (dir.as_path(), None),
+            (None, Some((dir, file))) => (dir, Some(file.as_bytes().to_vec())),
+            (None, None) => return Err(Status::not_found(format!("no directory called {name:?} was given"))),
+        };
         Ok(Wanted {
-            root: root.clone(),
+            root: root.to_owned(),
+            only,
             include: list(headers, "include-patterns"),
             exclude: list(headers, "exclude-patterns"),
             follow: list(headers, "followpaths"),
@@ -115,7 +125,7 @@ fn transfer(wanted: Wanted, incoming: Streaming<Packet>) -> Messages<Packet> {
     let announced = Announced::default();
     tokio::spawn(answer(incoming, sender.clone(), announced.clone()));
     tokio::task::spawn_blocking(move || {
-        let mut walk = Walk { sender: &sender, announced: &announced, next: 0, above: Vec::new() };
+        let mut walk = Walk::new(&sender, &announced);
         match walk.run(&wanted) {
             Ok(()) => drop(sender.blocking_send(Ok(Packet::of(Kind::Stat)))),
             // The daemon went away; there is nobody to tell.
@@ -166,7 +176,8 @@ async fn answer(mut incoming: Streaming<Packet>, sender: Sender, announced: Anno
 }
 
 fn send_file(sender: &Sender, id: u32, path: &Path) {
-    let send = |data: Vec<u8>| sender.blocking_send(Ok(Packet { id, data, ..Packet::of(Kind::Data) }));
+    let send =
+        |data: Vec<u8>| sender.blocking_send(Ok(Packet { id, data, ..Packet::of(Kind::Data) })).is_ok();
     let read = || -> std::io::Result<()> {
         let mut file = open(path)?;
         loop {
@@ -174,7 +185,7 @@ fn send_file(sender: &Sender, id: u32, path: &Path) {
             let length = file.read(&mut piece)?;
             piece.truncate(length);
             // Nobody listens any more, or this was the empty piece that says so.
-            if send(piece).is_err() || length == 0 {
+            if !send(piece) || length == 0 {
                 return Ok(());
             }
         }
@@ -204,10 +215,19 @@ struct Walk<'a> {
     above: Vec<Stat>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(sender: &'a Sender, announced: &'a Announced) -> Self {
+        Self { sender, announced, next: 0, above: Vec::new() }
+    }
+
     fn run(&mut self, wanted: &Wanted) -> Result<(), Stopped> {
         let failed = |error: &dyn std::error::Error| Stopped::Failed(error.to_string());
         let mut include = wanted.include.clone();
+        if let Some(name) = &wanted.only {
+            let selection = Selection::new(&include, &wanted.exclude).map_err(|error| failed(&error))?;
+            let host = wanted.root.join(OsStr::from_bytes(name));
+            return self.entry(&selection, &host, &mut name.clone());
+        }
         for path in follow_links(&wanted.root, &wanted.follow).map_err(|error| failed(&error))? {
             if !include.contains(&path) {
                 include.push(path);
@@ -218,7 +238,8 @@ impl Walk<'_> {
     }
 
     fn dir(&mut self, selection: &Selection, dir: &Path, path: &mut Vec<u8>) -> Result<(), Stopped> {
-        let failed = |error: std::io::Error| Stopped::Failed(format!("cannot read {}: {error}", dir.display()));
+        let failed =
+            |error: std::io::Error| Stopped::Failed(format!("cannot read {}: {error}", dir.display()));
         let entries = std::fs::read_dir(dir).map_err(failed)?;
         let names = entries.map(|entry| entry.map(|entry| entry.file_name().into_vec()));
         let mut names = names.collect::<Result<Vec<_>, _>>().map_err(failed)?;
@@ -229,7 +250,7 @@ impl Walk<'_> {
                 path.push(b'/');
             }
             path.extend_from_slice(&name);
-            self.entry(selection, &dir.join(std::ffi::OsStr::from_bytes(&name)), path)?;
+            self.entry(selection, &dir.join(OsStr::from_bytes(&name)), path)?;
             path.truncate(length);
         }
         Ok(())
@@ -241,7 +262,8 @@ impl Walk<'_> {
         if !included && !below {
             return Ok(());
         }
-        let failed = |error: std::io::Error| Stopped::Failed(format!("cannot read {}: {error}", host.display()));
+        let failed =
+            |error: std::io::Error| Stopped::Failed(format!("cannot read {}: {error}", host.display()));
         let found = match rustix::fs::statat(CWD, host, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => found,
             // Removed since the directory was listed: then it is not there.
@@ -311,7 +333,7 @@ mod tests {
     fn announced(wanted: &Wanted) -> Vec<String> {
         let (sender, mut receiver) = mpsc::channel(1000);
         let announced = Announced::default();
-        let mut walk = Walk { sender: &sender, announced: &announced, next: 0, above: Vec::new() };
+        let mut walk = Walk::new(&sender, &announced);
         if let Err(Stopped::Failed(message)) = walk.run(wanted) {
             return vec![message];
         }
@@ -330,7 +352,13 @@ mod tests {
 
     fn wanted(root: &Path, include: &[&str], exclude: &[&str], follow: &[&str]) -> Wanted {
         let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Wanted { root: root.to_owned(), include: list(include), exclude: list(exclude), follow: list(follow) }
+        Wanted {
+            root: root.to_owned(),
+            only: None,
+            include: list(include),
+            exclude: list(exclude),
+            follow: list(follow),
+        }
     }
 
     #[test]
@@ -346,7 +374,17 @@ mod tests {
         let all = wanted(dir.path(), &[], &[], &[]);
         assert_eq!(
             announced(&all),
-            ["a/", "a/deep/", "a/deep/er/", "a/deep/er/x.c", "a/y.h", "a-b", "empty/", "link -> a/y.h", "z.c"]
+            [
+                "a/",
+                "a/deep/",
+                "a/deep/er/",
+                "a/deep/er/x.c",
+                "a/y.h",
+                "a-b",
+                "empty/",
+                "link -> a/y.h",
+                "z.c"
+            ]
         );
         let sources = wanted(dir.path(), &["**/*.c"], &[], &[]);
         assert_eq!(announced(&sources), ["a/", "a/deep/", "a/deep/er/", "a/deep/er/x.c", "z.c"]);
@@ -381,10 +419,15 @@ mod tests {
 
     #[test]
     fn only_directories_that_were_given_are_served() {
-        let files = Files { dirs: [("context".to_owned(), PathBuf::from("/src"))].into() };
+        let files = Files {
+            dirs: [("context".to_owned(), PathBuf::from("/src"))].into(),
+            files: [("tool".to_owned(), PathBuf::from("/bin/sh"))].into(),
+        };
         let mut headers = HeaderMap::new();
         headers.append("dir-name", "context".parse().unwrap());
         assert_eq!(files.wanted(&headers).unwrap().root, Path::new("/src"));
+        headers.insert("dir-name", "tool".parse().unwrap());
+        assert_eq!(announced(&files.wanted(&headers).unwrap()).len(), 1);
         headers.insert("dir-name", "../etc".parse().unwrap());
         assert_eq!(files.wanted(&headers).unwrap_err().code(), tonic::Code::NotFound);
     }

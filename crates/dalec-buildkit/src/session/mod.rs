@@ -11,6 +11,7 @@ mod packets;
 mod receive;
 mod rpc;
 mod secrets;
+mod send;
 mod ssh;
 mod target;
 
@@ -24,18 +25,20 @@ use bollard_buildkit_proto::health::{
 };
 use tonic::{Request, Response, Status};
 
-pub use auth::Credentials;
-pub use content::Store;
+pub use auth::{Credentials, Login};
+pub use content::{Digest, Store};
 pub use secrets::{SecretError, Secrets};
-pub use target::{Received, Target};
+pub use target::{Received, Target, WriteFailure};
 
-pub(crate) use opened::Session;
+pub(crate) use opened::{Session, random_hex};
 
 /// What a session offers to the daemon.
 #[derive(Clone, Default)]
 pub struct Services {
     /// Directories of this host by the name that `local://NAME` sources ask for.
     pub local_dirs: BTreeMap<String, PathBuf>,
+    /// Single files of this host by the name of a directory that holds nothing else.
+    pub local_files: BTreeMap<String, PathBuf>,
     /// Secrets; none offers no secret at all.
     pub secrets: Option<Arc<dyn Secrets>>,
     /// Sockets of ssh agents by id.
@@ -45,7 +48,7 @@ pub struct Services {
     /// Logins for registries.
     pub credentials: Option<Arc<Credentials>>,
     /// Where results go, by the number of the exporter.
-    pub targets: BTreeMap<usize, Arc<dyn Target>>,
+    pub targets: BTreeMap<usize, Arc<Target>>,
     /// Names the directories among all that the daemon has ever seen: what was sent before is not sent again.
     pub shared_key: String,
 }
@@ -62,7 +65,10 @@ impl Health for Alive {
         Ok(Response::new(serving()))
     }
 
-    async fn list(&self, _request: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
+    async fn list(
+        &self,
+        _request: Request<HealthListRequest>,
+    ) -> Result<Response<HealthListResponse>, Status> {
         Ok(Response::new(HealthListResponse { statuses: [(String::new(), serving())].into() }))
     }
 

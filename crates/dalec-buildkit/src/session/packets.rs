@@ -82,8 +82,7 @@ pub(super) mod mode {
     const SETGID: u32 = 1 << 22;
     const STICKY: u32 = 1 << 20;
     /// Everything that makes a file other than regular.
-    pub(in crate::session) const KIND: u32 =
-        DIR | SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
+    pub(in crate::session) const KIND: u32 = DIR | SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
 
     /// Returns the permission bits of `st_mode` in Go's words.
     pub(in crate::session) fn from_unix(mode: u32) -> u32 {
