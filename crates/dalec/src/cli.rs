@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, completions, lint, resolve, schema, sign, targets, verify};
+use crate::commands::{build, completions, frontend, lint, resolve, schema, sign, targets, verify};
 
 const ENVIRONMENT: &str = "\
 Environment variables:
@@ -21,6 +21,7 @@ Exit codes:
   1  the build failed, a file cannot be signed, or a signature does not hold
   2  the command line, the spec or the key is wrong
   3  the environment is missing something
+  70 the build engine that started `dalec frontend` cannot be answered
   130, 143  stopped by Ctrl-C (SIGINT) or SIGTERM";
 
 const STYLES: Styles = Styles::styled()
@@ -52,5 +53,6 @@ pub enum Command {
     Schema(schema::Args),
     Sign(sign::Args),
     Verify(verify::Args),
+    Frontend(frontend::Args),
     Completions(completions::Args),
 }

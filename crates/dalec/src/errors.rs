@@ -6,6 +6,7 @@
 mod excerpt;
 mod signing;
 mod step_log;
+pub mod wire;
 mod words;
 
 use std::error::Error;
@@ -31,6 +32,8 @@ pub enum Exit {
     Usage,
     /// The environment is missing something.
     Environment,
+    /// This program is wrong, or what started it (`EX_SOFTWARE`).
+    Internal,
     /// A signal asked to stop.
     Signal(i32),
 }
@@ -42,6 +45,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Environment => 3,
+            Self::Internal => 70,
             Self::Signal(signal) => 128 + signal,
         }
     }
@@ -104,6 +108,13 @@ pub enum CommandError {
         help: Option<String>,
         /// Why.
         source: Option<Cause>,
+    },
+    /// Another program started this one in a way that it cannot work with.
+    Internal {
+        /// What failed.
+        message: String,
+        /// Why.
+        source: Cause,
     },
     /// A secret key cannot sign.
     Key {
@@ -185,6 +196,7 @@ impl CommandError {
             },
             Self::Engine { error, .. } => exit_of(error),
             Self::Environment { .. } => Exit::Environment,
+            Self::Internal { .. } => Exit::Internal,
             Self::Interrupted { signal, .. } => Exit::Signal(*signal),
             Self::Said(exit) => *exit,
             Self::StdoutClosed => Exit::Signal(libc::SIGPIPE),
@@ -197,6 +209,9 @@ impl CommandError {
             Self::Usage { message, help, source } | Self::Environment { message, help, source } => {
                 let source = source.as_deref().map(|source| source as &(dyn Error + 'static));
                 Some(words::of_message(self.exit(), message, source, help.clone()))
+            }
+            Self::Internal { message, source } => {
+                Some(words::of_message(self.exit(), message, Some(source.as_ref()), None))
             }
             Self::Spec { source_text, diagnostics } => {
                 Some(words::of_findings(self.exit(), source_text.clone(), diagnostics.clone()))

@@ -11,6 +11,7 @@ mod observe;
 mod options;
 mod outputs;
 mod progress;
+mod role;
 mod signals;
 mod spec_file;
 mod summary;
@@ -20,20 +21,31 @@ mod terminal;
 use clap::Parser;
 use cli::{Cli, Command};
 use errors::CommandError;
+use role::Role;
 
 fn main() {
     dalec_engine::sandbox::shim_main_if_requested();
-    if let Some(code) = test_runner() {
-        std::process::exit(code);
-    }
-    let code = match run(Cli::parse()) {
+    let code = match role::of(std::env::args_os()) {
+        Role::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
+        Role::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
+        Role::Unknown(name) => {
+            eprintln!("error: the frontend has no part called `{name}`");
+            role::UNKNOWN
+        }
+        Role::Command => ended(run(Cli::parse())),
+    };
+    std::process::exit(code);
+}
+
+/// Says why a command failed, and returns how the process ends.
+fn ended(outcome: Result<(), CommandError>) -> i32 {
+    match outcome {
         Ok(()) => 0,
         Err(error) => {
             commands::report(&error);
             error.exit().code()
         }
-    };
-    std::process::exit(code);
+    }
 }
 
 fn run(cli: Cli) -> Result<(), CommandError> {
@@ -45,13 +57,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Schema(args) => commands::schema::run(&args),
         Command::Sign(args) => commands::sign::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Frontend(args) => commands::frontend::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }
-}
-
-/// Runs a step or a check of a spec's test when this program was put into a container for that: `frontend test-runner …`.
-fn test_runner() -> Option<i32> {
-    let mut args = std::env::args_os().skip(1);
-    let requested = args.next().is_some_and(|first| first == "test-runner");
-    requested.then(|| dalec_testrunner::main(args))
 }

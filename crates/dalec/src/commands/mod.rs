@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod completions;
+pub mod frontend;
 pub mod lint;
 pub mod resolve;
 pub mod schema;

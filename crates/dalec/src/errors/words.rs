@@ -90,6 +90,31 @@ impl Words {
         text
     }
 
+    /// Returns the words without pieces of the spec, for clients that show those themselves.
+    pub(super) fn message(&self) -> String {
+        let mut message = clean_line(&self.headline);
+        let mut add = |text: &str| {
+            message.push('\n');
+            message.push_str(text);
+        };
+        if let Some((source, diagnostics)) = &self.findings {
+            for diagnostic in diagnostics {
+                let place = diagnostic.span.map(|span| {
+                    let start = source.position(span.start);
+                    format!("{}:{}:{}: ", source.name(), start.line, start.column)
+                });
+                let Diagnostic { code, severity, message, .. } = diagnostic;
+                let place = place.unwrap_or_default();
+                add(&clean_line(&format!("{place}{severity}[{code}]: {message}")));
+                diagnostic.help.iter().for_each(|help| add(&clean_line(&format!("  help: {help}"))));
+            }
+        }
+        self.notes.iter().for_each(|note| add(&clean_line(&format!("note: {note}"))));
+        self.causes.iter().for_each(|cause| add(&clean_line(&format!("cause: {cause}"))));
+        self.help.iter().for_each(|help| add(&clean_line(&format!("help: {help}"))));
+        message
+    }
+
     /// Returns the record for programs; see `docs/progress-json.md`.
     pub fn json(&self) -> Value {
         let places = self.excerpts.iter().flat_map(|excerpt| {
@@ -212,6 +237,11 @@ fn of_step(exit: Exit, failure: &SolveFailure, spec: &SpecName) -> Words {
 /// Returns the words of `failure` in one line: names of steps may hold pieces of the spec.
 fn one_line(failure: &SolveFailure) -> String {
     format!("{}: {}", words_of(&failure.name), words_of(&failure.message))
+}
+
+/// Returns `text` on one line, safe to show.
+fn clean_line(text: &str) -> String {
+    clean(text.as_bytes(), Keep::Nothing).replace('\n', " ")
 }
 
 fn words_of(text: &str) -> String {

@@ -1,0 +1,89 @@
+//! Errors of a request as a build engine's client gets them: words, and beside them the pieces of the spec, which clients
+//! show in their own way.
+
+use bollard_buildkit_proto::google::rpc;
+use bollard_buildkit_proto::pb;
+use dalec_frontend::FrontendError;
+use dalec_gateway::wire::errors::{source_details, to_rpc};
+use dalec_spec::span::Span;
+use dalec_spec::{Diagnostic, Severity, SourceText, codes};
+
+use super::{Exit, SpecName, words};
+
+/// Errors whose lines are shown; the words name the places of all.
+const MAX_EXCERPTS: usize = 10;
+
+/// Returns what the engine is told about `error`.
+pub fn status(error: &FrontendError) -> rpc::Status {
+    if let FrontendError::Gateway(error) = error {
+        return to_rpc(error);
+    }
+    let excerpts = match error {
+        FrontendError::Spec { source_text, diagnostics } => excerpts_of(source_text, diagnostics),
+        FrontendError::Plan { source_text, spans, .. } => excerpt(source_text, spans).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    rpc::Status {
+        code: tonic::Code::InvalidArgument as i32,
+        message: words::of_frontend(Exit::Failed, error, &SpecName::default()).message(),
+        details: source_details(&excerpts),
+    }
+}
+
+fn excerpts_of(source_text: &SourceText, diagnostics: &[Diagnostic]) -> Vec<dalec_gateway::Excerpt> {
+    // A client would show the lines around an error, and a secret might be among them.
+    if diagnostics.iter().any(|diagnostic| diagnostic.code == codes::SECRET_IN_SPEC) {
+        return Vec::new();
+    }
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let spans = errors.filter_map(|diagnostic| diagnostic.span);
+    spans.filter_map(|span| excerpt(source_text, &[span])).take(MAX_EXCERPTS).collect()
+}
+
+fn excerpt(source_text: &SourceText, spans: &[Span]) -> Option<dalec_gateway::Excerpt> {
+    let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+    let position = |offset| {
+        let position = source_text.position(offset);
+        Some(pb::Position { line: number(position.line), character: number(position.column - 1) })
+    };
+    let range = |span: &Span| pb::Range { start: position(span.start), end: position(span.end) };
+    let ranges: Vec<pb::Range> = spans.iter().map(range).collect();
+    (!ranges.is_empty()).then(|| dalec_gateway::Excerpt {
+        info: pb::SourceInfo {
+            filename: source_text.name().to_owned(),
+            data: source_text.text().as_bytes().to_vec(),
+            language: "yaml".into(),
+            definition: None,
+        },
+        ranges,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dalec_gateway::GatewayError;
+    use dalec_gateway::wire::errors::from_rpc;
+    use expect_test::expect;
+
+    fn spec_error(text: &str) -> FrontendError {
+        let source_text = SourceText::new("dalec.yml", text);
+        let diagnostics = dalec_spec::load(&source_text).diagnostics;
+        FrontendError::Spec { source_text, diagnostics }
+    }
+
+    #[test]
+    fn findings_are_words_with_places_and_excerpts_beside_them() {
+        let status = status(&spec_error("name: hello\nversoin: 1.0\nimage:\n  user: [a]\n"));
+        expect![[r#"
+            dalec.yml has 2 errors
+            dalec.yml:2:1: error[unknown-key]: unknown key `versoin` in a spec
+              help: did you mean `version`?
+            dalec.yml:4:9: error[wrong-type]: `user` takes text, not a list
+              help: write it without the list: `a`"#]]
+        .assert_eq(&status.message);
+        let GatewayError::Solve(read) = from_rpc(status) else { panic!("no excerpts") };
+        let lines = read.excerpts.iter().map(|excerpt| excerpt.ranges[0].start.unwrap().line);
+        assert_eq!(lines.collect::<Vec<_>>(), [2, 4]);
+    }
+}

@@ -1,0 +1,67 @@
+//! What this executable is: the command of that name, or one of the parts that a build puts into its containers.
+//!
+//! Images of ours hold the executable alone, under the name of the part that they start.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Exit code for a part that does not exist (`EX_USAGE`).
+pub const UNKNOWN: i32 = 64;
+
+/// Name of the executable in the frontend's image.
+const FRONTEND: &str = "frontend";
+
+/// Runs a step or a check of a spec's test in the tested container.
+const TEST_RUNNER: &str = "test-runner";
+
+/// What this process is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The command line.
+    Command,
+    /// Answers a build engine that started our image.
+    Frontend,
+    /// Runs a part of a spec's test, with these arguments.
+    TestRunner(Vec<OsString>),
+    /// A part that does not exist.
+    Unknown(String),
+}
+
+/// Returns what a process with `args`, its own name first, is.
+pub fn of(mut args: impl Iterator<Item = OsString>) -> Role {
+    let own = args.next().unwrap_or_default();
+    let is_frontend = Path::new(&own).file_name().is_some_and(|name| name == FRONTEND);
+    match args.next() {
+        Some(first) if first == TEST_RUNNER => Role::TestRunner(args.collect()),
+        Some(first) if is_frontend => Role::Unknown(first.to_string_lossy().into_owned()),
+        None if is_frontend => Role::Frontend,
+        _ => Role::Command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str) -> Role {
+        of(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_name_decides_in_images_of_ours() {
+        assert_eq!(check("/frontend"), Role::Frontend);
+        assert_eq!(check("/frontend credential-helper get"), Role::Unknown("credential-helper".into()));
+        assert_eq!(check("/usr/bin/dalec"), Role::Command);
+        assert_eq!(check("dalec frontend"), Role::Command);
+    }
+
+    #[test]
+    fn test_runners_keep_their_arguments() {
+        for name in ["/frontend", "/tmp/dalec"] {
+            let Role::TestRunner(args) = check(&format!("{name} test-runner step a")) else {
+                panic!("{name}")
+            };
+            assert_eq!(args, ["step", "a"]);
+        }
+    }
+}
