@@ -1,9 +1,18 @@
-//! What the end-to-end tests share: the real binary, scratch folders, package readers and loopback servers.
+//! What the end-to-end tests share: the real binary, scratch folders, package readers, loopback servers, and other
+//! people's tools such as BuildKit.
 //!
-//! Nothing here knows how the product works inside; it is used as a user would use it.
+//! Nothing here knows how the product works inside; it is used as a user would use it. Only Debian's images for BuildKit
+//! are made with a room of ours, because no registry has to be there to give them.
 
+pub mod bases;
 pub mod binary;
+pub mod buildkit;
 pub mod deb;
 pub mod http;
+pub mod layout;
+pub mod openpgp;
+pub mod registry;
 pub mod run;
+pub mod signers;
+pub mod tools;
 pub mod upstream;

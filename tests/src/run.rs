@@ -122,7 +122,7 @@ impl Project {
     }
 }
 
-/// A call of the binary that is being put together.
+/// A call of the binary, or of somebody else's, that is being put together.
 #[derive(Debug)]
 pub struct Invocation {
     /// The process to start.
@@ -139,6 +139,13 @@ impl Invocation {
         if other {
             command.uid(USER).gid(USER).env("HOME", home_of_other()).env_remove("XDG_CACHE_HOME");
         }
+        Self { command }
+    }
+
+    /// Returns a call of somebody else's program in `folder`, with no input.
+    pub fn other(program: &Path, folder: &Path) -> Self {
+        let mut command = Command::new(program);
+        command.current_dir(folder).stdin(Stdio::null()).env("NO_COLOR", "1");
         Self { command }
     }
 

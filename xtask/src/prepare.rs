@@ -1,10 +1,13 @@
 //! Installs what the tests need from the system.
 //!
-//! Only packages of the host's own distribution, and only what is missing, so that a second run costs nothing. As
-//! an ordinary user nothing is installed: what is missing is named, with the command that installs it.
+//! Packages of the host's own distribution, and only what is missing, so that a second run costs nothing. As an
+//! ordinary user nothing is installed: what is missing is named, with the command that installs it. BuildKit and buildx
+//! are built from Go modules where the host does not have them, see `dalec_e2e::tools`.
 
 use std::path::Path;
 use std::process::Command;
+
+use dalec_e2e::binary::is_root;
 
 /// A program or file that tests need, and the Debian package that has it.
 const NEEDED: &[(&str, &str)] = &[
@@ -23,15 +26,43 @@ const NEEDED: &[(&str, &str)] = &[
     // Makes an upload of nearly nothing to sign.
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
+    ("/usr/bin/osslsigncode", "osslsigncode"),
+    // Keys in a token, and somebody else's way to use them.
+    ("/usr/bin/softhsm2-util", "softhsm2"),
+    ("/usr/bin/pkcs11-tool", "opensc"),
+    ("/usr/bin/certtool", "gnutls-bin"),
 ];
 
-/// Installs what is missing.
+/// The same for the tests against BuildKit, which need root.
+const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
+    ("/usr/sbin/runc", "runc"),
+    ("/usr/bin/docker-registry", "docker-registry"),
+    ("/usr/bin/skopeo", "skopeo"),
+];
+
+/// Builds other tools of the tests; any of these will do, if it is new enough.
+const GO: &[&str] = &["/usr/local/go/bin/go", "/usr/lib/go/bin/go"];
+
+/// Installs what is missing, and builds what no package has.
 ///
 /// # Errors
-/// When the package manager fails, in words.
+/// When the package manager fails or something does not build, in words.
 pub fn run() -> Result<(), String> {
-    let missing = NEEDED.iter().filter(|(path, _)| needed_here(path) && !Path::new(path).exists());
-    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    packages()?;
+    match is_root() {
+        true => dalec_e2e::tools::find_or_build().map(|_| ()),
+        false => Ok(()),
+    }
+}
+
+fn packages() -> Result<(), String> {
+    let buildkit: &[_] = if is_root() { NEEDED_BY_BUILDKIT } else { &[] };
+    let missing = NEEDED.iter().chain(buildkit);
+    let missing = missing.filter(|(path, _)| needed_here(path) && !Path::new(path).exists());
+    let mut missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if is_root() && !GO.iter().any(|go| Path::new(go).exists()) {
+        missing.push("golang-go");
+    }
     if missing.is_empty() || !Path::new("/usr/bin/apt-get").exists() {
         return Ok(());
     }
@@ -45,11 +76,6 @@ pub fn run() -> Result<(), String> {
 
 fn needed_here(path: &str) -> bool {
     !path.contains("x86_64") || cfg!(target_arch = "x86_64")
-}
-
-fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status.lines().any(|line| line.starts_with("Uid:\t0\t0"))
 }
 
 fn apt(arguments: &[&str]) -> Result<(), String> {

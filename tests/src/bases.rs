@@ -1,0 +1,125 @@
+//! Debian's images for BuildKit, which cannot put them together itself: made by our bootstrap, kept as OCI layouts.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use dalec_bootstrap::{
+    AptSources, Cache, Cause, Http, HttpOptions, Keyring, Recipe, Request, RootCommand, Silent, Trust,
+    UnpackOptions, configure, debian_architecture, fetch_and_unpack, resolve,
+};
+use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
+
+use crate::binary::kept;
+use crate::layout::{ARCHITECTURE, Layout};
+
+/// Mounts what maintainer scripts need and changes the root; `$0` is the root.
+const ENTER: &str = r#"mount --rbind /dev "$0/dev"
+mount -t proc proc "$0/proc"
+exec /usr/sbin/chroot "$0" "$@""#;
+
+/// Returns the image that a suite's containers start from, with what every container of ours has.
+///
+/// # Panics
+/// When it cannot be made; needs root.
+pub fn base(suite: &str) -> Layout {
+    let distro = dalec_targets::deb::distro::find(suite).expect("the suite is known");
+    image(suite, "base", distro.base_packages)
+}
+
+/// Returns the image that packages of a suite are built in.
+///
+/// # Panics
+/// When it cannot be made; needs root.
+pub fn worker(suite: &str) -> Layout {
+    let distro = dalec_targets::deb::distro::find(suite).expect("the suite is known");
+    image(suite, "worker", distro.worker_packages)
+}
+
+fn image(suite: &str, purpose: &str, packages: &[&str]) -> Layout {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _lock = ONE_AT_A_TIME.lock();
+    let images = kept().join("images");
+    std::fs::create_dir_all(&images).expect("folders can be made");
+    let lock = File::create(images.join("lock")).expect("the lock can be made");
+    flock(&lock, FlockOperation::LockExclusive).expect("the lock can be taken");
+    // Downloads are shared with the store that the embedded engine keeps.
+    let cache = Cache::open(&kept().join("state/bootstrap")).expect("the cache can be opened");
+    let http = Http::new(&HttpOptions::default()).expect("downloads can be made");
+    let sources = match std::env::var("DALEC_APT_MIRROR") {
+        Ok(mirror) => AptSources::from_mirror(&mirror),
+        Err(_) => AptSources::from_host(Path::new("/etc/apt")),
+    };
+    let sources = sources.expect("the host's apt names a mirror");
+    let mut keyring = Keyring::debian();
+    keyring.add_host(Path::new("/")).expect("the host's keys can be read");
+    let request = Request {
+        suite: suite.to_owned(),
+        architecture: debian_architecture(ARCHITECTURE, None).expect("Debian has it").to_owned(),
+        packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let trust = Trust { keyring: &keyring, now: SystemTime::now() };
+    let recipe =
+        resolve(&request, &sources, trust, &http, &cache, &Silent).expect("the mirror has Debian").recipe;
+    let name = format!("{suite}-{purpose}-{}", &recipe.digest().trim_start_matches("sha256:")[..16]);
+    let folder = images.join(&name);
+    if !folder.exists() {
+        let half = images.join("half");
+        remove(&half);
+        make(&recipe, &http, &cache, &half);
+        std::fs::rename(half.join("image"), &folder).expect("the image can be moved");
+        remove(&half);
+    }
+    Layout::open(&folder)
+}
+
+/// Puts the root together in `half/root` and the image in `half/image`.
+fn make(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path) {
+    let root = half.join("root");
+    std::fs::create_dir_all(&root).expect("folders can be made");
+    let options = UnpackOptions::default();
+    let unpacked =
+        fetch_and_unpack(recipe, http, cache, &root, options, &Silent).expect("packages can be unpacked");
+    configure(recipe, &root, unpacked, options, &mut |command| inside(&root, command))
+        .expect("packages can be configured");
+    let layer = half.join("layer.tar");
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--create",
+        "--sort=name",
+        "--numeric-owner",
+        "--format=posix",
+        "--xattrs",
+        "--xattrs-include=*",
+    ]);
+    // What one run would write differently from the next.
+    tar.arg("--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f");
+    let status = tar.arg("--file").arg(&layer).arg("--directory").arg(&root).arg(".").status();
+    assert!(status.expect("tar starts").success(), "the layer cannot be packed");
+    let config: Value = serde_json::from_slice(&recipe.image_config()).expect("a configuration is JSON");
+    Layout::write(&half.join("image"), &layer, config["config"].clone());
+}
+
+fn inside(root: &Path, command: &RootCommand) -> Result<(), Cause> {
+    let output = Command::new("unshare")
+        .args(["--mount", "--ipc", "--net", "--pid", "--fork", "/bin/sh", "-ec", ENTER])
+        .arg(root)
+        .args(&command.args)
+        .env_clear()
+        .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+    }
+}
+
+fn remove(folder: &PathBuf) {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{}: {error}", folder.display()),
+        _ => {}
+    }
+}

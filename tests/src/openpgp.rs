@@ -1,0 +1,96 @@
+//! Keys made as people make them, and other people's verifiers.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// An OpenPGP key of GnuPG's making, in a home of its own.
+#[derive(Debug)]
+pub struct Key {
+    home: TempDir,
+    fingerprint: String,
+}
+
+impl Key {
+    /// Makes an Ed25519 key without a passphrase for `user`.
+    ///
+    /// # Panics
+    /// When GnuPG does not make it.
+    pub fn generate(user: &str) -> Self {
+        let home = TempDir::with_prefix("dalec-gpg-").expect("a folder can be made");
+        let mut key = Self { home, fingerprint: String::new() };
+        key.gpg(&["--quick-generate-key", user, "ed25519", "sign", "never"]);
+        let listed = key.gpg(&["--with-colons", "--list-keys"]);
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let line =
+            listed.lines().find_map(|line| line.strip_prefix("fpr:")).expect("a key has a fingerprint");
+        line.trim_matches(':').clone_into(&mut key.fingerprint);
+        key.gpg(&["--armor", "--output", "private.asc", "--export-secret-keys"]);
+        key.gpg(&["--output", "public.gpg", "--export"]);
+        key
+    }
+
+    /// Returns the file with the private key, as text.
+    pub fn private(&self) -> PathBuf {
+        self.home.path().join("private.asc")
+    }
+
+    /// Returns the file with the public key.
+    pub fn public(&self) -> PathBuf {
+        self.home.path().join("public.gpg")
+    }
+
+    /// Returns its fingerprint in upper-case hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Asks `debsig-verify` whether this key signed the package.
+    ///
+    /// # Errors
+    /// What it said, when it does not think so.
+    ///
+    /// # Panics
+    /// When it cannot be asked.
+    pub fn verifies_deb(&self, package: &Path) -> Result<(), String> {
+        let long_id = &self.fingerprint[self.fingerprint.len() - 16..];
+        let path = |name: &str| self.home.path().join(name).join(long_id);
+        for folder in [path("keyrings"), path("policies")] {
+            std::fs::create_dir_all(folder).expect("folders can be made");
+        }
+        std::fs::copy(self.public(), path("keyrings").join("key.gpg")).expect("the key can be copied");
+        let policy = format!(
+            "<?xml version=\"1.0\"?>\n<!DOCTYPE Policy SYSTEM \"https://www.debian.org/debsig/1.0/policy.dtd\">\n\
+             <Policy xmlns=\"https://www.debian.org/debsig/1.0/\">\n  <Origin Name=\"t\" id=\"{long_id}\" Description=\"t\"/>\n  \
+             <Selection><Required Type=\"origin\" File=\"key.gpg\" id=\"{long_id}\"/></Selection>\n  \
+             <Verification><Required Type=\"origin\" File=\"key.gpg\" id=\"{long_id}\"/></Verification>\n</Policy>\n"
+        );
+        std::fs::write(path("policies").join("policy.pol"), policy).expect("the policy can be written");
+        let mut verify = Command::new("debsig-verify");
+        verify.arg("--policies-dir").arg(self.home.path().join("policies"));
+        verify.arg("--keyrings-dir").arg(self.home.path().join("keyrings")).arg(package);
+        let verified = verify.output().expect("debsig-verify starts");
+        match verified.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&verified.stderr).into_owned()),
+        }
+    }
+
+    fn gpg(&self, arguments: &[&str]) -> Output {
+        let mut gpg = Command::new("gpg");
+        gpg.arg("--homedir").arg(self.home.path()).current_dir(self.home.path());
+        gpg.args(["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]).args(arguments);
+        let done = gpg.output().expect("gpg starts");
+        assert!(done.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        done
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // Ends the agent that GnuPG has started; without one there is nothing to end.
+        let _ =
+            Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).output();
+    }
+}

@@ -1,0 +1,59 @@
+//! Signers that we did not write for ourselves, as images: what a spec's signer may be in the wild.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde_json::json;
+
+use crate::layout::Layout;
+use crate::tools::go_program;
+
+/// A static frontend in Go on BuildKit's own client library; `tests/go/signer/main.go` says what it can do.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn go_signer() -> &'static Layout {
+    static IMAGE: OnceLock<Layout> = OnceLock::new();
+    IMAGE.get_or_init(|| frontend_image(&go_program("signer")))
+}
+
+/// Returns an image of nothing but `program`, which is a static frontend; it lies beside the program.
+///
+/// # Panics
+/// When it cannot be written.
+pub fn frontend_image(program: &Path) -> Layout {
+    let folder = program.with_extension("image");
+    if folder.exists() {
+        return Layout::open(&folder);
+    }
+    let scratch = program.parent().expect("a program lies in a folder");
+    let scratch = tempfile::TempDir::new_in(scratch).expect("folders can be made");
+    let name = program.file_name().expect("a program has a name").to_string_lossy().into_owned();
+    let layer = scratch.path().join("layer.tar");
+    let archive = std::fs::File::create(&layer).expect("the layer can be written");
+    let mut archive = tar::Builder::new(archive);
+    let content = std::fs::read(program).expect("the program can be read");
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o755);
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, &name, content.as_slice()).expect("the layer can be written");
+    archive.into_inner().expect("the layer can be written");
+    let capabilities =
+        ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
+    let config = json!({
+        "Entrypoint": [format!("/{name}")],
+        "Labels": {
+            "moby.buildkit.frontend.network.none": "true",
+            "moby.buildkit.frontend.caps": capabilities.join(","),
+        },
+    });
+    let image = scratch.path().join("image");
+    Layout::write(&image, &layer, config);
+    match std::fs::rename(&image, &folder) {
+        Ok(()) => {}
+        // Another process was faster.
+        Err(_) if folder.exists() => {}
+        Err(error) => panic!("{}: {error}", folder.display()),
+    }
+    Layout::open(&folder)
+}

@@ -1,0 +1,8 @@
+//! The product inside BuildKit and in front of it: a real daemon, real clients, a real registry.
+
+/// Its name is in the names of all tests here: `cargo xtask test` leaves them out where there is no root.
+#[path = "."]
+mod buildkit {
+    mod harness;
+    mod signers;
+}
