@@ -23,6 +23,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/gpg-agent", "gpg-agent"),
     ("/usr/bin/gpgv", "gpgv"),
     ("/usr/bin/rpmkeys", "rpm"),
+    // What other people sign with.
+    ("/usr/bin/debsigs", "debsigs"),
     // Makes an upload of nearly nothing to sign.
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),

@@ -5,6 +5,7 @@
 //!
 //! A package in which dpkg and a verifier could take different members for the same thing is refused.
 
+mod compare;
 mod control_end;
 
 use std::fs::File;
@@ -19,6 +20,7 @@ use crate::key::SigningKey;
 use crate::keyring::{Finding, Keyring};
 use crate::parts::{Parts, Range};
 use crate::place::Copy;
+pub(crate) use compare::parts;
 
 const ORIGIN: &[u8] = b"_gpgorigin";
 /// The most bytes that say which version of the format it is.

@@ -60,6 +60,11 @@ impl KeyMaterial {
         Ok(Self(bytes))
     }
 
+    /// Returns the secret. Whoever takes it must not copy it to where it stays.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Returns the same without the line break that editors put at the end.
     #[must_use]
     pub fn without_line_break(mut self) -> Self {

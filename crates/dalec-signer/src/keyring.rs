@@ -208,7 +208,7 @@ impl<R: Read> Read for Noting<'_, R> {
     }
 }
 
-fn issuer(signature: &Signature) -> Option<String> {
+pub(crate) fn issuer(signature: &Signature) -> Option<String> {
     let fingerprint = signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
     fingerprint.or_else(|| signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase()))
 }

@@ -4,14 +4,17 @@
 //! anything else) and OpenPGP. It does not know how a file came to be, and it neither prints nor reads the
 //! environment: keys, the time and the wish to stop are given.
 //!
-//! [`sign`] makes signatures, [`verify`] checks them. Who may be trusted is a matter of the [`Keyring`].
+//! [`sign`] makes signatures, [`verify`] checks them. Who may be trusted is a matter of the [`Keyring`]. What somebody else
+//! signed is held against what it was before by [`mod@compare`].
 
 mod ar;
 mod armor;
 mod clearsign;
+pub mod compare;
 mod control;
 mod deb;
 mod error;
+mod generate;
 mod key;
 mod keyring;
 mod kind;
@@ -25,6 +28,7 @@ mod standing;
 mod verify;
 
 pub use error::{Broken, KeyError, KeyringError, SignError, VerifyError};
+pub use generate::{Algorithm, GenerateError, GeneratedKey, NewKey, generate};
 pub use key::{KeyMaterial, SigningKey};
 pub use keyring::{Fault, Finding, Keyring, Signer};
 pub use kind::Kind;

@@ -6,6 +6,7 @@
 //!
 //! The format is read here and not by a library, so that sizes are held against the file first and the payload streams.
 
+mod compare;
 mod header;
 
 use std::fs::File;
@@ -21,6 +22,7 @@ use crate::key::SigningKey;
 use crate::keyring::{Fault, Finding, Keyring};
 use crate::parts::{Parts, Range};
 use crate::place::Copy;
+pub(crate) use compare::parts;
 use header::{BIN, Header, INT32, Limits, STRINGS};
 
 /// What a package begins with; nothing in it counts but its own kind.

@@ -3,7 +3,7 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, completions, frontend, lint, resolve, schema, sign, targets, verify};
+use crate::commands::{build, completions, frontend, key, lint, resolve, schema, sign, targets, verify};
 
 const ENVIRONMENT: &str = "\
 Environment variables:
@@ -51,6 +51,7 @@ pub enum Command {
     Resolve(resolve::Args),
     Targets(targets::Args),
     Schema(schema::Args),
+    Key(key::Args),
     Sign(sign::Args),
     Verify(verify::Args),
     Frontend(frontend::Args),

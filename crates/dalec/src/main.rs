@@ -55,6 +55,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Resolve(args) => commands::resolve::run(&args),
         Command::Targets(args) => commands::targets::run(&args),
         Command::Schema(args) => commands::schema::run(&args),
+        Command::Key(args) => commands::key::run(&args),
         Command::Sign(args) => commands::sign::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Frontend(args) => commands::frontend::run(&args),

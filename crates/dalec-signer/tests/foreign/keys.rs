@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dalec_signer::{Fault, KeyError, KeyMaterial, Keyring, SignError, SigningKey, Unfit, Verdict};
+use dalec_signer::{
+    Algorithm, Fault, KeyError, KeyMaterial, Keyring, NewKey, SignError, SigningKey, Unfit, Verdict,
+};
 use pgp::composed::{ArmorOptions, KeyType, SignedSecretKey, SubkeyParamsBuilder};
 use pgp::packet::{SecretKey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::ser::Serialize;
@@ -196,6 +198,35 @@ fn a_subkey_alone_is_enough_and_a_key_elsewhere_is_not() {
     let key = gnupg.load("subkey.asc").unwrap();
     assert_eq!(key.signer().primary, primary);
     assert_ne!(key.signer().fingerprint, primary);
+}
+
+/// GnuPG takes a key that was made here, and sees in it what was asked for.
+#[test]
+fn a_key_made_here_is_one_that_gnupg_knows() {
+    for (algorithm, name) in [(Algorithm::Ed25519, "22"), (Algorithm::Rsa4096, "1")] {
+        let gnupg = Gnupg::new();
+        let passphrase = KeyMaterial::new(b"sesame".to_vec());
+        let created = u64::from(Timestamp::now().as_secs());
+        let new = NewKey {
+            user_id: "Wren <wren@example.org>",
+            algorithm,
+            created,
+            lifetime: Some(86_400),
+            passphrase: Some(&passphrase),
+        };
+        let made = dalec_signer::generate(&new).unwrap();
+        std::fs::write(gnupg.place.path("key.asc"), made.secret.bytes()).unwrap();
+        gnupg.run(&["--import", "key.asc"]);
+        let home = ["--homedir", &gnupg.home, "--batch", "--with-colons", "--list-secret-keys"];
+        let listed = gnupg.place.succeed("gpg", &home);
+        let fields: Vec<&str> =
+            listed.lines().find(|line| line.starts_with("sec:")).unwrap().split(':').collect();
+        let ends = (created + 86_400).to_string();
+        assert_eq!((fields[3], fields[6], fields[11]), (name, ends.as_str(), "scSC"), "{listed}");
+        assert!(listed.contains(&format!("fpr:::::::::{}:", made.signer.fingerprint)), "{listed}");
+        let loaded = SigningKey::load(&made.secret, Some(&passphrase), created);
+        assert_eq!(*loaded.unwrap().signer(), made.signer);
+    }
 }
 
 /// Keys as GnuPG makes and exports them.

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask prepare` installs them. A verifier that is missing fails the tests.
 
+mod compare;
 mod control;
 mod deb;
 mod detached;

@@ -1,15 +1,18 @@
 //! What the tests share: keys, a place for files, packages of nearly nothing, and running programs.
 
 use std::cell::RefCell;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use dalec_signer::{
-    Detached, KeyMaterial, Keyring, Report, Request, SignError, Signed, SigningKey, Verdict, Watch,
+    Algorithm, Detached, KeyMaterial, Keyring, NewKey, Report, Request, SignError, Signed, SigningKey,
+    Verdict, Watch,
 };
 use pgp::composed::{
-    ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey, SubkeyParamsBuilder,
+    ArmorOptions, Deserializable, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey,
+    SubkeyParamsBuilder,
 };
 use pgp::ser::Serialize;
 use tempfile::TempDir;
@@ -105,9 +108,24 @@ pub fn rsa_subkey() -> &'static Key {
     })
 }
 
+/// A key that our own command made.
+pub fn made_here() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let made = dalec_signer::generate(&NewKey {
+            user_id: "Wren <wren@example.org>",
+            algorithm: Algorithm::Ed25519,
+            created: day_before().as_secs().into(),
+            lifetime: Some(400 * 24 * 60 * 60),
+            passphrase: None,
+        });
+        Key::new(SignedSecretKey::from_armor_single(made.unwrap().secret.bytes()).unwrap().0)
+    })
+}
+
 /// The kinds of keys that people have.
-pub fn keys() -> [&'static Key; 3] {
-    [ed25519(), rsa(), rsa_subkey()]
+pub fn keys() -> [&'static Key; 4] {
+    [ed25519(), rsa(), rsa_subkey(), made_here()]
 }
 
 /// Never stops, and knows which temporary files there were.
@@ -251,7 +269,42 @@ impl Place {
         std::fs::remove_dir_all(self.path("tree")).unwrap();
         self.path(name)
     }
+
+    /// Makes a package as rpmbuild does.
+    pub fn rpm(&self, name: &str) -> PathBuf {
+        self.write("tiny.spec", SPEC);
+        let top = format!("_topdir {}", self.path("build").display());
+        self.succeed("rpmbuild", &["-bb", "--define", &top, "tiny.spec"]);
+        std::fs::rename(self.path("build/RPMS/noarch/tiny-1.0-1.noarch.rpm"), self.path(name)).unwrap();
+        self.path(name)
+    }
+
+    /// Makes a home of GnuPG that holds `key`. Its agent goes away with it.
+    pub fn gnupg(&self, key: &Key) -> String {
+        self.write("secret.asc", key.secret.to_armored_string(ArmorOptions::default()).unwrap());
+        let home = self.path("gnupg");
+        std::fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
+        let home = home.display().to_string();
+        self.succeed("gpg", &["--homedir", &home, "--batch", "--import", "secret.asc"]);
+        home
+    }
 }
+
+const SPEC: &str = "\
+Name: tiny
+Version: 1.0
+Release: 1
+Summary: Nearly nothing
+License: MIT
+BuildArch: noarch
+%description
+Nearly nothing.
+%install
+mkdir -p %{buildroot}/usr/share/tiny
+echo hello > %{buildroot}/usr/share/tiny/greeting
+%files
+/usr/share/tiny/greeting
+";
 
 const CONTROL: &str = "\
 Package: tiny

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod completions;
 pub mod frontend;
+pub mod key;
 pub mod lint;
 pub mod resolve;
 pub mod schema;

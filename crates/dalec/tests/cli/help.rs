@@ -20,6 +20,8 @@ fn every_command_explains_itself() {
     check(&["help", "targets"], expect_file!["help/targets.txt"]);
     check(&["help", "schema"], expect_file!["help/schema.txt"]);
     check(&["help", "completions"], expect_file!["help/completions.txt"]);
+    check(&["help", "key"], expect_file!["help/key.txt"]);
+    check(&["help", "key", "new"], expect_file!["help/key-new.txt"]);
     check(&["help", "sign"], expect_file!["help/sign.txt"]);
     check(&["help", "verify"], expect_file!["help/verify.txt"]);
 }

@@ -3,6 +3,7 @@
 
 mod explain;
 mod help;
+mod key;
 mod lint;
 mod refusals;
 mod sign;
