@@ -101,11 +101,18 @@ pub enum BuildError<E> {
 pub trait FrontendFailure: std::error::Error {
     /// Returns the gateway's error, when it is one.
     fn gateway_error(&mut self) -> Option<&mut GatewayError>;
+
+    /// Returns what the daemon is told.
+    fn status(&self) -> rpc::Status;
 }
 
 impl FrontendFailure for GatewayError {
     fn gateway_error(&mut self) -> Option<&mut GatewayError> {
         Some(self)
+    }
+
+    fn status(&self) -> rpc::Status {
+        errors::to_rpc(self)
     }
 }
 
@@ -125,6 +132,11 @@ impl Client {
     /// Returns where it is.
     pub fn address(&self) -> &str {
         &self.inner.connection.address
+    }
+
+    /// Returns whether it is the one inside a docker daemon.
+    pub fn is_docker(&self) -> bool {
+        self.inner.connection.docker.is_some()
     }
 
     /// Returns the version that it says it has.
@@ -198,13 +210,8 @@ impl Client {
                 Ok(result)
             }
             Err(error) => {
-                let status = rpc::Status {
-                    code: Code::Unknown as i32,
-                    message: error.to_string(),
-                    details: Vec::new(),
-                };
-                // The daemon only needs to know that nothing follows; the error itself is here.
-                let _ = gateway.return_error(status);
+                // The daemon remembers it in its history; the error itself is here.
+                let _ = gateway.return_error(error.status());
                 Err(BuildError::Frontend(error))
             }
         }

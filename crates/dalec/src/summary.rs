@@ -1,5 +1,6 @@
 //! What came of a build: as words for people, as a record for `--metadata-file` and for `--progress json`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -42,12 +43,22 @@ pub struct Built {
     pub bases: Vec<Base>,
     /// What was written.
     pub outputs: Vec<Output>,
+    /// What the exporters of a buildkitd say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub exporter: BTreeMap<String, Value>,
 }
 
 impl Summary {
     /// Returns the record as one value.
+    ///
+    /// What exporters say of the only target also stands at the top, where programs look that know the metadata file of
+    /// `docker buildx build`.
     pub fn record(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let mut record = serde_json::to_value(self).unwrap_or_default();
+        if let ([only], Some(fields)) = (self.builds.as_slice(), record.as_object_mut()) {
+            fields.extend(only.exporter.clone());
+        }
+        record
     }
 
     /// Returns the words.
@@ -98,10 +109,18 @@ fn write_output(text: &mut String, output: &Output) {
         "-" => "standard output".to_owned(),
         dest => terminal::clean(dest.as_bytes(), Keep::Nothing),
     };
-    if output.kind == "tar" {
-        let _ = writeln!(text, "wrote {} to {dest}", words::bytes(output.size));
-        return;
+    match output.kind {
+        "local" => write_files(text, output, &dest),
+        "image" => {
+            let digest = output.digest.as_deref().unwrap_or("no digest is known");
+            let name = if dest.is_empty() { "without a name" } else { &dest };
+            let _ = writeln!(text, "image {name}: {digest}");
+        }
+        _ => drop(writeln!(text, "wrote {} to {dest}", words::bytes(output.size))),
     }
+}
+
+fn write_files(text: &mut String, output: &Output, dest: &str) {
     let files = words::count(output.files.len() as u64, "file");
     let size = words::bytes(output.size);
     let _ = match output.written {
@@ -144,7 +163,8 @@ mod tests {
             digest: "sha256:11".into(),
             origin: "pulled from its registry".into(),
         };
-        Built { target: target.into(), platforms: vec!["linux/amd64".into()], bases: vec![base], outputs }
+        let platforms = vec!["linux/amd64".into()];
+        Built { target: target.into(), platforms, bases: vec![base], outputs, exporter: BTreeMap::new() }
     }
 
     fn summary(ops_run: u64, builds: Vec<Built>) -> Summary {
