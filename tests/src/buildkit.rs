@@ -80,6 +80,11 @@ impl Buildkit {
         address(&self.folder)
     }
 
+    /// Returns the folder that goes with it: its store, its log, what its clients keep.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Returns the folder with all that it keeps: content, snapshots and metadata.
     pub fn store(&self) -> PathBuf {
         self.folder.join("root")

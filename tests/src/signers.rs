@@ -14,21 +14,23 @@ use crate::tools::go_program;
 /// When it cannot be built.
 pub fn go_signer() -> &'static Layout {
     static IMAGE: OnceLock<Layout> = OnceLock::new();
-    IMAGE.get_or_init(|| frontend_image(&go_program("signer")))
+    IMAGE.get_or_init(|| {
+        let program = go_program("signer");
+        frontend_image(&program, "signer", &program.with_extension("image"))
+    })
 }
 
-/// Returns an image of nothing but `program`, which is a static frontend; it lies beside the program.
+/// Returns an image of nothing but `program`, which is a static frontend, as `/NAME`. It is kept in `folder`, and taken
+/// from there if it is there.
 ///
 /// # Panics
 /// When it cannot be written.
-pub fn frontend_image(program: &Path) -> Layout {
-    let folder = program.with_extension("image");
+pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
     if folder.exists() {
-        return Layout::open(&folder);
+        return Layout::open(folder);
     }
-    let scratch = program.parent().expect("a program lies in a folder");
-    let scratch = tempfile::TempDir::new_in(scratch).expect("folders can be made");
-    let name = program.file_name().expect("a program has a name").to_string_lossy().into_owned();
+    let parent = folder.parent().expect("the image goes into a folder");
+    let scratch = tempfile::TempDir::new_in(parent).expect("folders can be made");
     let layer = scratch.path().join("layer.tar");
     let archive = std::fs::File::create(&layer).expect("the layer can be written");
     let mut archive = tar::Builder::new(archive);
@@ -36,7 +38,7 @@ pub fn frontend_image(program: &Path) -> Layout {
     let mut header = tar::Header::new_ustar();
     header.set_mode(0o755);
     header.set_size(content.len() as u64);
-    archive.append_data(&mut header, &name, content.as_slice()).expect("the layer can be written");
+    archive.append_data(&mut header, name, content.as_slice()).expect("the layer can be written");
     archive.into_inner().expect("the layer can be written");
     let capabilities =
         ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
@@ -49,11 +51,11 @@ pub fn frontend_image(program: &Path) -> Layout {
     });
     let image = scratch.path().join("image");
     Layout::write(&image, &layer, config);
-    match std::fs::rename(&image, &folder) {
+    match std::fs::rename(&image, folder) {
         Ok(()) => {}
         // Another process was faster.
         Err(_) if folder.exists() => {}
         Err(error) => panic!("{}: {error}", folder.display()),
     }
-    Layout::open(&folder)
+    Layout::open(folder)
 }

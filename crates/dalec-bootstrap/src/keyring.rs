@@ -1,17 +1,15 @@
 //! The public keys that an archive's index must be signed with, and the check itself.
 //!
-//! Follows what apt accepts: one good signature by a key that is neither expired nor revoked
-//! and does not rest on a broken hash is enough; signatures by unknown keys are passed over.
-//! What the signed text says is not looked at here.
+//! Follows what apt accepts: one good signature is enough, and signatures by unknown keys are passed over. Which keys
+//! stand and which signatures count is the business of [`dalec_openpgp`]; what the signed text says is not looked at here.
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use dalec_openpgp::{Fault, Finding};
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Signature, SignatureType, SubpacketData};
-use pgp::types::{KeyDetails, Tag};
+use pgp::packet::{Signature, SignatureType};
 
 use crate::error::BootstrapError;
 
@@ -32,15 +30,10 @@ const DEBIAN_KEYS: &[(&str, &[u8])] = &[
 const HOST_KEYRINGS: &[&str] =
     &["usr/share/keyrings/debian-archive-keyring.pgp", "usr/share/keyrings/debian-archive-keyring.gpg"];
 
-/// How far a signer's clock may be ahead of this machine's.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 60 * 60);
-const REVOKED: &str = "is revoked";
-const NOT_FOR_SIGNING: &str = "is not meant for signing";
-
 /// OpenPGP public keys that may sign an archive's index.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    keys: Vec<SignedPublicKey>,
+    keys: dalec_openpgp::Keyring,
 }
 
 /// Text whose signature held.
@@ -82,7 +75,7 @@ impl Keyring {
         for path in HOST_KEYRINGS.iter().map(|path| root.join(path)).filter(|path| path.exists()) {
             let bytes = fs::read(&path).map_err(BootstrapError::io("read", &path))?;
             if let Ok((keys, _)) = SignedPublicKey::from_reader_many(bytes.as_slice()) {
-                self.keys.extend(keys.flatten());
+                keys.flatten().for_each(|key| self.keys.push(key));
             }
         }
         Ok(())
@@ -92,13 +85,12 @@ impl Keyring {
         let error = |reason: String| BootstrapError::Keyring { path: path.to_owned(), reason };
         let (keys, _) =
             SignedPublicKey::from_reader_many(bytes).map_err(|source| error(source.to_string()))?;
-        let before = self.keys.len();
-        for key in keys {
-            self.keys.push(key.map_err(|source| error(source.to_string()))?);
-        }
-        if self.keys.len() == before {
+        let keys: Vec<SignedPublicKey> =
+            keys.collect::<Result<_, _>>().map_err(|source| error(source.to_string()))?;
+        if keys.is_empty() {
             return Err(error("it is empty".to_owned()));
         }
+        keys.into_iter().for_each(|key| self.keys.push(key));
         Ok(())
     }
 
@@ -128,199 +120,62 @@ impl Keyring {
 
     /// Returns nothing if `signature` over `text` is good, or else why it is not.
     fn judge(&self, signature: &Signature, text: &str, now: SystemTime) -> Result<(), String> {
-        let issuer = issuer(signature);
-        if !is_strong(signature) {
-            return Err(format!("the signature by {issuer} uses a broken hash"));
+        let issuer = dalec_openpgp::issuer(signature).unwrap_or_else(|| "nobody".to_owned());
+        if !matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary)) {
+            return Err(format!("the signature by {issuer} is of another kind"));
         }
-        let expires = signature.signature_expiration_time();
-        if has_passed(signature.created().map(SystemTime::from), expires.map(Duration::from), now) {
-            return Err(format!("the signature by {issuer} expired"));
-        }
-        if signature.created().is_some_and(|created| SystemTime::from(created) > now + CLOCK_TOLERANCE) {
-            return Err(format!("the signature by {issuer} is dated in the future by this machine's clock"));
-        }
-        let mismatch = || format!("the signature by {issuer} does not match the text");
-        let mut is_good = false;
-        let mut refusal = None;
-        // There may be several copies of one key: the newest may be the only one in force.
-        for key in &self.keys {
-            let is_primary = names(signature, &key.primary_key);
-            let subkey = key.public_subkeys.iter().find(|subkey| names(signature, &subkey.key));
-            let holds = match subkey {
-                Some(subkey) => signature.verify(&subkey.key, text.as_bytes()).is_ok(),
-                None if is_primary => signature.verify(&key.primary_key, text.as_bytes()).is_ok(),
-                None => continue,
-            };
-            if !holds {
-                refusal.get_or_insert_with(mismatch);
-                continue;
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let finding = self.keys.judge(signature, now, || text.as_bytes());
+        // Memory can always be read.
+        let fault = finding.map_or(Some(Fault::Mismatch), |Finding { fault, .. }| fault);
+        match fault {
+            None => Ok(()),
+            Some(Fault::UnknownKey) => Err(format!("the key {issuer} is not trusted")),
+            Some(Fault::Unfit(unfit)) => Err(format!("the key {issuer} {unfit}")),
+            Some(Fault::Mismatch) => Err(format!("the signature by {issuer} does not match the text")),
+            Some(Fault::Weak) => Err(format!("the signature by {issuer} rests on a broken or unknown hash")),
+            Some(Fault::Expired) => Err(format!("the signature by {issuer} has expired")),
+            Some(Fault::Future) => {
+                Err(format!("the signature by {issuer} is dated in the future by this machine's clock"))
             }
-            let standing = check_primary(key, now).and_then(|()| match subkey {
-                Some(subkey) => check_subkey(key, subkey, now),
-                None => check_signing(key),
-            });
-            match standing {
-                Ok(()) => is_good = true,
-                // A revocation holds for older copies too, which do not know of it yet.
-                Err(REVOKED) => return Err(format!("the key {issuer} {REVOKED}")),
-                Err(reason) => refusal = Some(format!("the key {issuer} {reason}")),
-            }
+            Some(Fault::OlderThanKey) => Err(format!("the signature by {issuer} is older than its key")),
         }
-        if is_good {
-            return Ok(());
-        }
-        Err(refusal.unwrap_or_else(|| format!("the key {issuer} is not trusted")))
     }
-}
-
-fn issuer(signature: &Signature) -> String {
-    if let Some(fingerprint) = signature.issuer_fingerprint().first() {
-        return format!("{fingerprint:X}");
-    }
-    match signature.issuer_key_id().first() {
-        Some(id) => id.to_string().to_uppercase(),
-        None => "nobody".to_owned(),
-    }
-}
-
-/// Returns whether `signature` says that `key` made it.
-fn names(signature: &Signature, key: &impl KeyDetails) -> bool {
-    let id = key.legacy_key_id();
-    let fingerprint = key.fingerprint();
-    signature.issuer_fingerprint().contains(&&fingerprint) || signature.issuer_key_id().contains(&&id)
-}
-
-fn is_strong(signature: &Signature) -> bool {
-    matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary))
-        && matches!(
-            signature.hash_alg(),
-            Some(
-                HashAlgorithm::Sha256
-                    | HashAlgorithm::Sha384
-                    | HashAlgorithm::Sha512
-                    | HashAlgorithm::Sha3_256
-                    | HashAlgorithm::Sha3_512
-            )
-        )
-}
-
-/// Returns whether `start + period` is over; a missing or zero period never ends.
-fn has_passed(start: Option<SystemTime>, period: Option<Duration>, now: SystemTime) -> bool {
-    match (start, period) {
-        (Some(start), Some(period)) if !period.is_zero() => start + period <= now,
-        _ => false,
-    }
-}
-
-/// Checks that the primary key is in force: the newest of its own signatures to name an end counts.
-///
-/// Others among them are about something else, such as who may revoke the key.
-fn check_primary(key: &SignedPublicKey, now: SystemTime) -> Result<(), &'static str> {
-    if !key.details.revocation_signatures.is_empty() {
-        return Err(REVOKED);
-    }
-    let own = self_signatures(key);
-    if own.is_empty() {
-        return Err("does not vouch for itself");
-    }
-    let lasts = own
-        .into_iter()
-        .filter_map(|signature| Some((signature.created()?, signature.key_expiration_time()?)))
-        .max_by_key(|(created, _)| created.as_secs())
-        .map(|(_, lasts)| Duration::from(lasts));
-    if has_passed(Some(key.primary_key.created_at().into()), lasts, now) {
-        return Err("expired");
-    }
-    Ok(())
-}
-
-/// Checks that the primary key is meant for signing: the newest of its own signatures to name uses counts.
-///
-/// A key that names none may be used for everything, as for other programs.
-fn check_signing(key: &SignedPublicKey) -> Result<(), &'static str> {
-    let flags = |signature: &Signature| {
-        signature.config()?.hashed_subpackets().find_map(|subpacket| match &subpacket.data {
-            SubpacketData::KeyFlags(flags) => Some(flags.sign()),
-            _ => None,
-        })
-    };
-    let newest = self_signatures(key)
-        .into_iter()
-        .filter_map(|signature| Some((signature.created()?, flags(signature)?)))
-        .max_by_key(|(created, _)| created.as_secs());
-    match newest {
-        Some((_, false)) => Err(NOT_FOR_SIGNING),
-        _ => Ok(()),
-    }
-}
-
-/// Returns the signatures by which a primary key says something about itself, and which hold.
-fn self_signatures(key: &SignedPublicKey) -> Vec<&Signature> {
-    let primary = &key.primary_key;
-    let over_users = key.details.users.iter().flat_map(|user| {
-        user.signatures.iter().filter(|signature| {
-            signature.typ() != Some(SignatureType::CertRevocation)
-                && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
-        })
-    });
-    let over_key =
-        key.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
-    over_users.chain(over_key).collect()
-}
-
-/// Checks that a subkey is in force and meant for signing.
-fn check_subkey(
-    key: &SignedPublicKey,
-    subkey: &pgp::composed::SignedPublicSubKey,
-    now: SystemTime,
-) -> Result<(), &'static str> {
-    let is_revocation = |signature: &&Signature| signature.typ() == Some(SignatureType::SubkeyRevocation);
-    if subkey.signatures.iter().any(|signature| is_revocation(&signature)) {
-        return Err(REVOKED);
-    }
-    let newest = subkey
-        .signatures
-        .iter()
-        .filter(|signature| signature.verify_subkey_binding(&key.primary_key, &subkey.key).is_ok())
-        .max_by_key(|signature| signature.created().map(|created| created.as_secs()))
-        .ok_or("does not belong to its primary key")?;
-    let agrees = newest
-        .embedded_signature()
-        .is_some_and(|signature| signature.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok());
-    if !newest.key_flags().sign() || !agrees {
-        return Err(NOT_FOR_SIGNING);
-    }
-    let lasts = newest.key_expiration_time().map(Duration::from);
-    if has_passed(Some(subkey.key.created_at().into()), lasts, now) {
-        return Err("expired");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedSecretKey};
-    use pgp::packet::{SignatureConfig, Subpacket};
-    use pgp::ser::Serialize;
-    use pgp::types::{Password, Timestamp};
+    use std::time::Duration;
 
-    fn at(year: u64) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs((year - 1970) * 31_556_952)
+    use super::*;
+    use dalec_openpgp::{Unfit, standing};
+    use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedSecretKey};
+    use pgp::packet::{SignatureConfig, Subpacket, SubpacketData};
+    use pgp::ser::Serialize;
+    use pgp::types::{KeyDetails, Password, Tag, Timestamp};
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// Returns about the first of January, in seconds since 1970.
+    fn at(year: u64) -> u64 {
+        (year - 1970) * 31_556_952
     }
 
     #[test]
     fn the_carried_keys_are_in_force_now_and_end_some_day() {
         let keyring = Keyring::debian();
-        assert_eq!(keyring.keys.len(), DEBIAN_KEYS.len());
-        for key in &keyring.keys {
-            let id = key.primary_key.legacy_key_id();
-            assert_eq!(check_primary(key, at(2026)), Ok(()), "{id}");
-            assert_eq!(check_signing(key), Ok(()), "{id}");
+        let (now, later) = (at(2026), at(2060));
+        assert_eq!(keyring.keys.keys().len(), DEBIAN_KEYS.len());
+        for key in keyring.keys.keys() {
+            let id = dalec_openpgp::fingerprint(&key.primary_key);
+            let primary = standing::signing_primary(key).unwrap_or_else(|unfit| panic!("{id} {unfit}"));
+            assert_eq!(primary.check(now), Ok(()), "{id}");
             for subkey in &key.public_subkeys {
-                assert_eq!(check_subkey(key, subkey, at(2026)), Ok(()), "{id}");
+                let period =
+                    standing::signing_subkey(key, subkey).unwrap_or_else(|unfit| panic!("{id} {unfit}"));
+                assert_eq!(period.check(now), Ok(()), "{id}");
             }
-            assert_eq!(check_primary(key, at(2060)), Err("expired"), "{id}");
+            assert!(matches!(primary.check(later), Err(Unfit::Expired { .. })), "{id}");
         }
     }
 
@@ -375,7 +230,8 @@ mod tests {
     }
 
     fn open(keys: &[&SignedPublicKey], message: &[u8], now: SystemTime) -> Result<(), String> {
-        let keyring = Keyring { keys: keys.iter().copied().cloned().collect() };
+        let mut keyring = Keyring::default();
+        keys.iter().copied().cloned().for_each(|key| keyring.keys.push(key));
         match keyring.open("http://m.example/InRelease", message, now) {
             Ok(_) => Ok(()),
             Err(BootstrapError::BadSignature { reason, .. }) => Err(reason),
@@ -388,7 +244,7 @@ mod tests {
         let key = generate(true);
         let renewed = key.to_public_key();
         let message = sign(&key);
-        let later = SystemTime::now() + CLOCK_TOLERANCE;
+        let later = SystemTime::now() + DAY;
         let expired = expiring(&key, 60).to_public_key();
         let refusal = open(&[&expired], &message, later).unwrap_err();
         assert!(refusal.ends_with("expired"), "{refusal}");
@@ -404,7 +260,7 @@ mod tests {
         revoked.details.revocation_signatures.push(good.details.users[0].signatures[0].clone());
         for keys in [[&good, &revoked], [&revoked, &good]] {
             let refusal = open(&keys, &sign(&key), SystemTime::now()).unwrap_err();
-            assert!(refusal.ends_with(REVOKED), "{refusal}");
+            assert!(refusal.ends_with("is revoked"), "{refusal}");
         }
     }
 
@@ -414,7 +270,7 @@ mod tests {
         let (message, public) = (sign(&key), key.to_public_key());
         let hour = Duration::from_secs(3600);
         assert_eq!(open(&[&public], &message, SystemTime::now() - hour), Ok(()));
-        let refusal = open(&[&public], &message, SystemTime::now() - CLOCK_TOLERANCE - hour).unwrap_err();
+        let refusal = open(&[&public], &message, SystemTime::now() - DAY - hour).unwrap_err();
         assert!(refusal.contains("is dated in the future"), "{refusal}");
     }
 
@@ -422,7 +278,7 @@ mod tests {
     fn a_primary_key_that_only_certifies_signs_no_index() {
         let key = generate(false);
         let refusal = open(&[&key.to_public_key()], &sign(&key), SystemTime::now()).unwrap_err();
-        assert!(refusal.ends_with(NOT_FOR_SIGNING), "{refusal}");
+        assert!(refusal.ends_with("is not meant for signing"), "{refusal}");
     }
 
     #[test]
@@ -438,7 +294,7 @@ mod tests {
         fs::write(&gpg, mixed).unwrap();
         let mut keyring = Keyring::default();
         keyring.add_host(host.path()).unwrap();
-        assert!(keyring.keys.contains(&second));
+        assert!(keyring.keys.keys().contains(&second));
         for path in [pgp, gpg] {
             let error = Keyring::default().add_file(&path).unwrap_err();
             assert!(matches!(error, BootstrapError::Keyring { .. }), "{error}");
@@ -450,6 +306,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut keyring = Keyring::default();
         keyring.add_host(directory.path()).unwrap();
-        assert!(keyring.keys.is_empty());
+        assert!(keyring.keys.keys().is_empty());
     }
 }

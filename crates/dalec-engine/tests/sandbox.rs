@@ -11,6 +11,8 @@ mod mounts;
 mod people;
 #[path = "sandbox/probe.rs"]
 mod probe;
+#[path = "sandbox/streams.rs"]
+mod streams;
 #[path = "sandbox/world.rs"]
 mod world;
 
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static (&'static str, world::Case)> {
-    cases::ALL.iter().chain(mounts::ALL)
+    cases::ALL.iter().chain(mounts::ALL).chain(streams::ALL)
 }
 
 /// Runs the cases as each person; arguments are those of the usual test runner.

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use dalec_targets::image_reference::names_of;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
 use crate::contexts::Contexts;
@@ -42,7 +43,7 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
 }
 
 fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
-    for name in names(&question.reference) {
+    for name in names_of(&question.reference) {
         if let Some(context) = contexts.find(&name)? {
             return Ok(context);
         }
@@ -50,29 +51,4 @@ fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswe
     let wanted =
         Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
     images::resolve(contexts.gateway, contexts.options, &wanted)
-}
-
-/// Returns the names that a context replacing `reference` may have, the full one first.
-fn names(reference: &str) -> Vec<String> {
-    let mut names = vec![reference.to_owned()];
-    if let Some(path) = reference.strip_prefix("docker.io/") {
-        names.push(path.to_owned());
-        names.extend(path.strip_prefix("library/").map(str::to_owned));
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::names;
-
-    /// TGT-009: a context named by the base image replaces it, however the name is written.
-    #[test]
-    fn an_image_has_familiar_names() {
-        assert_eq!(
-            names("docker.io/library/debian:bookworm"),
-            ["docker.io/library/debian:bookworm", "library/debian:bookworm", "debian:bookworm"]
-        );
-        assert_eq!(names("example.org/base:1"), ["example.org/base:1"]);
-    }
 }

@@ -1,196 +1,219 @@
-//! Builds what a request asks for.
+//! Builds one target for every platform that is asked for.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::thread;
 
-use dalec_gateway::{Excerpt, FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
-use dalec_llb::{Platform, SourceMap, State};
+use dalec_gateway::{FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
+use dalec_llb::{Platform, State};
+use dalec_spec::Platform as SpecPlatform;
 use dalec_spec::target_spec::TargetSpec;
-use dalec_spec::{Diagnostic, Platform as SpecPlatform, ResolveOptions, SourceText, UnknownArgs};
 use dalec_targets::error::PlanError;
 use dalec_targets::locate::locate;
-use dalec_targets::request::{Options as PlanOptions, Plan, Request};
+use dalec_targets::request::{Answers, Options as PlanOptions, Plan, Request};
 use dalec_targets::routes::{self, Route};
+use dalec_targets::signing;
 use prost::Message;
+use serde_json::{Value, json};
 
 use crate::answers::answer;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
+use crate::main_context::{self, MainContext};
+use crate::metadata::{self, Facts};
 use crate::options::Options;
 use crate::platforms::for_graph;
-use crate::routes::find;
-use crate::spec_file;
+use crate::signing::Signing;
+use crate::spec::Spec;
 
-/// Builds what the gateway was asked for, and returns the results that it keeps.
-///
-/// Metadata holds `containerimage.config`, with `/PLATFORM` behind it when several platforms were asked for.
-///
-/// # Errors
-/// See [`FrontendError`]; the first platform's error when several fail.
-pub fn build(gateway: &dyn Gateway) -> Result<FrontendResult, FrontendError> {
-    let options = Options::read(gateway.build_options())?;
-    let source_text = spec_file::read(gateway, &options)?;
-    let route = find(&options.target)?;
-    let platforms = match options.platforms.as_slice() {
-        [] => vec![options.build_platform.clone()],
-        some => some.to_vec(),
-    };
-    let one = |platform: &SpecPlatform| {
-        PlatformBuild { gateway, options: &options, source_text: &source_text, route, platform }.run()
-    };
-    let built: Vec<Result<Built, FrontendError>> = match platforms.as_slice() {
-        [only] => vec![one(only)],
-        several => thread::scope(|scope| {
-            let threads: Vec<_> = several.iter().map(|platform| scope.spawn(|| one(platform))).collect();
-            threads.into_iter().map(joined).collect()
-        }),
-    };
-    let mut result = FrontendResult::default();
-    for (platform, built) in platforms.iter().zip(built) {
-        let built = built?;
-        if let Some(config) = built.config {
-            let key = match platforms.len() {
-                1 => "containerimage.config".to_owned(),
-                _ => format!("containerimage.config/{platform}"),
-            };
-            result.metadata.insert(key, config);
+/// More bytes than this are no report of what was compared.
+const LARGEST_REPORT: u64 = 16 << 20;
+
+/// A build of one target.
+pub struct Build<'a> {
+    /// Who runs it.
+    pub gateway: &'a dyn Gateway,
+    /// The request.
+    pub options: &'a Options,
+    /// Where the main context is.
+    pub main: &'a MainContext,
+    /// The spec.
+    pub spec: &'a Spec,
+    /// What is built.
+    pub route: &'static Route,
+}
+
+impl Build<'_> {
+    /// Builds for every platform at the same time.
+    ///
+    /// # Errors
+    /// See [`FrontendError`]; the first platform's error when several fail.
+    pub fn run(&self) -> Result<FrontendResult, FrontendError> {
+        let platforms = self.options.platforms();
+        let one = |platform: &SpecPlatform| {
+            let graph_platform = for_graph(platform);
+            PlatformBuild { build: self, platform, graph_platform }.run()
+        };
+        let built: Vec<Result<Built, FrontendError>> = match platforms.as_slice() {
+            [only] => vec![one(only)],
+            several => thread::scope(|scope| {
+                let threads: Vec<_> = several.iter().map(|platform| scope.spawn(|| one(platform))).collect();
+                threads.into_iter().map(joined).collect()
+            }),
+        };
+        let (mut refs, mut facts) = (Vec::new(), Vec::new());
+        for (platform, built) in platforms.iter().zip(built) {
+            let built = built?;
+            refs.push((platform.to_string(), built.reference));
+            facts.push(built.facts);
         }
-        result.refs.push((platform.to_string(), built.reference));
+        Ok(FrontendResult { refs, metadata: metadata::of(self.options, &platforms, facts) })
     }
-    Ok(result)
 }
 
 /// The build for one platform.
 struct PlatformBuild<'a> {
-    gateway: &'a dyn Gateway,
-    options: &'a Options,
-    source_text: &'a SourceText,
-    route: &'static Route,
+    build: &'a Build<'a>,
     platform: &'a SpecPlatform,
+    graph_platform: Platform,
 }
 
 struct Built {
     reference: Option<Reference>,
-    config: Option<Vec<u8>>,
+    facts: Facts,
 }
 
 impl PlatformBuild<'_> {
     fn run(&self) -> Result<Built, FrontendError> {
-        let spec = self.resolve()?;
-        let platform = for_graph(self.platform);
-        let plan = self.plan(&spec, &platform)?;
-        for warning in &plan.warnings {
-            self.gateway.warn(Warning { short: warning.clone(), ..Warning::default() });
-        }
-        let reference = self.solve(&plan, &platform)?;
-        let config = plan.config.map(|config| serde_json::to_vec(&config)).transpose();
-        let config = config.map_err(|error| FrontendError::Option {
-            option: "image".into(),
-            message: format!("its configuration cannot be written: {error}"),
-        })?;
-        Ok(Built { reference, config })
-    }
-
-    fn resolve(&self) -> Result<TargetSpec, FrontendError> {
-        let loaded = dalec_spec::load(self.source_text);
-        let mut diagnostics = loaded.diagnostics;
-        let mut spec = None;
-        if let Some(raw) = loaded.raw {
-            let target = self.route.target();
-            if let Some(frontend) = raw.frontend(target).filter(|_| !dalec_spec::has_errors(&diagnostics)) {
-                return Err(FrontendError::Plan {
-                    message: format!(
-                        "this version of dalec cannot let the frontend {} build a target",
-                        frontend.image
-                    ),
-                    hint: Some(format!("remove `frontend` under `targets.{target}` to build it here")),
-                    source_text: self.source_text.clone(),
-                    spans: vec![frontend.span],
-                });
+        let Build { gateway, options, spec: written, route, .. } = *self.build;
+        let spec = written.resolve(gateway, options, options.target_key(), self.platform)?;
+        let mut plan_options = PlanOptions {
+            skip_tests: options.flag("DALEC_SKIP_TESTS")?,
+            without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
+            no_cache: options.no_cache.clone(),
+        };
+        routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
+        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec))?;
+        let frontend = self.frontend()?;
+        let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
+        plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
+        let mut facts = Facts::default();
+        if let Some(packages) = plan.to_sign.take()
+            && let Some(signing) = self.signing(&spec)?
+        {
+            if !signing.before_tests {
+                self.solve(&plan.requires, None)?;
+                plan_options.skip_tests = true;
             }
-            let mut build_args = self.options.build_args.clone();
-            build_args.insert("DALEC_TARGET".into(), target.to_owned());
-            let (resolved, found) = raw.resolve(&ResolveOptions {
-                target: target.to_owned(),
-                platform: self.platform.clone(),
-                build_platform: self.options.build_platform.clone(),
-                build_args,
-                unknown_args: UnknownArgs::Reject,
-            });
-            diagnostics.extend(found);
-            spec = resolved.filter(|_| !dalec_spec::has_errors(&diagnostics));
+            let (signed, report) = self.sign(&signing, &frontend, &packages)?;
+            facts.signing = Some(report);
+            answers.signed = Some(signed);
+            plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
         }
-        let diagnostics = dalec_spec::silence(self.source_text, diagnostics);
-        match spec {
-            Some(spec) => {
-                diagnostics.iter().for_each(|diagnostic| self.gateway.warn(self.warning(diagnostic)));
-                Ok(spec)
-            }
-            None => Err(FrontendError::Spec { source_text: self.source_text.clone(), diagnostics }),
-        }
+        let reference = self.solve(&plan.requires, Some(&plan.result))?;
+        facts.config = plan.config;
+        facts.base_config = plan.base_config;
+        Ok(Built { reference, facts })
     }
 
-    /// Returns what a finding in a usable spec says, with the piece of the spec that it is about.
-    fn warning(&self, diagnostic: &Diagnostic) -> Warning {
-        let location = locate(&self.source_map(), diagnostic.span);
-        Warning {
-            short: diagnostic.message.clone(),
-            detail: diagnostic.help.iter().cloned().collect(),
-            excerpt: location.map(|location| Excerpt {
-                info: location.map.to_pb(),
-                ranges: location.ranges.iter().map(|range| range.to_pb()).collect(),
-            }),
-        }
+    fn contexts(&self) -> Contexts<'_> {
+        let Build { gateway, options, main, .. } = *self.build;
+        Contexts { gateway, options, main, platform: &self.graph_platform }
     }
 
-    fn source_map(&self) -> Arc<SourceMap> {
-        Arc::new(SourceMap {
-            filename: self.source_text.name().to_owned(),
-            language: "yaml".into(),
-            data: self.source_text.text().as_bytes().to_vec(),
+    /// Returns the file system that holds this program.
+    fn frontend(&self) -> Result<State, GatewayError> {
+        let definition = self.build.gateway.frontend_image()?;
+        State::from_definition(&definition).map_err(|error| GatewayError::Request {
+            message: format!("the graph of the frontend's own image cannot be read: {error}"),
         })
     }
 
-    fn plan(&self, spec: &TargetSpec, platform: &Platform) -> Result<Plan, FrontendError> {
-        let options = PlanOptions {
-            skip_tests: self.options.flag("DALEC_SKIP_TESTS")?,
-            // Text that is no boolean leaves signing on, as upstream has it.
-            skip_signing: self.options.flag("DALEC_SKIP_SIGNING").unwrap_or(false),
-            no_cache: self.options.no_cache.clone(),
-        };
-        routes::check(self.route, spec, &options).map_err(|error| self.plan_error(&error))?;
-        let contexts = Contexts { gateway: self.gateway, options: self.options, platform };
-        let questions = routes::questions(self.route, spec);
-        let answers = answer(&contexts, &questions)?;
-        let frontend = self.gateway.frontend_image()?;
+    fn plan(
+        &self,
+        spec: &TargetSpec,
+        frontend: &State,
+        answers: &Answers,
+        options: &PlanOptions,
+    ) -> Result<Plan, FrontendError> {
         let request = Request {
             spec,
-            source_map: self.source_map(),
-            platform: platform.clone(),
-            answers: &answers,
-            frontend: State::from_definition(&frontend).map_err(|error| GatewayError::Request {
-                message: format!("the graph of the frontend's own image cannot be read: {error}"),
-            })?,
-            options,
+            source_map: self.build.spec.source_map(),
+            platform: self.graph_platform.clone(),
+            answers,
+            frontend: frontend.clone(),
+            options: options.clone(),
         };
-        routes::plan(self.route, &request).map_err(|error| self.plan_error(&error))
+        routes::plan(self.build.route, &request).map_err(|error| self.plan_error(&error))
     }
 
-    /// Solves everything the plan requires, and its result, at the same time.
-    fn solve(&self, plan: &Plan, platform: &Platform) -> Result<Option<Reference>, FrontendError> {
+    fn signing(&self, spec: &TargetSpec) -> Result<Option<Signing>, FrontendError> {
+        let overrides = self.build.spec.raw().is_some_and(|raw| raw.overrides_signer(&spec.target));
+        Signing::choose(&self.contexts(), spec, overrides, &mut |warning| self.warn(warning))
+    }
+
+    /// Has `packages` signed; returns what to put in their place, and what to say of it.
+    fn sign(
+        &self,
+        signing: &Signing,
+        frontend: &State,
+        packages: &State,
+    ) -> Result<(State, Value), FrontendError> {
+        let Build { gateway, options, .. } = *self.build;
+        let target = options.target_key();
+        let failed = |error: GatewayError| FrontendError::Signing {
+            image: signing.signer.image.clone(),
+            place: signing.is_in_spec.then(|| (self.build.spec.source_text.clone(), signing.signer.span)),
+            error: Box::new(error),
+        };
+        let mut report = json!({
+            "signer": {
+                "image": signing.signer.image,
+                "digest": self.contexts().digest_of_image(&signing.signer.image),
+            },
+            "target": target,
+            "compared": signing.is_compared,
+        });
+        let signed = signing.sign(gateway, options, target, packages, &self.graph_platform);
+        let signed = signed.map_err(failed)?;
+        if !signing.is_compared {
+            return Ok((signed, report));
+        }
+        let at = signing.is_in_spec.then_some(signing.signer.span);
+        let compared =
+            signing::compare(frontend, packages, &signed, locate(&self.build.spec.source_map(), at));
+        let found = self.report(&compared.report).map_err(failed)?;
+        for warning in found["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            self.warn(warning.to_owned());
+        }
+        report["artifacts"] = found["artifacts"].clone();
+        Ok((compared.signed, report))
+    }
+
+    /// Compares, and returns what was found.
+    fn report(&self, report: &State) -> Result<Value, GatewayError> {
+        let definition = report.marshal(&self.graph_platform);
+        self.build.gateway.solve(SolveRequest { definition, evaluate: true })?;
+        let content = main_context::read(self.build.gateway, report, signing::REPORT, LARGEST_REPORT)?;
+        serde_json::from_slice(&content).map_err(|error| GatewayError::Request {
+            message: format!("the report of what was signed cannot be read: {error}"),
+        })
+    }
+
+    /// Solves what is required, and the result if there is one, at the same time.
+    fn solve(&self, required: &[State], result: Option<&State>) -> Result<Option<Reference>, FrontendError> {
+        let gateway = self.build.gateway;
+        let request =
+            |state: &State| SolveRequest { definition: state.marshal(&self.graph_platform), evaluate: true };
         // Leaves of one test often share everything below them; equal definitions are solved once.
-        let required: BTreeMap<Vec<u8>, SolveRequest> = plan
-            .requires
+        let required: BTreeMap<Vec<u8>, SolveRequest> = required
             .iter()
-            .map(|state| state.marshal(platform))
-            .map(|definition| (definition.encode_to_vec(), SolveRequest { definition, evaluate: true }))
+            .map(&request)
+            .map(|request| (request.definition.encode_to_vec(), request))
             .collect();
-        let result = SolveRequest { definition: plan.result.marshal(platform), evaluate: true };
         thread::scope(|scope| {
             let required: Vec<_> =
-                required.into_values().map(|request| scope.spawn(|| self.gateway.solve(request))).collect();
-            let result = self.gateway.solve(result);
+                required.into_values().map(|request| scope.spawn(|| gateway.solve(request))).collect();
+            let result = result.map_or(Ok(None), |state| gateway.solve(request(state)));
             let failed = required.into_iter().map(joined).filter_map(Result::err);
             let mut failed: Vec<GatewayError> = failed.collect();
             let result = result.map_err(|error| failed.insert(0, error)).ok();
@@ -203,11 +226,15 @@ impl PlatformBuild<'_> {
         })
     }
 
+    fn warn(&self, short: String) {
+        self.build.gateway.warn(Warning { short, ..Warning::default() });
+    }
+
     fn plan_error(&self, error: &PlanError) -> FrontendError {
         FrontendError::Plan {
             message: error.to_string(),
             hint: error.hint(),
-            source_text: self.source_text.clone(),
+            source_text: self.build.spec.source_text.clone(),
             spans: error.spans(),
         }
     }

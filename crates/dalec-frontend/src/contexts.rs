@@ -1,22 +1,30 @@
 //! Named contexts: `context:NAME` options as states.
 //!
 //! The forms follow BuildKit's `frontend/dockerui/namedcontext.go`: `local:NAME`, `docker-image://REF`,
-//! `oci-layout://…`, `input:NAME` and URLs of archives and files.
+//! `oci-layout://…`, `input:NAME`, git repositories and URLs of files.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use dalec_gateway::Gateway;
 use dalec_llb::{Http, Local, Platform, State};
+use dalec_targets::image_config::ImageConfig;
+use dalec_targets::image_reference::{full_reference, names_of};
 use dalec_targets::request::ImageAnswer;
 
 use crate::error::FrontendError;
 use crate::images::{self, Wanted};
+use crate::main_context::{self, MAIN, MainContext, escaped};
 use crate::options::Options;
+use crate::remote;
 
 /// Looks up contexts by name for one platform.
+#[derive(Clone, Copy)]
 pub struct Contexts<'a> {
     /// Who answers.
     pub gateway: &'a dyn Gateway,
     /// The request.
     pub options: &'a Options,
+    /// Where the main context is.
+    pub main: &'a MainContext,
     /// Platform that contexts are for.
     pub platform: &'a Platform,
 }
@@ -29,27 +37,64 @@ impl Contexts<'_> {
     /// # Errors
     /// [`FrontendError::Option`] for a form that is not known, gateway errors while resolving an image.
     pub fn find(&self, name: &str) -> Result<Option<ImageAnswer>, FrontendError> {
+        self.find_part(name, None)
+    }
+
+    /// Returns what the file `path` of the context `name` holds; none when there is no such context.
+    ///
+    /// # Errors
+    /// As [`Contexts::find`], and what reading says.
+    pub fn read(&self, name: &str, path: &str, limit: u64) -> Result<Option<Vec<u8>>, FrontendError> {
+        let Some(context) = self.find_part(name, Some(path))? else { return Ok(None) };
+        Ok(Some(main_context::read(self.gateway, &context.state, path, limit)?))
+    }
+
+    /// Returns the digest of the image `reference` as another frontend would start it; none when it has none.
+    pub fn digest_of_image(&self, reference: &str) -> Option<String> {
+        let replaced = names_of(&full_reference(reference)).into_iter().find_map(|name| self.value(&name));
+        let reference = match replaced {
+            Some(value) => image(value)?.to_owned(),
+            None => full_reference(reference),
+        };
+        let wanted = Wanted { reference: &reference, packages: &[], platform: self.platform };
+        let found = images::found(self.gateway, self.options, &wanted).ok()?;
+        Some(found.digest).filter(|digest| !digest.is_empty())
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
         let options = &self.options.contexts;
         let value = options.get(&format!("{name}::{}", self.platform)).or_else(|| options.get(name));
-        match value {
-            Some(value) => self.state(name, value).map(Some),
-            None if name == "context" => Ok(Some(plain(self.local("context")))),
-            None => Ok(None),
+        value.map(String::as_str)
+    }
+
+    /// Returns the context called `name`; of a directory that the client serves `part` alone, if there is one.
+    fn find_part(&self, name: &str, part: Option<&str>) -> Result<Option<ImageAnswer>, FrontendError> {
+        match (self.value(name), &self.main.state) {
+            (Some(value), _) => self.state(name, value, part).map(Some),
+            (None, Some(main)) if name == MAIN => Ok(Some(plain(main.clone()))),
+            (None, None) if name == MAIN => Ok(Some(plain(self.local(name, MAIN, part)))),
+            (None, _) => Ok(None),
         }
     }
 
-    fn state(&self, name: &str, value: &str) -> Result<ImageAnswer, FrontendError> {
+    fn state(&self, name: &str, value: &str, part: Option<&str>) -> Result<ImageAnswer, FrontendError> {
         if let Some(local) = value.strip_prefix("local:") {
-            return Ok(plain(self.local(local)));
+            return Ok(plain(self.local(name, local, part)));
         }
-        let image =
-            value.strip_prefix("docker-image://").or(value.starts_with("oci-layout://").then_some(value));
-        if let Some(reference) = image {
+        if value == "docker-image://scratch" {
+            return Ok(ImageAnswer::default());
+        }
+        if let Some(reference) = image(value) {
             let wanted = Wanted { reference, packages: &[], platform: self.platform };
             return images::resolve(self.gateway, self.options, &wanted);
         }
         if let Some(input) = value.strip_prefix("input:") {
-            return Err(unusable(name, format!("graph inputs such as `{input}` cannot be contexts here")));
+            return self.input(name, input);
+        }
+        if let Some(git) =
+            remote::git(value.strip_prefix("git:").filter(|_| value.contains('@')).unwrap_or(value))
+        {
+            return Ok(plain(State::git(git.map_err(|message| unusable(name, message))?)));
         }
         if value.starts_with("http://") || value.starts_with("https://") {
             return Ok(plain(State::http(Http {
@@ -62,14 +107,45 @@ impl Contexts<'_> {
         Err(unusable(name, format!("`{value}` is no kind of context that can be used")))
     }
 
-    fn local(&self, name: &str) -> State {
+    /// Returns the graph that the request has as its input `input`, with the image configuration beside it.
+    fn input(&self, name: &str, input: &str) -> Result<ImageAnswer, FrontendError> {
+        let Some(definition) = self.gateway.inputs()?.remove(input) else {
+            return Err(unusable(name, format!("the request has no input `{input}`")));
+        };
+        let state = main_context::state_of_input(input, &definition)?;
+        let metadata = self.gateway.build_options().options.get(&format!("input-metadata:{input}"));
+        let config = metadata.map(|metadata| config_of_input(metadata)).transpose();
+        let config =
+            config.map_err(|message| unusable(name, format!("what is said of input `{input}` {message}")))?;
+        Ok(ImageAnswer { state, config: config.flatten().unwrap_or_default(), ..ImageAnswer::default() })
+    }
+
+    /// Returns the directory `local` of the client, which is the context called `name`.
+    fn local(&self, name: &str, local: &str, part: Option<&str>) -> State {
         State::local(Local {
-            name: name.to_owned(),
+            name: local.to_owned(),
+            include: part.map(escaped).into_iter().collect(),
+            follow: part.map(str::to_owned).into_iter().collect(),
             label: format!("[context {name}] load"),
-            session: self.gateway.build_options().session.clone(),
+            session: self.options.session_of(local).to_owned(),
             ..Local::default()
         })
     }
+}
+
+/// Returns the reference of a context that is an image.
+fn image(value: &str) -> Option<&str> {
+    value.strip_prefix("docker-image://").or(value.starts_with("oci-layout://").then_some(value))
+}
+
+/// Returns the image configuration in the metadata of an input: a mapping from names to values in base64.
+fn config_of_input(metadata: &str) -> Result<Option<ImageConfig>, String> {
+    let unreadable = |error: serde_json::Error| format!("cannot be read: {error}");
+    let mut values: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(metadata).map_err(unreadable)?;
+    let Some(config) = values.remove("containerimage.config") else { return Ok(None) };
+    let config = BASE64_STANDARD.decode(config).map_err(|error| format!("is no base64: {error}"))?;
+    serde_json::from_slice(&config).map(Some).map_err(unreadable)
 }
 
 fn plain(state: State) -> ImageAnswer {

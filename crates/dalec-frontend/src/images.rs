@@ -1,6 +1,6 @@
 //! Images that a plan starts from: resolved by the gateway, unless a named context replaces them.
 
-use dalec_gateway::{Gateway, ResolveImage};
+use dalec_gateway::{Gateway, GatewayError, ResolveImage, ResolvedImage};
 use dalec_llb::{ImageRef, Platform, ResolveMode, State};
 use dalec_targets::request::ImageAnswer;
 
@@ -26,12 +26,7 @@ pub fn resolve(
     options: &Options,
     wanted: &Wanted<'_>,
 ) -> Result<ImageAnswer, FrontendError> {
-    let found = gateway.resolve_image(&ResolveImage {
-        reference: wanted.reference.to_owned(),
-        platform: wanted.platform.to_string(),
-        mode: options.resolve_mode.clone(),
-        packages: wanted.packages.to_vec(),
-    })?;
+    let found = found(gateway, options, wanted)?;
     let config = match found.config.is_empty() {
         true => dalec_targets::image_config::ImageConfig::default(),
         false => serde_json::from_slice(&found.config).map_err(|error| FrontendError::Option {
@@ -51,4 +46,21 @@ pub fn resolve(
         locations: Vec::new(),
     });
     Ok(ImageAnswer { state, config, has_packages: found.has_packages })
+}
+
+/// Asks the gateway for `wanted`, as it is.
+///
+/// # Errors
+/// What the gateway says.
+pub fn found(
+    gateway: &dyn Gateway,
+    options: &Options,
+    wanted: &Wanted<'_>,
+) -> Result<ResolvedImage, GatewayError> {
+    gateway.resolve_image(&ResolveImage {
+        reference: wanted.reference.to_owned(),
+        platform: wanted.platform.to_string(),
+        mode: options.resolve_mode.clone(),
+        packages: wanted.packages.to_vec(),
+    })
 }

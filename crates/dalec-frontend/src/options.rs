@@ -6,6 +6,7 @@ use dalec_gateway::BuildOptions;
 use dalec_spec::Platform;
 
 use crate::error::FrontendError;
+use crate::main_context::{MAIN, SPEC};
 
 /// One request, read from the gateway's options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,22 @@ pub struct Options {
     pub build_args: BTreeMap<String, String>,
     /// `context:NAME` options by name.
     pub contexts: BTreeMap<String, String>,
-    /// Name of the spec file in the context called `dockerfile`.
+    /// Name of the spec file.
     pub filename: String,
+    /// Name of the directory that holds the spec.
+    pub spec_context: String,
+    /// Address of the main context; empty when it is a directory.
+    pub main_context: String,
+    /// Directory of the main context that is taken, where that is no directory of the client's.
+    pub context_subdir: Option<String>,
+    /// What is asked for besides a build; empty for a build.
+    pub subrequest: String,
+    /// Target key that a caller fixed, another frontend for example.
+    pub forwarded_target: Option<String>,
+    /// Session that serves directories.
+    session: String,
+    /// Sessions of single directories by name, where they differ.
+    local_sessions: BTreeMap<String, String>,
     /// Cache keys to ignore; an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
     /// How images are resolved: `default`, `pull` or `local`.
@@ -34,7 +49,8 @@ impl Options {
     /// # Errors
     /// [`FrontendError::Option`] for a platform that is none.
     pub fn read(request: &BuildOptions) -> Result<Self, FrontendError> {
-        let option = |name: &str| request.options.get(name).cloned().unwrap_or_default();
+        let given = |name: &str| request.options.get(name).filter(|value| !value.is_empty()).cloned();
+        let option = |name: &str| given(name).unwrap_or_default();
         let prefixed = |prefix: &str| {
             let entries = request.options.iter();
             entries
@@ -58,12 +74,43 @@ impl Options {
                 .map_or(Ok(Platform::default()), |text| platform(text))?,
             build_args: prefixed("build-arg:"),
             contexts: prefixed("context:"),
-            filename: request.options.get("filename").cloned().unwrap_or_else(|| "Dockerfile".into()),
+            filename: given("filename").unwrap_or_else(|| "Dockerfile".into()),
+            spec_context: given("dockerfilekey").unwrap_or_else(|| SPEC.into()),
+            main_context: option(given("contextkey").as_deref().unwrap_or(MAIN)),
+            context_subdir: given("contextsubdir"),
+            subrequest: option("requestid"),
+            forwarded_target: given("dalec.target"),
+            session: request.session.clone(),
+            local_sessions: prefixed("local-sessionid:"),
             no_cache: request.options.get("no-cache").map(|keys| {
                 keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
             }),
             resolve_mode: option("image-resolve-mode"),
         })
+    }
+
+    /// Returns the session that serves the directory `name`.
+    pub fn session_of(&self, name: &str) -> &str {
+        self.local_sessions.get(name).unwrap_or(&self.session)
+    }
+
+    /// Returns the target key: what a caller fixed, or else the first part of the target.
+    pub fn target_key(&self) -> &str {
+        let own = self.target.split('/').next().unwrap_or_default();
+        self.forwarded_target.as_deref().unwrap_or(own)
+    }
+
+    /// Returns the platforms to build for, at least one.
+    pub fn platforms(&self) -> Vec<Platform> {
+        match self.platforms.as_slice() {
+            [] => vec![self.build_platform.clone()],
+            some => some.to_vec(),
+        }
+    }
+
+    /// Returns whether the build argument `name` is exactly `1`.
+    pub fn is_one(&self, name: &str) -> bool {
+        self.build_args.get(name).is_some_and(|value| value == "1")
     }
 
     /// Reads the boolean build argument `name`.

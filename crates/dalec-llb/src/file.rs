@@ -35,6 +35,8 @@ pub struct Copy {
     pub mode: Option<u32>,
     /// Owner of everything copied.
     pub owner: Option<Owner>,
+    /// The source is an archive, and what is in it is copied.
+    pub unpack: bool,
 }
 
 /// A chain of file actions that becomes one op.
@@ -108,6 +110,7 @@ impl File {
             create_dest_path: copy.make_parents,
             allow_wildcard: copy.wildcard,
             allow_empty_wildcard: copy.allow_empty_wildcard,
+            attempt_unpack_docker_compatibility: copy.unpack,
             timestamp: -1,
             include_patterns: copy.include,
             exclude_patterns: copy.exclude,

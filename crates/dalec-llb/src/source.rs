@@ -1,4 +1,4 @@
-//! Source ops: images, local directories and files by URL.
+//! Source ops: images, local directories, git repositories and files by URL.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,56 @@ pub struct Http {
     pub group: Option<ProgressGroup>,
 }
 
+/// Files of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Git {
+    /// URL without fragment and query, or `user@host:path`.
+    pub remote: String,
+    /// Branch, tag or commit; empty for the default branch.
+    pub reference: String,
+    /// Directory to take; empty for all.
+    pub subdir: String,
+    /// Commit that the reference must stand for.
+    pub checksum: Option<String>,
+    /// Keep the directory `.git`.
+    pub keep_git_dir: bool,
+    /// Words to show.
+    pub label: String,
+}
+
 impl State {
+    /// Returns files of a git repository. Secrets called `GIT_AUTH_TOKEN` and `GIT_AUTH_HEADER` and the ssh agent
+    /// `default` are used where the client has them.
+    pub fn git(git: Git) -> State {
+        let mut attrs = BTreeMap::from([
+            ("git.authtokensecret".to_owned(), "GIT_AUTH_TOKEN".to_owned()),
+            ("git.authheadersecret".to_owned(), "GIT_AUTH_HEADER".to_owned()),
+            ("git.fullurl".to_owned(), git.remote.clone()),
+        ]);
+        let (is_ssh, place) = match git.remote.split_once("://") {
+            Some((scheme, rest)) => (scheme == "ssh", rest.to_owned()),
+            None => (true, git.remote.replacen(':', "/", 1)),
+        };
+        if is_ssh {
+            attrs.insert("git.mountsshsock".into(), "default".into());
+        }
+        if git.keep_git_dir {
+            attrs.insert("git.keepgitdir".into(), "true".into());
+        }
+        attrs.extend(git.checksum.map(|checksum| ("git.checksum".to_owned(), checksum)));
+        // Who asks is not part of which repository it is.
+        let host = place.split('/').next().unwrap_or_default();
+        let user = host.rfind('@').map_or(0, |at| at + 1);
+        let mut identifier = format!("git://{}", &place[user..]);
+        if !(git.reference.is_empty() && git.subdir.is_empty()) {
+            identifier.push_str(&format!("#{}", git.reference));
+        }
+        if !git.subdir.is_empty() {
+            identifier.push_str(&format!(":{}", git.subdir));
+        }
+        source(identifier, attrs, None, &git.label, Vec::new(), None)
+    }
+
     /// Returns the file system of an image.
     pub fn image(image: ImageRef) -> State {
         let mut attrs = BTreeMap::new();

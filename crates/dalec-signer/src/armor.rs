@@ -71,21 +71,6 @@ pub(crate) fn signatures_of_bytes(bytes: &[u8]) -> Result<Vec<Signature>, Broken
     }
 }
 
-/// Returns the pieces of `bytes` that can be read on their own: `cat` puts several armored ones into one file.
-pub(crate) fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
-    const BEGIN: &[u8] = b"-----BEGIN PGP ";
-    let starts_line = |at: usize| at == 0 || bytes[at - 1] == b'\n';
-    let begins = |at: &usize| starts_line(*at) && bytes[*at..].starts_with(BEGIN);
-    // Every OpenPGP packet begins with a byte that no text begins with.
-    let is_text = bytes.first().is_some_and(|byte| byte & 0x80 == 0);
-    let starts: Vec<usize> = (0..bytes.len()).filter(|_| is_text).filter(begins).collect();
-    let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
-    match starts.is_empty() {
-        true => vec![bytes],
-        false => starts.iter().zip(ends).map(|(start, end)| &bytes[*start..end]).collect(),
-    }
-}
-
 /// Returns the signatures in a stream of packets; none when there is anything else.
 fn packets(source: impl std::io::BufRead) -> Option<Vec<Signature>> {
     let packets = PacketParser::new(source).map(|packet| match packet {

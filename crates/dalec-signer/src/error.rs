@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::standing::Unfit;
+use dalec_openpgp::Unfit;
 
 /// Why a secret key cannot sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,14 +67,6 @@ pub enum KeyError {
         /// Of the key that would sign.
         fingerprint: String,
     },
-}
-
-/// Why a keyring holds nothing to check signatures with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyringError {
-    /// There is no OpenPGP public key in it that can be read.
-    #[error("it holds no OpenPGP public key")]
-    Empty,
 }
 
 /// What is wrong with the bytes of a file.

@@ -2,14 +2,14 @@
 //!
 //! The primary key signs, without subkeys: `debsig-verify` looks for signatures by primary keys only.
 
+use dalec_openpgp::{Signer, fingerprint};
 use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{KeyFlags, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::types::{Duration, KeyDetails, Password, Tag, Timestamp};
 use rand::rngs::OsRng;
 
-use crate::key::{KeyMaterial, fingerprint};
-use crate::keyring::Signer;
+use crate::key::KeyMaterial;
 
 /// The longest text about an owner that is taken, in bytes.
 const LONGEST_USER_ID: usize = 512;

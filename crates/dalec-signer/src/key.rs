@@ -5,6 +5,8 @@
 
 use std::io::{self, Read, Write};
 
+use dalec_openpgp::standing::{self, Period};
+use dalec_openpgp::{Signer, fingerprint};
 use pgp::composed::{Deserializable, SignedPublicKey, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{
@@ -18,8 +20,6 @@ use zeroize::Zeroizing;
 
 use crate::armor;
 use crate::error::KeyError;
-use crate::keyring::Signer;
-use crate::standing::{self, Period};
 
 /// A secret as it was given: a key or a passphrase. Overwritten when dropped, and never printed.
 ///
@@ -260,7 +260,7 @@ fn config(
 /// Returns the only secret key in `bytes`. What the parser says about anything else may hold parts of a key.
 fn parse(bytes: &[u8]) -> Result<SignedSecretKey, KeyError> {
     let mut found = None;
-    for block in armor::blocks(bytes) {
+    for block in dalec_openpgp::blocks(bytes) {
         let Ok((keys, _)) = SignedSecretKey::from_reader_many(block) else {
             return Err(without_secret(bytes));
         };
@@ -371,9 +371,4 @@ impl Secret {
             Err(_) => Err(KeyError::WrongPassphrase { fingerprint: self.fingerprint() }),
         }
     }
-}
-
-/// Returns the fingerprint of a key in upper-case hexadecimal digits.
-pub(crate) fn fingerprint(key: &impl KeyDetails) -> String {
-    format!("{:X}", key.fingerprint())
 }

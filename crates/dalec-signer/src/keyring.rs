@@ -1,39 +1,15 @@
-//! The public keys that are trusted, and the check of one signature against them.
-//!
-//! A key counts as long as it is neither revoked nor expired now, whatever the signature says about its own time: who
-//! has stolen a key can date a signature as he likes.
+//! The public keys that are trusted, and what is said about one signature by them.
 
 use std::fmt;
 use std::io::{self, Read};
 
-use pgp::composed::{Deserializable, SignedPublicKey};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Signature, SignatureType};
-use pgp::types::{KeyDetails, VerifyingKey};
-
-use crate::armor;
-use crate::error::KeyringError;
-use crate::key::fingerprint;
-use crate::standing::{self, Unfit};
-
-/// How far a signer's clock may be ahead of this machine's, in seconds.
-const CLOCK_TOLERANCE: u64 = 24 * 60 * 60;
+use dalec_openpgp::{KeyringError, Signer, Unfit};
+use pgp::packet::Signature;
 
 /// OpenPGP public keys whose signatures count.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
-    keys: Vec<SignedPublicKey>,
-}
-
-/// Whose signature it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signer {
-    /// Fingerprint of the key that signed, in upper-case hexadecimal digits.
-    pub fingerprint: String,
-    /// Fingerprint of its primary key; the same where the primary key signed.
-    pub primary: String,
-    /// What the key says about its owner, if anything.
-    pub user_id: Option<String>,
+    keys: dalec_openpgp::Keyring,
 }
 
 /// What was found out about one signature.
@@ -88,16 +64,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::Empty`] if there is none.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), KeyringError> {
-        let before = self.keys.len();
-        for block in armor::blocks(bytes) {
-            if let Ok((keys, _)) = SignedPublicKey::from_reader_many(block) {
-                self.keys.extend(keys.flatten());
-            }
-        }
-        match self.keys.len() == before {
-            true => Err(KeyringError::Empty),
-            false => Ok(()),
-        }
+        self.keys.add(bytes)
     }
 
     /// Finds out about `signature` over what `data` gives each time that it is called.
@@ -110,114 +77,27 @@ impl Keyring {
         now: u64,
         data: impl Fn() -> R,
     ) -> io::Result<Finding> {
-        let mut finding = Finding {
-            issuer: issuer(signature),
-            signer: None,
-            time: signature.created().map(|created| created.as_secs().into()),
-            fault: Some(Fault::UnknownKey),
-        };
-        for key in &self.keys {
-            let subkey = key.public_subkeys.iter().find(|subkey| names(signature, &subkey.key));
-            let (period, name, matches) = if names(signature, &key.primary_key) {
-                let matches = holds(signature, &key.primary_key, data())?;
-                (standing::signing_primary(key), fingerprint(&key.primary_key), matches)
-            } else if let Some(subkey) = subkey {
-                let matches = holds(signature, &subkey.key, data())?;
-                (standing::signing_subkey(key, subkey), fingerprint(&subkey.key), matches)
-            } else {
-                continue;
-            };
-            let primary = fingerprint(&key.primary_key);
-            let signer = Signer { fingerprint: name, primary, user_id: standing::user_id(key) };
-            let fault = match (matches, period) {
-                (false, _) => Some(Fault::Mismatch),
-                (true, Err(unfit)) => Some(Fault::Unfit(unfit)),
-                (true, Ok(period)) => match period.check(now) {
-                    Err(unfit) => Some(Fault::Unfit(unfit)),
-                    Ok(()) => dated(signature, period.from, now),
-                },
-            };
-            // There may be several copies of one key. A revocation holds for those too that do not know of it.
-            let is_worse = fault == Some(Fault::Unfit(Unfit::Revoked));
-            if is_worse || finding.fault.is_some() {
-                finding.signer = Some(signer);
-                finding.fault = fault;
-            }
-            if is_worse {
-                break;
-            }
-        }
-        Ok(finding)
-    }
-}
-
-/// Returns what is wrong with a signature that matches, apart from its key.
-fn dated(signature: &Signature, key_from: u64, now: u64) -> Option<Fault> {
-    let strong = matches!(
-        signature.hash_alg(),
-        Some(
-            HashAlgorithm::Sha256
-                | HashAlgorithm::Sha384
-                | HashAlgorithm::Sha512
-                | HashAlgorithm::Sha3_256
-                | HashAlgorithm::Sha3_512
-        )
-    );
-    let Some(created) = signature.created().map(|created| u64::from(created.as_secs())) else {
-        return Some(Fault::Weak);
-    };
-    let lasts = signature.signature_expiration_time().map(|lasts| u64::from(lasts.as_secs()));
-    if !strong {
-        Some(Fault::Weak)
-    } else if created < key_from {
-        Some(Fault::OlderThanKey)
-    } else if created > now + CLOCK_TOLERANCE {
-        Some(Fault::Future)
-    } else if lasts.is_some_and(|lasts| lasts > 0 && created + lasts <= now) {
-        Some(Fault::Expired)
-    } else {
-        None
-    }
-}
-
-/// Returns whether `signature` is over `data`; an error only when the data cannot be read.
-fn holds(signature: &Signature, key: &impl VerifyingKey, data: impl Read) -> io::Result<bool> {
-    if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
-        return Ok(false);
-    }
-    let mut failure = None;
-    let holds = signature.verify(key, Noting { data, failure: &mut failure }).is_ok();
-    failure.map_or(Ok(holds), Err)
-}
-
-/// Keeps the error of reading, which would otherwise be mistaken for a bad signature.
-struct Noting<'a, R> {
-    data: R,
-    failure: &'a mut Option<io::Error>,
-}
-
-impl<R: Read> Read for Noting<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.data.read(buffer).map_err(|error| {
-            let kind = error.kind();
-            if kind != io::ErrorKind::Interrupted {
-                *self.failure = Some(error);
-            }
-            kind.into()
+        let found = self.keys.judge(signature, now, data)?;
+        Ok(Finding {
+            issuer: found.issuer,
+            signer: found.signer,
+            time: found.time,
+            fault: found.fault.map(Fault::from),
         })
     }
 }
 
-pub(crate) fn issuer(signature: &Signature) -> Option<String> {
-    let fingerprint = signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
-    fingerprint.or_else(|| signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase()))
-}
-
-/// Returns whether `signature` says that `key` made it.
-fn names(signature: &Signature, key: &impl KeyDetails) -> bool {
-    let fingerprints = signature.issuer_fingerprint();
-    match fingerprints.is_empty() {
-        false => fingerprints.contains(&&key.fingerprint()),
-        true => signature.issuer_key_id().contains(&&key.legacy_key_id()),
+impl From<dalec_openpgp::Fault> for Fault {
+    fn from(fault: dalec_openpgp::Fault) -> Self {
+        use dalec_openpgp::Fault as Judged;
+        match fault {
+            Judged::UnknownKey => Self::UnknownKey,
+            Judged::Mismatch => Self::Mismatch,
+            Judged::Unfit(unfit) => Self::Unfit(unfit),
+            Judged::Weak => Self::Weak,
+            Judged::Expired => Self::Expired,
+            Judged::Future => Self::Future,
+            Judged::OlderThanKey => Self::OlderThanKey,
+        }
     }
 }

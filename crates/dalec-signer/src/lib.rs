@@ -24,14 +24,13 @@ mod pe;
 mod place;
 mod rpm;
 mod sign;
-mod standing;
 mod verify;
 
-pub use error::{Broken, KeyError, KeyringError, SignError, VerifyError};
+pub use dalec_openpgp::{KeyringError, Signer, Unfit};
+pub use error::{Broken, KeyError, SignError, VerifyError};
 pub use generate::{Algorithm, GenerateError, GeneratedKey, NewKey, generate};
 pub use key::{KeyMaterial, SigningKey};
-pub use keyring::{Fault, Finding, Keyring, Signer};
+pub use keyring::{Fault, Finding, Keyring};
 pub use kind::Kind;
 pub use sign::{Detached, Request, Signed, Watch, sign};
-pub use standing::Unfit;
 pub use verify::{Report, Verdict, verify};

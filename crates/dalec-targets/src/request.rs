@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dalec_llb::{Platform, SourceMap, State};
+use dalec_llb::{Copy, File, Platform, SourceMap, State};
 use dalec_spec::target_spec::TargetSpec;
 
 use crate::image_config::ImageConfig;
@@ -38,6 +38,8 @@ pub struct Answers {
     pub images: BTreeMap<ImageQuestion, ImageAnswer>,
     /// The named contexts that exist, by name. The main context is called `context`.
     pub contexts: BTreeMap<String, State>,
+    /// What became of [`Plan::to_sign`], once it was signed.
+    pub signed: Option<State>,
 }
 
 /// An image as it was found.
@@ -73,8 +75,8 @@ pub struct Request<'a> {
 pub struct Options {
     /// `DALEC_SKIP_TESTS`.
     pub skip_tests: bool,
-    /// `DALEC_SKIP_SIGNING`.
-    pub skip_signing: bool,
+    /// Trees are combined by copying, for engines that cannot merge them (`DALEC_DISABLE_DIFF_MERGE`).
+    pub without_merge: bool,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }
@@ -87,6 +89,16 @@ impl Options {
             Some(keys) => keys.is_empty() || keys.iter().any(|known| known.eq_ignore_ascii_case(key)),
         }
     }
+
+    /// Lays `states` over each other, later ones on top.
+    pub fn lay(&self, states: &[State], name: &str) -> State {
+        if !self.without_merge {
+            return State::merge(states, name);
+        }
+        let copy = || Copy { contents_only: true, ..Copy::default() };
+        let given = states.iter().filter(|state| !state.is_scratch());
+        State::scratch().file(given.fold(File::new(name), |file, state| file.copy(state, "/", "/", copy())))
+    }
 }
 
 /// A graph that is ready to be solved.
@@ -96,8 +108,12 @@ pub struct Plan {
     pub result: State,
     /// States that must be built as well, and must not fail: the spec's tests.
     pub requires: Vec<State>,
+    /// The packages in the result, for a signer; none when nothing in it is signed, or what is signed is in it.
+    pub to_sign: Option<State>,
     /// Configuration of the result when it is an image.
     pub config: Option<ImageConfig>,
+    /// Configuration of the image that the result was made from, when it is one.
+    pub base_config: Option<ImageConfig>,
     /// Warnings for the client, in order.
     pub warnings: Vec<String>,
 }

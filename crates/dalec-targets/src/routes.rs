@@ -126,8 +126,8 @@ fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
     match route.product {
         Product::Worker => Ok(()),
-        Product::SourcePackage => unsupported::check_source_package(spec),
-        Product::Packages => unsupported::check_packages(spec, !options.skip_signing)
+        Product::SourcePackage => unsupported::check_sources(spec),
+        Product::Packages => unsupported::check_sources(spec)
             .and_then(|()| unsupported::check_container(spec, !options.skip_tests)),
         // Whether the packages are built or given is only known with the answers.
         Product::MinimalContainer | Product::TestingContainer => {
@@ -206,8 +206,10 @@ fn packages(request: &Request<'_>, distro: &DebDistro, worker: Worker) -> Result
     Ok(Plan {
         result: built.everything,
         requires,
+        to_sign: built.to_sign,
         config: Some(platform_only(request)),
         warnings: warnings(request),
+        ..Plan::default()
     })
 }
 
@@ -219,28 +221,27 @@ fn container(
 ) -> Result<Plan, PlanError> {
     let mut warnings = warnings(request);
     let root = worker.root.clone();
-    let packages = match containers::prebuilt(request.answers, distro.key) {
+    let (packages, to_sign) = match containers::prebuilt(request.answers, distro.key) {
         Some(prebuilt) => {
             warnings.push(prebuilt.warning);
-            prebuilt.packages
+            (prebuilt.packages, None)
         }
         None => {
-            unsupported::check_packages(request.spec, !request.options.skip_signing)?;
-            Package::new(request, distro, worker)?.build()?.packages
+            unsupported::check_sources(request.spec)?;
+            let built = Package::new(request, distro, worker)?.build()?;
+            (built.packages, built.to_sign)
         }
     };
     let container = assemble(&root, &packages)?;
     let requires = spec_tests::plan(request, &container)?;
     let config =
         image_config::for_container(container.base.as_ref(), &request.platform, &request.spec.image)?;
-    Ok(Plan { result: container.root, requires, config: Some(config), warnings })
+    let base_config = container.base;
+    Ok(Plan { result: container.root, requires, to_sign, config: Some(config), base_config, warnings })
 }
 
 fn warnings(request: &Request<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
-    if request.options.skip_signing && request.spec.package_config.signer.is_some() {
-        warnings.push("Signing disabled by build-arg DALEC_SKIP_SIGNING".to_owned());
-    }
     warnings.extend(unsupported::warnings(request.spec));
     warnings
 }

@@ -27,23 +27,12 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
     caches.into_iter().chain(mounts).collect()
 }
 
-/// Checks that the source package of `spec` can be built.
+/// Checks that packages can be made of the sources of `spec`.
 ///
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot.
-pub(crate) fn check_source_package(spec: &TargetSpec) -> Result<(), PlanError> {
+pub(crate) fn check_sources(spec: &TargetSpec) -> Result<(), PlanError> {
     refuse(of_sources(spec))
-}
-
-/// Checks that the packages of `spec` can be built; `signs` tells that they are to be signed where the spec says so.
-///
-/// # Errors
-/// [`PlanError::Unsupported`] with everything that cannot.
-pub(crate) fn check_packages(spec: &TargetSpec, signs: bool) -> Result<(), PlanError> {
-    let mut features = of_sources(spec);
-    let signer = spec.package_config.signer.iter().filter(|_| signs);
-    features.extend(signer.map(|signer| Feature { name: "signed packages", span: signer.span }));
-    refuse(features)
 }
 
 /// Checks that `spec` can be installed into a container, and tested there if `tests` says that it is.
@@ -121,16 +110,11 @@ mod tests {
 sources:
   a: {git: {url: \"https://example.org/a/b\", commit: main}, generate: [{gomod: {}}]}
   b: {context: {}}
-package_config: {signer: {image: registry.example.org/signer}}
 dependencies: {extra_repos: [{config: {a.list: {context: {}}}}]}
 ",
         );
         assert_eq!(
-            names(check_packages(&spec, true)),
-            ["git sources", "generators", "package repositories of the spec", "signed packages"]
-        );
-        assert_eq!(
-            names(check_packages(&spec, false)),
+            names(check_sources(&spec)),
             ["git sources", "generators", "package repositories of the spec"]
         );
     }
@@ -138,7 +122,7 @@ dependencies: {extra_repos: [{config: {a.list: {context: {}}}}]}
     #[test]
     fn caches_are_only_left_out() {
         let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
-        assert_eq!(check_packages(&spec, true), Ok(()));
+        assert_eq!(check_sources(&spec), Ok(()));
         assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
     }
     #[test]

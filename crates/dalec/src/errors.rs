@@ -192,6 +192,7 @@ impl CommandError {
             Self::Sign(error) => signing::exit_of(error),
             Self::Frontend { error, .. } => match error.as_ref() {
                 FrontendError::Gateway(error) => exit_of(error),
+                FrontendError::Signing { error, .. } => exit_of(error),
                 _ => Exit::Usage,
             },
             Self::Engine { error, .. } => exit_of(error),

@@ -43,13 +43,8 @@ fn not_built_yet() {
     let commit = "3f786850e387550fdab836ed7e6dc881de23001b";
     let git =
         format!("  more:\n    git: {{url: \"https://git.example/more\", commit: {commit}}}\nartifacts:");
-    let spec = script("not-built-yet", "").replace("artifacts:", &git)
-        + "package_config:\n  signer: {image: registry.example/signer}\n";
-    refused(
-        &spec,
-        2,
-        &["this version of dalec cannot build git sources and signed packages", "spec.yml:", "git:"],
-    );
+    let spec = script("not-built-yet", "").replace("artifacts:", &git);
+    refused(&spec, 2, &["this version of dalec cannot build git sources", "spec.yml:", "git:"]);
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod first_package;
 mod lifecycle;
 mod rebuild;
 mod routes;
-mod specs;
+
+use dalec_e2e::specs;

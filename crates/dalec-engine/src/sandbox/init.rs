@@ -2,12 +2,13 @@
 //!
 //! It keeps full rights in the namespaces of the sandbox, so the command cannot trace it or look into its memory.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Gid, Mode, Uid};
+use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
@@ -16,41 +17,44 @@ use super::files::{self, MemoryFiles, Owner};
 use super::places::{self, Kind, Parents, Places};
 use super::process::Command;
 use super::root::Root;
+use super::shim::close_input;
 use super::stubs::Stub;
 use super::user::User;
-use super::wire::{self, At, ExitStatus, Failure, Report};
+use super::wire::{self, At, ExitStatus, Failure, Input, Report};
 use super::{Network, SandboxMount, SandboxSpec, kernel_mounts, network};
 use crate::mount::detached::{self, Depth};
 
-/// Runs the sandbox and ends the process. `alive` hangs up when the shim dies.
-pub(super) fn main(spec: &SandboxSpec, control: &UnixStream, alive: &OwnedFd) -> ! {
+/// Runs the sandbox and ends the process. Numbers of signals for the command come through `orders`, which hangs up
+/// when the shim dies.
+pub(super) fn main(spec: &SandboxSpec, input: Input, control: &UnixStream, orders: &OwnedFd) -> ! {
     // Dies with the shim, also if that happened before this line.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    let mut descriptors = [PollFd::new(alive, PollFlags::IN)];
+    let mut descriptors = [PollFd::new(orders, PollFlags::IN)];
     let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     let orphaned = rustix::event::poll(&mut descriptors, Some(&now)).is_ok_and(|events| events > 0);
     if !orphaned {
-        run(spec, control);
+        run(spec, input, control, orders);
     }
     // SAFETY: ends this process without running the exit handlers of the shim it was copied from.
     unsafe { libc::_exit(0) }
 }
 
 /// Failing to report means that the engine is gone, and the shim will notice.
-fn run(spec: &SandboxSpec, control: &UnixStream) {
+fn run(spec: &SandboxSpec, input: Input, control: &UnixStream, orders: &OwnedFd) {
     let mut stubs = Vec::new();
-    match start(spec, &mut stubs) {
+    match start(spec, input, &mut stubs) {
         Err(failure) => drop(wire::send(control, &Report::Failed { failure, stubs })),
-        Ok(command) => {
+        Ok((command, ended)) => {
             let _ = wire::send(control, &Report::Started { stubs });
-            if let Some(status) = reap_until(command) {
+            if let Some(status) = reap_until(command, &ended, orders) {
                 let _ = wire::send(control, &Report::Exited { status });
             }
         }
     }
 }
 
-fn start(spec: &SandboxSpec, stubs: &mut Vec<Stub>) -> Result<Pid, Failure> {
+/// Returns the command, and what becomes readable when a child has ended.
+fn start(spec: &SandboxSpec, input: Input, stubs: &mut Vec<Stub>) -> Result<(Pid, OwnedFd), Failure> {
     enter_namespaces(spec)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
 
@@ -74,7 +78,26 @@ fn start(spec: &SandboxSpec, stubs: &mut Vec<Stub>) -> Result<Pid, Failure> {
     drop(memory);
     // Nobody may look into this process, which has seen secrets, even with the same user id.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("hide the first process")?;
-    Command::new(spec, &user, cwd)?.start()
+    let ended = children_ended().at("watch for the end of the command")?;
+    let command = Command::new(spec, &user, cwd, input)?.start()?;
+    // The command alone reads it: who writes must see when it does not any more.
+    close_input().at("let go of the input of the command")?;
+    Ok((command, ended))
+}
+
+/// Returns a descriptor that becomes readable when a child of this process has ended.
+fn children_ended() -> Result<OwnedFd, Errno> {
+    // SAFETY: the set is initialized by sigemptyset before it is read, and the descriptor is owned by nobody else.
+    unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut signals);
+        libc::sigaddset(&raw mut signals, libc::SIGCHLD);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const signals, std::ptr::null_mut());
+        match libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(detached::last_errno()),
+            descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
+        }
+    }
 }
 
 fn enter_namespaces(spec: &SandboxSpec) -> Result<(), Failure> {
@@ -188,7 +211,7 @@ fn copy_source(source: &Path, selector: &str, readonly: bool) -> Result<(OwnedFd
     Ok((tree, if is_directory { Kind::Directory } else { Kind::File }))
 }
 
-fn tmpfs(size: Option<u64>) -> Result<OwnedFd, rustix::io::Errno> {
+fn tmpfs(size: Option<u64>) -> Result<OwnedFd, Errno> {
     let size = size.map(|bytes| bytes.to_string());
     let mut options = vec![("mode", "1777")];
     options.extend(size.as_deref().map(|bytes| ("size", bytes)));
@@ -196,16 +219,38 @@ fn tmpfs(size: Option<u64>) -> Result<OwnedFd, rustix::io::Errno> {
     detached::filesystem("tmpfs", &options, attributes)
 }
 
-/// Reaps every child until `command` has ended. Whatever it left running dies with this process.
-fn reap_until(command: Pid) -> Option<ExitStatus> {
+/// Reaps every child until `command` has ended, and sends it the signals that come through `orders`. Whatever it left
+/// running dies with this process.
+fn reap_until(command: Pid, ended: &OwnedFd, orders: &OwnedFd) -> Option<ExitStatus> {
     loop {
-        match rustix::process::wait(WaitOptions::empty()) {
+        match rustix::process::wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) if pid == command => {
                 let code = status.exit_status().map(ExitStatus::Code);
                 return code.or_else(|| status.terminating_signal().map(ExitStatus::Signal));
             }
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(Some(_)) => continue,
+            Ok(None) | Err(Errno::INTR) => {}
             Err(_) => return None,
+        }
+        let mut descriptors = [PollFd::new(ended, PollFlags::IN), PollFd::new(orders, PollFlags::IN)];
+        let events = rustix::event::poll(&mut descriptors, None);
+        let ready = descriptors.map(|descriptor| !descriptor.revents().is_empty());
+        match events {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+        if ready[0] {
+            // What it says is asked by `wait` again.
+            let _ = rustix::io::read(ended, &mut [0_u8; size_of::<libc::signalfd_siginfo>()]);
+        }
+        if ready[1] {
+            let mut number = [0];
+            match rustix::io::read(orders, &mut number) {
+                // SAFETY: sends a signal; the command is not reaped yet, so the number is still its own.
+                Ok(1) => drop(unsafe { libc::kill(command.as_raw_pid(), i32::from(number[0])) }),
+                // The shim is gone, and this process will be in a moment.
+                _ => return None,
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mount::MountAttrFlags;
 
 use super::stubs::{self, Stub};
-use super::wire::{self, ExitStatus, Report};
+use super::wire::{self, ExitStatus, Input, Order, Report};
 use super::{SHIM_ARGUMENT, SandboxError, SandboxSpec};
 use crate::mount::detached::{self, Depth};
 
@@ -53,13 +53,22 @@ impl Launcher {
     /// # Errors
     /// Any [`SandboxError`]; nothing is left behind then.
     pub fn spawn(&self, spec: &SandboxSpec) -> Result<RunningSandbox, SandboxError> {
+        self.spawn_on(spec, Streams::NoInput)
+    }
+
+    /// Starts a sandbox as [`Launcher::spawn`] does, with other standard streams.
+    ///
+    /// # Errors
+    /// Any [`SandboxError`]; nothing is left behind then.
+    pub fn spawn_on(&self, spec: &SandboxSpec, streams: Streams) -> Result<RunningSandbox, SandboxError> {
         let (control, theirs) = UnixStream::pair().map_err(launch)?;
+        let (stdout, stderr) = streams.outputs().map_err(launch)?;
         let mut child = Command::new(format!("/proc/self/fd/{}", self.executable.as_raw_fd()))
             .arg(SHIM_ARGUMENT)
             .env_clear()
             .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .map_err(launch)?;
         let stdout = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
@@ -73,6 +82,17 @@ impl Launcher {
             stubs: Vec::new(),
             status: None,
         };
+        let input = match &streams {
+            Streams::NoInput => Input::Nothing,
+            Streams::Input(_) => Input::Follows,
+            Streams::Terminal(_) => Input::Terminal,
+        };
+        wire::send(&*sandbox.control, &input).map_err(launch)?;
+        if let Streams::Input(input) | Streams::Terminal(input) = &streams {
+            wire::send_descriptor(&sandbox.control, input.as_fd()).map_err(launch)?;
+        }
+        // Held by nobody but the command from here on, or it would never see the other end close.
+        drop(streams);
         wire::send(&*sandbox.control, spec).map_err(launch)?;
         match wire::receive(&*sandbox.control).map_err(launch)? {
             Some(Report::Started { stubs }) => {
@@ -84,6 +104,26 @@ impl Launcher {
                 Err(failure.into())
             }
             Some(Report::Exited { .. }) | None => Err(SandboxError::Lost),
+        }
+    }
+}
+
+/// What a command's standard streams are connected to.
+#[derive(Debug)]
+pub enum Streams {
+    /// An empty input; the output goes through pipes.
+    NoInput,
+    /// This as input; the output goes through pipes.
+    Input(OwnedFd),
+    /// This terminal for everything, which becomes the one that controls the command.
+    Terminal(OwnedFd),
+}
+
+impl Streams {
+    fn outputs(&self) -> io::Result<(Stdio, Stdio)> {
+        match self {
+            Streams::NoInput | Streams::Input(_) => Ok((Stdio::piped(), Stdio::piped())),
+            Streams::Terminal(terminal) => Ok((terminal.try_clone()?.into(), terminal.try_clone()?.into())),
         }
     }
 }
@@ -148,6 +188,18 @@ impl Killer {
     }
 }
 
+/// Sends signals to the command of a sandbox from any thread.
+#[derive(Debug, Clone)]
+pub struct Signaller(Arc<UnixStream>);
+
+impl Signaller {
+    /// Sends signal `number` to the command; without effect if it has ended.
+    pub fn send(&self, number: u8) {
+        // The only failure is that the other side has closed already.
+        let _ = wire::send(&*self.0, &Order::Signal { number });
+    }
+}
+
 impl RunningSandbox {
     /// Returns the reading end of standard output, the first time it is asked for.
     pub fn stdout(&mut self) -> Option<File> {
@@ -162,6 +214,11 @@ impl RunningSandbox {
     /// Returns a handle by which another thread can kill the sandbox.
     pub fn killer(&self) -> Killer {
         Killer(Arc::clone(&self.control))
+    }
+
+    /// Returns a handle by which another thread can send signals to the command.
+    pub fn signaller(&self) -> Signaller {
+        Signaller(Arc::clone(&self.control))
     }
 
     /// Kills everything in the sandbox. [`RunningSandbox::wait`] still has to be called, or this value dropped.

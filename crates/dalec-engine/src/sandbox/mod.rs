@@ -13,7 +13,7 @@
 //! [`shim_main_if_requested`] first thing in `main`. It is single-threaded and starts in milliseconds.
 //! When the engine dies, its end of the socket closes, and everything in the sandbox dies with pid 1; that is also
 //! how [`RunningSandbox::kill`] works. (A parent-death signal would not do for the shim: it fires when the *thread*
-//! dies that spawned it.)
+//! dies that spawned it.) Signals for the command go the same way, from the engine to the shim to pid 1.
 //!
 //! What the command sees: its root, the mounts of the spec, `/proc`, `/sys` and a small `/dev`, a host name, and
 //! either the host's network or none. What it keeps of root's rights are the 14 capabilities of other builders
@@ -36,6 +36,7 @@ mod seccomp;
 mod shim;
 mod stubs;
 mod syscalls;
+mod terminal;
 mod user;
 mod wire;
 
@@ -47,8 +48,9 @@ use serde::{Deserialize, Serialize};
 use crate::userns::Mode;
 
 pub use error::SandboxError;
-pub use launch::{Killer, Launcher, RunningSandbox};
+pub use launch::{Killer, Launcher, RunningSandbox, Signaller, Streams};
 pub use shim::{SHIM_ARGUMENT, shim_main_if_requested};
+pub use terminal::{Terminal, resize};
 pub use wire::ExitStatus;
 
 /// The host name that a build step sees unless it asks for another, the same as under BuildKit.

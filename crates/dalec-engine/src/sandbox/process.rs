@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit};
 
 use super::seccomp::Filter;
 use super::user::User;
-use super::wire::{self, At, Failure};
+use super::wire::{self, At, Failure, Input};
 use super::{SandboxSpec, Ulimit, capabilities};
 use crate::mount::detached::last_errno;
 
@@ -29,11 +29,17 @@ pub(super) struct Command<'a> {
     environment: Vec<CString>,
     candidates: Vec<CString>,
     cwd: OwnedFd,
+    input: Input,
 }
 
 impl<'a> Command<'a> {
     /// Prepares to run the command of `spec` as `user` in the open directory `cwd`.
-    pub(super) fn new(spec: &'a SandboxSpec, user: &'a User, cwd: OwnedFd) -> Result<Self, Failure> {
+    pub(super) fn new(
+        spec: &'a SandboxSpec,
+        user: &'a User,
+        cwd: OwnedFd,
+        input: Input,
+    ) -> Result<Self, Failure> {
         let program = spec.args.first().filter(|program| !program.is_empty());
         let program = program.ok_or_else(|| Failure::invalid("read the command", "it is empty"))?;
         let mut environment = strings("read the environment", spec.env.iter().map(String::as_str))?;
@@ -47,6 +53,7 @@ impl<'a> Command<'a> {
             environment,
             candidates: candidates(program, variable(spec, "PATH").unwrap_or(DEFAULT_PATH))?,
             cwd,
+            input,
         })
     }
 
@@ -79,6 +86,9 @@ impl<'a> Command<'a> {
 
     fn execute(&self) -> Result<std::convert::Infallible, Failure> {
         rustix::process::setsid().at("start a session")?;
+        if self.input == Input::Terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).at("take the terminal")?;
+        }
         reset_signals();
         self.limit_resources()?;
         self.hand_over_output();

@@ -3,16 +3,17 @@
 //! It stays in the mount namespace of the engine, holds nothing but its socket, and mounts nothing.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
-use super::wire::{self, At, Failure, Report};
+use super::wire::{self, At, Failure, Input, Order, Report};
 use super::{SandboxSpec, init};
 
 /// The hidden first argument that makes an executable the shim.
@@ -43,8 +44,14 @@ fn shim_main() -> i32 {
         }
     };
     // No answer: the engine is gone, or gave up on this sandbox.
+    let Ok(Some(input)) = wire::receive::<Input>(&control) else { return 0 };
+    let taken = match input {
+        Input::Nothing => Ok(()),
+        Input::Follows | Input::Terminal => take_input(&control),
+    };
     let Ok(Some(spec)) = wire::receive::<SandboxSpec>(&control) else { return 0 };
-    if let Err(failure) = run(spec, &control) {
+    let taken = taken.map_err(|error| Failure::invalid("take the input of the command", error.to_string()));
+    if let Err(failure) = taken.and_then(|()| run(spec, input, &control)) {
         // Failing to report means the engine is gone.
         let _ = wire::send(&control, &Report::Failed { failure, stubs: Vec::new() });
     }
@@ -62,45 +69,65 @@ fn control_socket() -> io::Result<UnixStream> {
         return Err(io::Error::last_os_error());
     }
     let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
+    close_input()?;
     rustix::process::chdir("/")?;
     Ok(UnixStream::from(control))
 }
 
-fn run(spec: SandboxSpec, control: &UnixStream) -> Result<(), Failure> {
-    // Init watches the reading end: it hangs up when the shim is gone.
-    let (alive, keep_alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("open a pipe to the sandbox")?;
+/// Makes what follows on the socket the standard input, for the command to inherit.
+fn take_input(control: &UnixStream) -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdin(wire::receive_descriptor(control)?)?)
+}
+
+/// Lets go of the standard input.
+pub(super) fn close_input() -> Result<(), Errno> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)
+}
+
+fn run(spec: SandboxSpec, input: Input, control: &UnixStream) -> Result<(), Failure> {
+    // Init watches the reading end: signals for the command come through it, and it hangs up when the shim is gone.
+    let (orders, to_init) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("open a pipe to the sandbox")?;
     // SAFETY: only namespaces are unshared; the descriptor table stays as it is.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWPID) }.at("create a pid namespace")?;
     // SAFETY: the process is single-threaded, so the child may go on as an ordinary process.
     match unsafe { libc::fork() } {
         -1 => Err(crate::mount::detached::last_errno()).at("start the first process of the sandbox"),
         0 => {
-            drop(keep_alive);
-            init::main(&spec, control, &alive)
+            drop(to_init);
+            init::main(&spec, input, control, &orders)
         }
         pid => {
             drop(spec);
-            drop(alive);
+            drop(orders);
+            close_input().at("let go of the input of the command")?;
             let init = Pid::from_raw(pid).expect("fork returns a positive pid to the parent");
-            let result = watch(init, control);
-            drop(keep_alive);
-            result
+            watch(init, control, &to_init)
         }
     }
 }
 
-/// Waits until init ends, or kills it when the engine closes the socket; everything in its pid namespace dies with it.
-fn watch(init: Pid, control: &UnixStream) -> Result<(), Failure> {
+/// Waits until init ends, passing on signals, or kills it when the engine closes the socket; everything in its pid
+/// namespace dies with it.
+fn watch(init: Pid, control: &UnixStream, to_init: &OwnedFd) -> Result<(), Failure> {
     let step = "watch the first process of the sandbox";
     let handle = rustix::process::pidfd_open(init, PidfdFlags::empty()).at(step)?;
-    let mut descriptors =
-        [PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN), PollFd::new(&handle, PollFlags::IN)];
-    rustix::io::retry_on_intr(|| rustix::event::poll(&mut descriptors, None)).at(step)?;
-    if !descriptors[0].revents().is_empty() {
-        // It may have ended in this moment, which is as good.
-        let _ = rustix::process::pidfd_send_signal(&handle, Signal::KILL);
+    loop {
+        let mut descriptors =
+            [PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN), PollFd::new(&handle, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut descriptors, None)).at(step)?;
+        if !descriptors[1].revents().is_empty() {
+            break;
+        }
+        match wire::receive::<Order>(control) {
+            // Init may be ending in this moment; then nobody needs the signal.
+            Ok(Some(Order::Signal { number })) => drop(rustix::io::write(to_init, &[number])),
+            Ok(None) | Err(_) => {
+                // It may have ended in this moment, which is as good.
+                let _ = rustix::process::pidfd_send_signal(&handle, Signal::KILL);
+                break;
+            }
+        }
     }
     rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(init), WaitOptions::empty())).at(step)?;
     Ok(())

@@ -1,12 +1,19 @@
 //! What the engine and the shim say to each other: length-prefixed JSON over a socket.
 //!
-//! The engine sends one [`SandboxSpec`](super::SandboxSpec); init answers with [`Report`]s. Both ends are the same executable,
-//! so there is no version to negotiate.
+//! The engine sends an [`Input`] and one [`SandboxSpec`](super::SandboxSpec), later [`Order`]s; init answers with
+//! [`Report`]s. Both ends are the same executable, so there is no version to negotiate.
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +43,29 @@ impl fmt::Display for ExitStatus {
             ExitStatus::Signal(signal) => write!(out, "killed by signal {signal}"),
         }
     }
+}
+
+/// What the command's standard input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Input {
+    /// Empty.
+    Nothing,
+    /// The descriptor that follows.
+    Follows,
+    /// The descriptor that follows, a terminal that is to control the command.
+    Terminal,
+}
+
+/// What the engine tells the shim while the command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Order {
+    /// Send a signal to the command.
+    Signal {
+        /// Its number.
+        number: u8,
+    },
 }
 
 /// What init tells the engine: first [`Report::Started`] or [`Report::Failed`], after the former [`Report::Exited`].
@@ -111,13 +141,14 @@ impl<T> At<T> for Result<T, Errno> {
     }
 }
 
-/// Sends one value.
+/// Sends one value, at once: several threads may send to a sandbox.
 pub(super) fn send(mut stream: impl Write, value: &impl Serialize) -> io::Result<()> {
-    let body = serde_json::to_vec(value)?;
-    let length =
-        u32::try_from(body.len()).map_err(|_| io::Error::other("the sandbox description exceeds 4 GiB"))?;
-    stream.write_all(&length.to_le_bytes())?;
-    stream.write_all(&body)
+    let mut message = vec![0; 4];
+    serde_json::to_writer(&mut message, value)?;
+    let length = u32::try_from(message.len() - 4)
+        .map_err(|_| io::Error::other("the sandbox description exceeds 4 GiB"))?;
+    message[..4].copy_from_slice(&length.to_le_bytes());
+    stream.write_all(&message)
 }
 
 /// Receives one value, or `None` if the other side has closed.
@@ -134,6 +165,32 @@ pub(super) fn receive<T: DeserializeOwned>(mut stream: impl Read) -> io::Result<
         return Ok(None);
     }
     Ok(Some(serde_json::from_slice(&body)?))
+}
+
+/// Sends one descriptor.
+pub(super) fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor];
+    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(io::Error::other("there is no room for a descriptor"));
+    }
+    rustix::net::sendmsg(socket, &[io::IoSlice::new(b"d")], &mut control, SendFlags::empty())?;
+    Ok(())
+}
+
+/// Receives what [`send_descriptor`] sent; it closes when a program is executed.
+pub(super) fn receive_descriptor(socket: &UnixStream) -> io::Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut buffers = [io::IoSliceMut::new(&mut byte)];
+    rustix::net::recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let received = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    received.ok_or_else(|| io::Error::other("no descriptor came"))
 }
 
 fn closed(error: &io::Error) -> bool {

@@ -16,6 +16,10 @@ pub fn main(commands: &[&str]) -> ExitCode {
                 libc::raise(argument.parse().expect("a signal"));
             },
             "forever" => forever(),
+            "pause" => {
+                println!("pausing");
+                std::thread::park();
+            }
             "hold" => hold(argument),
             _ => println!("{}", answer(name, argument)),
         }
@@ -52,10 +56,26 @@ fn answer(name: &str, argument: &str) -> String {
             let mut text = String::new();
             result(io::stdin().read_to_string(&mut text))
         }
+        "close-stdin" => done(
+            rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
+                .and_then(rustix::stdio::dup2_stdin)
+                .map_err(io::Error::from),
+        ),
+        "terminal" => terminal(),
         "limit" => limit(argument),
         "umask" => format!("{:o}", rustix::process::umask(rustix::fs::Mode::empty()).bits()),
         _ => format!("unknown question {name}"),
     }
+}
+
+/// Tells about the terminal that this process runs on, and whether it is the one that controls it.
+fn terminal() -> String {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).expect("a terminal");
+    let own = std::fs::File::open("/dev/tty").is_ok_and(|tty| {
+        rustix::termios::tcgetsid(tty).is_ok_and(|session| session == rustix::process::getpid())
+    });
+    let whose = if own { "its own" } else { "another's" };
+    format!("{} rows, {} columns, {whose} terminal", size.ws_row, size.ws_col)
 }
 
 fn result<T: Display>(result: io::Result<T>) -> String {

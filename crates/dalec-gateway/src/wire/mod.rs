@@ -6,6 +6,7 @@ pub mod client;
 mod details;
 pub mod errors;
 mod images;
+pub mod server;
 pub mod stat;
 pub mod stdio;
 

@@ -63,7 +63,7 @@ impl Signature {
         let hash = packet.hash_alg().map_or_else(|| "unknown".to_owned(), |hash| hash.to_string());
         Self::OpenPgp {
             place: place.to_owned(),
-            key: crate::keyring::issuer(packet),
+            key: dalec_openpgp::issuer(packet),
             hash: hash.to_uppercase(),
             time: packet.created().map(|created| created.as_secs().into()),
         }

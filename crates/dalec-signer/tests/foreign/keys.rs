@@ -10,6 +10,7 @@ use pgp::packet::{SecretKey, SignatureConfig, SignatureType, Subpacket, Subpacke
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, Password, Tag, Timestamp};
 
+use crate::gnupg::Gnupg;
 use crate::world::{Key, Place, TIME, day_before, ed25519, generate, load, material, params, rsa_subkey};
 
 #[track_caller]
@@ -134,6 +135,68 @@ fn restated(secret: &SignedSecretKey, later: u32, subpackets: Vec<SubpacketData>
     secret
 }
 
+/// What holds a key together on SHA-1 could have been said by somebody else; GnuPG still takes it, rpm and apt do not.
+#[test]
+fn keys_that_rest_on_sha1_are_refused_until_they_are_renewed() {
+    let gnupg = Gnupg::new();
+    let old = ["--cert-digest-algo", "SHA1", "--quick-gen-key", "Wren <wren@example.org>", "rsa2048"];
+    gnupg.run(&[&old[..], &["sign", "1y"]].concat());
+    gnupg.run(&["--output", "key.asc", "--armor", "--export-secret-keys"]);
+    gnupg.run(&["--output", "public.asc", "--armor", "--export"]);
+    let KeyError::Unfit { unfit: Unfit::WeaklyBound, fingerprint } = refused(gnupg.load("key.asc")) else {
+        panic!("refused for another reason")
+    };
+    // What it signs does not count either.
+    gnupg.place.write("data", "1");
+    gnupg.run(&["--armor", "--detach-sign", "data"]);
+    let fault = || {
+        let mut keyring = Keyring::default();
+        keyring.add(&gnupg.place.read("public.asc")).unwrap();
+        let now = Timestamp::now().as_secs().into();
+        dalec_signer::verify(&gnupg.place.path("data"), &keyring, now).unwrap().findings[0].fault
+    };
+    assert_eq!(fault(), Some(Fault::Unfit(Unfit::WeaklyBound)));
+    std::thread::sleep(Duration::from_secs(1));
+    gnupg.run(&["--cert-digest-algo", "SHA512", "--quick-set-expire", &fingerprint, "2y"]);
+    gnupg.run(&["--output", "renewed.asc", "--armor", "--export-secret-keys"]);
+    gnupg.run(&["--yes", "--output", "public.asc", "--armor", "--export"]);
+    gnupg.load("renewed.asc").unwrap();
+    assert_eq!(fault(), None);
+}
+
+#[test]
+fn subkeys_that_rest_on_a_broken_hash_are_refused() {
+    use pgp::crypto::hash::HashAlgorithm;
+    let good = rsa_subkey().secret.clone();
+    for (hash, back) in [
+        (HashAlgorithm::Sha1, HashAlgorithm::Sha256),
+        (HashAlgorithm::Md5, HashAlgorithm::Sha256),
+        (HashAlgorithm::Sha256, HashAlgorithm::Sha1),
+    ] {
+        let mut secret = good.clone();
+        let (primary, subkey) = (&secret.primary_key, &secret.secret_subkeys[0].key);
+        let of = |kind, hash, by: pgp::types::Fingerprint, more: Vec<SubpacketData>| {
+            let mut config = SignatureConfig::v4(kind, primary.algorithm(), hash);
+            let own =
+                [SubpacketData::SignatureCreationTime(day_before()), SubpacketData::IssuerFingerprint(by)];
+            config.hashed_subpackets =
+                own.into_iter().chain(more).map(|data| Subpacket::regular(data).unwrap()).collect();
+            config
+        };
+        let back = of(SignatureType::KeyBinding, back, subkey.fingerprint(), vec![])
+            .sign_primary_key_binding(subkey, subkey.public_key(), &Password::empty(), primary.public_key())
+            .unwrap();
+        let mut flags = pgp::packet::KeyFlags::default();
+        flags.set_sign(true);
+        let more = vec![SubpacketData::KeyFlags(flags), SubpacketData::EmbeddedSignature(Box::new(back))];
+        let binding = of(SignatureType::SubkeyBinding, hash, primary.fingerprint(), more)
+            .sign_subkey_binding(primary, primary.public_key(), &Password::empty(), subkey.public_key())
+            .unwrap();
+        secret.secret_subkeys[0].signatures = vec![binding];
+        assert_eq!(unfit(&secret), Unfit::WeaklyBound, "{hash}");
+    }
+}
+
 fn key_hash() -> pgp::crypto::hash::HashAlgorithm {
     pgp::crypto::hash::HashAlgorithm::Sha256
 }
@@ -226,37 +289,6 @@ fn a_key_made_here_is_one_that_gnupg_knows() {
         assert!(listed.contains(&format!("fpr:::::::::{}:", made.signer.fingerprint)), "{listed}");
         let loaded = SigningKey::load(&made.secret, Some(&passphrase), created);
         assert_eq!(*loaded.unwrap().signer(), made.signer);
-    }
-}
-
-/// Keys as GnuPG makes and exports them.
-struct Gnupg {
-    place: Place,
-    home: String,
-}
-
-impl Gnupg {
-    fn new() -> Self {
-        let place = Place::new();
-        let home = place.path("gnupg");
-        std::fs::create_dir(&home).unwrap();
-        Self { home: home.display().to_string(), place }
-    }
-
-    fn run(&self, args: &[&str]) {
-        let common = ["--homedir", &self.home, "--batch", "--pinentry-mode", "loopback", "--passphrase", ""];
-        self.place.succeed("gpg", &[&common[..], args].concat());
-    }
-
-    fn load(&self, name: &str) -> Result<SigningKey, KeyError> {
-        let now = Timestamp::now().as_secs().into();
-        SigningKey::load(&KeyMaterial::new(self.place.read(name)), None, now)
-    }
-}
-
-impl Drop for Gnupg {
-    fn drop(&mut self) {
-        let _ = self.place.run("gpgconf", &["--homedir", &self.home, "--kill", "all"]);
     }
 }
 

@@ -6,6 +6,7 @@ mod compare;
 mod control;
 mod deb;
 mod detached;
+mod gnupg;
 mod hostile;
 mod keys;
 mod rpm;

@@ -32,6 +32,7 @@ pub(crate) use self::root::RawRoot;
 pub use self::side_files::{load_signing_config, load_source_filter};
 pub(crate) use self::signing::RawFrontend;
 
+use crate::decode::Decode;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::explain::{Explanation, NoSuchField, explain};
@@ -74,6 +75,12 @@ impl RawSpec {
     /// Returns the frontend that builds the target `key` in place of this one.
     pub fn frontend(&self, key: &str) -> Option<Frontend> {
         self.root.targets.get(key)?.frontend()
+    }
+
+    /// Returns whether the target `key` has a signer of its own in place of one of the root.
+    pub fn overrides_signer(&self, key: &str) -> bool {
+        let has_signer = |root: &RawRoot| root.package_config.signer.is_given();
+        has_signer(&self.root) && self.root.targets.get(key).is_some_and(|target| has_signer(&target.spec))
     }
 
     /// Returns the spec of one target with everything that was found; none when there are errors, here or in loading.

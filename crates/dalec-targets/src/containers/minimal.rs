@@ -16,6 +16,7 @@ use super::{CACHE_KEY, Container, base, keeps_docs, symlinks};
 use crate::deb::distro::DebDistro;
 use crate::deb::install::PATH;
 use crate::error::PlanError;
+use crate::image_reference::full_reference;
 use crate::locate::locate;
 use crate::request::{ImageAnswer, ImageQuestion, Request};
 
@@ -40,7 +41,7 @@ const FOR_SCRIPTS: &str = "passwd";
 /// [`PlanError::Invalid`] if the spec names several base images.
 pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, PlanError> {
     let reference = match base::of_spec(spec)? {
-        Some(written) => base::full_reference(written.reference()),
+        Some(written) => full_reference(written.reference()),
         None => distro.image.to_owned(),
     };
     Ok(ImageQuestion { reference, packages: vec![FOR_SCRIPTS.to_owned()] })

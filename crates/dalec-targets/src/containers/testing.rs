@@ -8,6 +8,7 @@ use super::install::{Installer, installable};
 use super::{Container, base, symlinks};
 use crate::deb::distro::DebDistro;
 use crate::error::PlanError;
+use crate::image_reference::full_reference;
 use crate::request::{ImageQuestion, Request};
 
 /// Returns the question for the image that the container starts from.
@@ -18,7 +19,7 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
     let stock = distro.base_question();
     Ok(match base::of_spec(spec)? {
         None => stock,
-        Some(written) => ImageQuestion { reference: base::full_reference(written.reference()), ..stock },
+        Some(written) => ImageQuestion { reference: full_reference(written.reference()), ..stock },
     })
 }
 

@@ -16,6 +16,7 @@ use crate::deb::names::Names;
 use crate::deb::worker::Worker;
 use crate::error::PlanError;
 use crate::request::Request;
+use crate::signing;
 use crate::sources::{Planner, Tree};
 
 const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
@@ -43,6 +44,8 @@ pub struct Built {
     pub packages: State,
     /// Every file of the source and binary packages.
     pub everything: State,
+    /// What a signer gets; none when the packages are signed.
+    pub to_sign: Option<State>,
 }
 
 impl<'a> Package<'a> {
@@ -80,10 +83,10 @@ impl<'a> Package<'a> {
     pub fn source(&self) -> Result<State, PlanError> {
         let source = self.source_package()?;
         let changes = self.source_changes(&source);
-        Ok(State::merge(&[source, changes], "Collect the source package"))
+        Ok(self.request.options.lay(&[source, changes], "Collect the source package"))
     }
 
-    /// Returns the binary packages and everything that belongs to them.
+    /// Returns the binary packages and everything that belongs to them; the signed ones once they are known.
     ///
     /// # Errors
     /// As [`Package::new`].
@@ -91,7 +94,11 @@ impl<'a> Package<'a> {
         let source = self.source_package()?;
         let root = self.worker.with_build_dependencies(self.request, self.distro, &self.names).root;
         let built = root.run(self.binary_build(&source));
+        let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");
+        let to_sign = signed.is_none().then(|| signing::DEB.to_sign(&packages));
+        // Descriptions tell the digests of what people get.
+        let packages = signing::lay_over(packages, signed, &self.request.options);
         let stem = format!("{}_{}", self.names.file_stem(), architecture(&self.request.platform));
         let changes = self
             .changes("binary", &stem, &packages)
@@ -99,7 +106,8 @@ impl<'a> Package<'a> {
         let changes = root.run(changes).output("/work/out");
         let source_changes = self.source_changes(&source);
         let all = [source, source_changes, packages.clone(), changes];
-        Ok(Built { packages, everything: State::merge(&all, "Collect the packages") })
+        let everything = self.request.options.lay(&all, "Collect the packages");
+        Ok(Built { packages, everything, to_sign })
     }
 
     fn source_package(&self) -> Result<State, PlanError> {

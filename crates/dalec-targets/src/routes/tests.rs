@@ -50,7 +50,11 @@ fn answers(questions: &Questions) -> Answers {
     };
     let images = questions.images.iter().map(|question| (question.clone(), image(question)));
     let context = State::local(Local { name: "context".into(), ..Local::default() });
-    Answers { images: images.collect(), contexts: BTreeMap::from([("context".into(), context)]) }
+    Answers {
+        images: images.collect(),
+        contexts: BTreeMap::from([("context".into(), context)]),
+        ..Answers::default()
+    }
 }
 
 fn plan_with(route: &str, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
@@ -358,4 +362,68 @@ fn the_list() {
         trixie/worker: the image that packages for Debian 13 (trixie) are built in
     "#]]
     .assert_eq(&list);
+}
+
+fn signed(answers: &mut Answers) {
+    answers.signed = Some(State::image(ImageRef { reference: "signed".into(), ..ImageRef::default() }));
+}
+
+fn graph(state: &State) -> String {
+    describe(&state.marshal(&Platform::linux("amd64")))
+}
+
+/// SIGN-012, SIGN-014: what was signed lies over everything that was built, is described, and is what is installed.
+#[test]
+fn signed_packages_take_the_place_of_what_was_built() {
+    let plan = plan_with("bookworm/deb", &spec(), signed).expect("a plan");
+    assert!(plan.to_sign.is_none(), "signed once");
+    let merges: Vec<String> =
+        graph(&plan.result).lines().filter(|line| line.contains(" merge ")).map(str::to_owned).collect();
+    assert_eq!(merges, ["#8 merge #6.1 #7", "#10 merge #3.1 #4.1 #8 #9.1"]);
+    assert!(graph(&plan.result).contains("    mount /work/in #8 ro\n"), "{}", graph(&plan.result));
+    for route in ["bookworm/container", "bookworm/testing/container"] {
+        let plan = plan_with(route, &spec(), signed).expect("a plan");
+        assert!(graph(&plan.result).contains("docker-image://signed"), "{route}");
+    }
+}
+
+/// SIGN-015: packages of any route that builds them are signed, sources and packages of others are not.
+#[test]
+fn what_there_is_to_sign() {
+    let prebuilt = |answers: &mut Answers| {
+        let packages = State::local(Local { name: "pkg".into(), ..Local::default() });
+        answers.contexts.insert("pkg".into(), packages);
+    };
+    for (route, expected) in [
+        ("bookworm", true),
+        ("bookworm/deb", true),
+        ("bookworm/container", true),
+        ("bookworm/testing/container", true),
+        ("bookworm/dsc", false),
+        ("bookworm/worker", false),
+    ] {
+        let plan = plan_with(route, &spec(), |_| {}).expect("a plan");
+        assert_eq!(plan.to_sign.is_some(), expected, "{route}");
+    }
+    let plan = plan_with("bookworm/container", &spec(), prebuilt).expect("a plan");
+    assert!(plan.to_sign.is_none());
+}
+
+/// FE-013: an engine that merges no trees copies them.
+#[test]
+fn trees_are_copied_where_they_cannot_be_merged() {
+    let options = Options { without_merge: true, ..Options::default() };
+    let image = |name: &str| State::image(ImageRef { reference: name.into(), ..ImageRef::default() });
+    check(
+        &options.lay(&[image("a"), State::scratch(), image("b")], "Collect"),
+        expect![[r#"
+            #0 source docker-image://a
+            #1 source docker-image://b
+            #2 file
+                scratch copy #0:/ -> /
+                ^ copy #1:/ -> /
+                name Collect
+            #3 result #2
+        "#]],
+    );
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use dalec_engine::Cancel;
 use dalec_gateway::BuildOptions;
-use dalec_spec::Platform;
+use dalec_spec::{Platform, RawSpec};
 
 use self::spec::Spec;
 use super::host;
@@ -182,7 +182,8 @@ struct Request {
 impl Request {
     /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
-        let targets = targets(&args.target)?;
+        let spec = Spec::find(args.file.as_deref());
+        let targets = targets(&args.target, || spec.as_ref().ok()?.raw())?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
         let destinations = destinations(&args)?;
@@ -200,7 +201,7 @@ impl Request {
             secrets: SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone()),
             ca_bundle,
             contexts: Contexts::read(&args.context, &args.build_context)?,
-            spec: Spec::find(args.file.as_deref())?,
+            spec: spec?,
             targets,
             destinations,
             no_cache: args.no_cache,
@@ -336,18 +337,20 @@ fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, C
     )
 }
 
-/// Returns the targets to build, each once; all of them must exist.
-fn targets(given: &[String]) -> Result<Vec<String>, CommandError> {
+/// Returns the targets to build, each once; all of them must exist, here or in what `spec` returns.
+fn targets(given: &[String], spec: impl FnOnce() -> Option<RawSpec>) -> Result<Vec<String>, CommandError> {
     let mut targets = Vec::new();
+    let is_ours = |target: &String| dalec_frontend::check_target(target.trim_end_matches('/'), None).is_ok();
+    let spec = if given.iter().all(is_ours) { None } else { spec() };
     for target in given {
         let name = target.trim_end_matches('/').to_owned();
-        dalec_frontend::check_target(&name).map_err(CommandError::target)?;
+        dalec_frontend::check_target(&name, spec.as_ref()).map_err(CommandError::target)?;
         if !targets.contains(&name) {
             targets.push(name);
         }
     }
     match targets.is_empty() {
-        true => dalec_frontend::check_target("").map_err(CommandError::target).map(|()| targets),
+        true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
         false => Ok(targets),
     }
 }

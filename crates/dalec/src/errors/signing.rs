@@ -50,6 +50,9 @@ pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError) -> Words {
             Some("it may be on a card, or was left out when the key was exported; export all of it")
         }
         KeyError::Unfit { unfit: Unfit::Weak, .. } => Some("use Ed25519, or RSA with at least 2048 bits"),
+        KeyError::Unfit { unfit: Unfit::WeaklyBound, .. } => {
+            Some("renew it: `gpg --cert-digest-algo SHA512 --quick-set-expire FINGERPRINT 2y`")
+        }
         KeyError::Unfit { unfit: Unfit::Expired { .. }, .. } => {
             Some("give it more time with `gpg --quick-set-expire`, or use another one")
         }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use annotate_snippets::Level;
 use dalec_frontend::FrontendError;
 use dalec_gateway::{GatewayError, SolveFailure};
+use dalec_spec::span::Span;
 use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText};
 use serde_json::{Value, json};
 
@@ -180,7 +181,12 @@ pub(super) fn of_frontend(exit: Exit, error: &FrontendError, spec: &SpecName) ->
             ..Words::new(exit, &format!("cannot read the spec {}", spec.show(filename)))
         },
         FrontendError::UnknownTarget { target, routes } => unknown_target(exit, target, routes),
-        FrontendError::Option { .. } => Words::new(exit, &error.to_string()),
+        FrontendError::UnknownSubrequest { .. } | FrontendError::Option { .. } => {
+            Words::new(exit, &error.to_string())
+        }
+        FrontendError::Signing { image, place, error } => {
+            of_signing(exit, image, place.as_ref(), error, spec)
+        }
         FrontendError::Gateway(error) => of_gateway(exit, error, spec),
     }
 }
@@ -202,6 +208,25 @@ pub(super) fn of_gateway(exit: Exit, error: &GatewayError, spec: &SpecName) -> W
         },
         GatewayError::NotFound { .. } | GatewayError::Cancelled | GatewayError::Request { .. } => words,
     }
+}
+
+/// Returns the words for packages that the signer `image` did not sign; `place` is the signer in the spec.
+fn of_signing(
+    exit: Exit,
+    image: &str,
+    place: Option<&(SourceText, Span)>,
+    error: &GatewayError,
+    spec: &SpecName,
+) -> Words {
+    let mut words = of_gateway(exit, error, spec);
+    words.headline = format!("error signing packages: {}", words.headline);
+    words.notes.retain(|note| !note.starts_with("the frontend is "));
+    words.notes.push(format!("the signer is {image}"));
+    if words.excerpts.is_empty() {
+        let place = place.and_then(|(text, span)| Excerpt::of_spans(&renamed(text, spec), &[*span]));
+        words.excerpts = place.into_iter().collect();
+    }
+    words
 }
 
 /// Returns the words for a failed step; what a generated script says of itself comes before what the engine saw.

@@ -88,7 +88,7 @@ impl Request {
     ) -> Result<Built, CommandError> {
         let session = engine.session(self.options(target));
         let gateway = Observed::new(&session, progress.clone());
-        let result = dalec_frontend::build(&gateway).map_err(|error| CommandError::Frontend {
+        let result = dalec_frontend::answer(&gateway).map_err(|error| CommandError::Frontend {
             error: Box::new(error),
             spec: self.spec.name.clone(),
         })?;

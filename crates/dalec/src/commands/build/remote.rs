@@ -131,7 +131,7 @@ impl Job<'_> {
         let mut bases = Vec::new();
         let built = self.client.build(&build, |gateway| {
             let gateway = Observed::new(gateway, display.sink());
-            let result = dalec_frontend::build(&gateway).map_err(Failure);
+            let result = dalec_frontend::answer(&gateway).map_err(Failure);
             bases = gateway.bases();
             result
         });

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use dalec_spec::{RawSpec, SourceText};
+
 use crate::errors::{CommandError, SpecName};
 use crate::signals::Watch;
 use crate::spec_file::SpecFile;
@@ -56,6 +58,15 @@ impl Spec {
             name: SpecName { in_build: name.to_string_lossy().into_owned(), shown },
             text: SpecText::InFolder(folder.to_owned()),
         })
+    }
+
+    /// Returns the spec as it is written, as far as it can be read here.
+    pub(super) fn raw(&self) -> Option<RawSpec> {
+        let bytes = match &self.text {
+            SpecText::InFolder(folder) => std::fs::read(folder.join(&self.name.in_build)).ok()?,
+            SpecText::Read(text) => text.clone(),
+        };
+        dalec_spec::load(&SourceText::from_bytes(&self.name.shown, bytes).ok()?).raw
     }
 
     /// Returns the folder of the spec, made for one that came through standard input.

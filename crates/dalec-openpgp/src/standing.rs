@@ -1,6 +1,9 @@
 //! Whether a public key is in force and meant for signing, by what it says of itself.
 //!
 //! Who is trusted is not decided here, and no signature over data is looked at.
+//!
+//! What a key says of itself on a broken hash grants nothing: somebody else may have said it. It is passed over, as the
+//! policies of rpm and apt do, but a revocation counts on any hash.
 
 use std::fmt;
 
@@ -8,6 +11,8 @@ use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
 use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, KeyVersion, PublicParams, Tag};
+
+use crate::is_strong;
 
 /// RSA keys below this are refused, as distributions do.
 const RSA_BITS: u16 = 2048;
@@ -26,6 +31,8 @@ pub enum Unfit {
     NotForSigning,
     /// No signature of its own, or of its primary key, holds it together.
     Unbound,
+    /// What holds it together rests on a broken hash, such as SHA-1, and on nothing else.
+    WeaklyBound,
     /// Its kind or size is too weak, or unknown.
     Weak,
     /// It is of an OpenPGP version that packaging tools do not read.
@@ -39,6 +46,7 @@ impl fmt::Display for Unfit {
             Self::Expired { .. } => out.write_str("has expired"),
             Self::NotForSigning => out.write_str("is not meant for signing"),
             Self::Unbound => out.write_str("is not vouched for by its primary key"),
+            Self::WeaklyBound => out.write_str("is held together by a broken hash such as SHA-1 only"),
             Self::Weak => out.write_str("is too weak, or of a kind that is not known"),
             Self::Version => out.write_str("is not an OpenPGP key of version 4"),
         }
@@ -47,11 +55,11 @@ impl fmt::Display for Unfit {
 
 /// From when until when a key is in force, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Period {
+pub struct Period {
     /// When it was made.
-    pub(crate) from: u64,
+    pub from: u64,
     /// When it ends; none for never.
-    pub(crate) until: Option<u64>,
+    pub until: Option<u64>,
 }
 
 impl Period {
@@ -69,7 +77,7 @@ impl Period {
     ///
     /// # Errors
     /// [`Unfit::Expired`] if it is.
-    pub(crate) fn check(&self, time: u64) -> Result<(), Unfit> {
+    pub fn check(&self, time: u64) -> Result<(), Unfit> {
         match self.until {
             Some(at) if at <= time => Err(Unfit::Expired { at }),
             _ => Ok(()),
@@ -78,7 +86,7 @@ impl Period {
 }
 
 /// Returns the first user id of a key that the key itself vouches for.
-pub(crate) fn user_id(key: &SignedPublicKey) -> Option<String> {
+pub fn user_id(key: &SignedPublicKey) -> Option<String> {
     let vouched = key.details.users.iter().filter(|user| newest_certification(key, user).is_some());
     let marked = |user: &&pgp::types::SignedUser| {
         newest_certification(key, user).is_some_and(|signature| signature.is_primary())
@@ -91,15 +99,14 @@ pub(crate) fn user_id(key: &SignedPublicKey) -> Option<String> {
 ///
 /// # Errors
 /// [`Unfit`] when it is never.
-pub(crate) fn primary(key: &SignedPublicKey) -> Result<Period, Unfit> {
+pub fn primary(key: &SignedPublicKey) -> Result<Period, Unfit> {
     strength(&key.primary_key)?;
     // Any revocation counts: one by somebody whom the owner named for that cannot be checked without his key.
     if !key.details.revocation_signatures.is_empty() {
         return Err(Unfit::Revoked);
     }
-    let own = statements(key);
-    if own.is_empty() {
-        return Err(Unfit::Unbound);
+    if statements(key).is_empty() {
+        return Err(unbound(says_anything(key)));
     }
     // The newest statement about a user counts, and so does the newest about the key alone: the earlier end holds.
     let over_users = newest(certifications(key)).and_then(lasts);
@@ -111,7 +118,7 @@ pub(crate) fn primary(key: &SignedPublicKey) -> Result<Period, Unfit> {
 ///
 /// # Errors
 /// [`Unfit`] when it is never.
-pub(crate) fn signing_primary(key: &SignedPublicKey) -> Result<Period, Unfit> {
+pub fn signing_primary(key: &SignedPublicKey) -> Result<Period, Unfit> {
     let period = primary(key)?;
     let stated = newest(certifications(key)).and_then(flags).or_else(|| newest(direct(key)).and_then(flags));
     match stated {
@@ -125,32 +132,37 @@ pub(crate) fn signing_primary(key: &SignedPublicKey) -> Result<Period, Unfit> {
 ///
 /// # Errors
 /// [`Unfit`] when it is never.
-pub(crate) fn signing_subkey(key: &SignedPublicKey, subkey: &SignedPublicSubKey) -> Result<Period, Unfit> {
+pub fn signing_subkey(key: &SignedPublicKey, subkey: &SignedPublicSubKey) -> Result<Period, Unfit> {
     let above = primary(key)?;
     strength(&subkey.key)?;
     if subkey.signatures.iter().any(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation)) {
         return Err(Unfit::Revoked);
     }
-    let bindings = subkey.signatures.iter().filter(|signature| {
-        signature.typ() == Some(SignatureType::SubkeyBinding)
-            && signature.verify_subkey_binding(&key.primary_key, &subkey.key).is_ok()
-    });
-    let binding = newest(bindings.collect()).ok_or(Unfit::Unbound)?;
+    let bindings = || {
+        subkey.signatures.iter().filter(|signature| {
+            signature.typ() == Some(SignatureType::SubkeyBinding)
+                && signature.verify_subkey_binding(&key.primary_key, &subkey.key).is_ok()
+        })
+    };
+    let strong = bindings().filter(|signature| is_strong(signature.hash_alg()));
+    let binding = newest(strong.collect()).ok_or_else(|| unbound(bindings().next().is_some()))?;
     if flags(binding) != Some(true) {
         return Err(Unfit::NotForSigning);
     }
     // The subkey has to agree, or else anybody could claim it.
-    let agrees = binding
+    let agreement = binding
         .embedded_signature()
-        .is_some_and(|signature| signature.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok());
-    match agrees {
-        true => Ok(Period::of(&subkey.key, lasts(binding)).and(above)),
-        false => Err(Unfit::Unbound),
+        .filter(|signature| signature.verify_primary_key_binding(&subkey.key, &key.primary_key).is_ok());
+    match agreement {
+        Some(signature) if is_strong(signature.hash_alg()) => {
+            Ok(Period::of(&subkey.key, lasts(binding)).and(above))
+        }
+        other => Err(unbound(other.is_some())),
     }
 }
 
 /// Returns whether `subkey` is said to be for signing, in force or not.
-pub(crate) fn is_signing_subkey(subkey: &SignedPublicSubKey) -> bool {
+pub fn is_signing_subkey(subkey: &SignedPublicSubKey) -> bool {
     subkey.signatures.iter().any(|signature| flags(signature) == Some(true))
 }
 
@@ -169,8 +181,19 @@ fn strength(key: &impl KeyDetails) -> Result<(), Unfit> {
     }
 }
 
+/// Returns why nothing holds a key together that `is_bound` on a broken hash, or not at all.
+fn unbound(is_bound: bool) -> Unfit {
+    if is_bound { Unfit::WeaklyBound } else { Unfit::Unbound }
+}
+
 fn statements(key: &SignedPublicKey) -> Vec<&Signature> {
     certifications(key).into_iter().chain(direct(key)).collect()
+}
+
+/// Returns whether a key says anything of itself, on any hash.
+fn says_anything(key: &SignedPublicKey) -> bool {
+    let over_users = key.details.users.iter().any(|user| own_certifications(key, user).next().is_some());
+    over_users || own_direct(key).next().is_some()
 }
 
 /// Returns what a key says of itself with each of its user ids that it has not taken back.
@@ -180,22 +203,33 @@ fn certifications(key: &SignedPublicKey) -> Vec<&Signature> {
 
 /// Returns the newest thing that a key says with one user id; none when it takes the user id back.
 fn newest_certification<'a>(
-    key: &SignedPublicKey,
+    key: &'a SignedPublicKey,
     user: &'a pgp::types::SignedUser,
 ) -> Option<&'a Signature> {
-    let own = user
-        .signatures
+    let is_revocation = |signature: &Signature| signature.typ() == Some(SignatureType::CertRevocation);
+    let counts = |signature: &&Signature| is_revocation(signature) || is_strong(signature.hash_alg());
+    newest(own_certifications(key, user).filter(counts).collect()).filter(|newest| !is_revocation(newest))
+}
+
+/// Returns what a key says with one user id, on any hash.
+fn own_certifications<'a>(
+    key: &'a SignedPublicKey,
+    user: &'a pgp::types::SignedUser,
+) -> impl Iterator<Item = &'a Signature> {
+    user.signatures
         .iter()
-        .filter(|signature| signature.verify_certification(&key.primary_key, Tag::UserId, &user.id).is_ok());
-    newest(own.collect()).filter(|signature| signature.typ() != Some(SignatureType::CertRevocation))
+        .filter(|signature| signature.verify_certification(&key.primary_key, Tag::UserId, &user.id).is_ok())
 }
 
 fn direct(key: &SignedPublicKey) -> Vec<&Signature> {
-    let own = key.details.direct_signatures.iter();
-    own.filter(|signature| {
+    own_direct(key).filter(|signature| is_strong(signature.hash_alg())).collect()
+}
+
+/// Returns what a key says of itself alone, on any hash.
+fn own_direct(key: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
+    key.details.direct_signatures.iter().filter(|signature| {
         signature.typ() == Some(SignatureType::Key) && signature.verify_key(&key.primary_key).is_ok()
     })
-    .collect()
 }
 
 fn newest(signatures: Vec<&Signature>) -> Option<&Signature> {

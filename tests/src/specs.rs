@@ -1,9 +1,12 @@
 //! Specs that several tests build.
 
-use dalec_e2e::binary::workspace;
-use dalec_e2e::run::Project;
+use crate::binary::workspace;
+use crate::run::Project;
 
 /// Returns the text of an example of the repository.
+///
+/// # Panics
+/// When there is no such example.
 pub fn example(name: &str) -> String {
     std::fs::read_to_string(workspace().join("examples").join(name)).expect("the example is there")
 }

@@ -1,0 +1,161 @@
+//! Who signs the packages of a build, and how they are asked.
+
+use dalec_gateway::{Gateway, GatewayError, Purpose};
+use dalec_llb::{Platform, State};
+use dalec_spec::SourceText;
+use dalec_spec::target_spec::{Signer, TargetSpec};
+
+use crate::contexts::Contexts;
+use crate::error::FrontendError;
+use crate::frontends;
+use crate::main_context::MAIN;
+use crate::options::Options;
+
+/// Leaves packages unsigned.
+const SKIP: &str = "DALEC_SKIP_SIGNING";
+/// Names the file that says who signs.
+const CONFIG_PATH: &str = "DALEC_SIGNING_CONFIG_PATH";
+/// Names the context of that file.
+const CONFIG_CONTEXT: &str = "DALEC_SIGNING_CONFIG_CONTEXT_NAME";
+/// Signs packages before they are tested.
+const BEFORE_TESTS: &str = "DALEC_SIGN_BEFORE_TESTS";
+/// Takes what a signer returns without comparing it.
+const UNVERIFIED: &str = "DALEC_SIGNING_UNVERIFIED";
+
+/// More bytes than this are no signing configuration.
+const LARGEST_CONFIG: u64 = 1 << 20;
+
+/// How the packages of one build are signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signing {
+    /// Who signs.
+    pub signer: Signer,
+    /// Whether the signer stands in the spec.
+    pub is_in_spec: bool,
+    /// Whether tests come after signing, and see signed packages.
+    pub before_tests: bool,
+    /// Whether the answer is compared with what was built.
+    pub is_compared: bool,
+}
+
+impl Signing {
+    /// Returns how the packages of `spec` are signed; none when they are not. `warn` takes what people should know.
+    ///
+    /// `overrides` says that the spec has another signer, which the one of the target replaces.
+    ///
+    /// # Errors
+    /// When the signing configuration that the request names cannot be read, or a build argument is wrong.
+    pub fn choose(
+        contexts: &Contexts<'_>,
+        spec: &TargetSpec,
+        overrides: bool,
+        warn: &mut dyn FnMut(String),
+    ) -> Result<Option<Self>, FrontendError> {
+        let options = contexts.options;
+        let path = options.build_args.get(CONFIG_PATH).map_or("", String::as_str);
+        let in_spec = spec.package_config.signer.as_ref();
+        // Text that is no boolean leaves signing on, as upstream has it.
+        if options.flag(SKIP).unwrap_or(false) {
+            if !path.is_empty() || in_spec.is_some() {
+                warn(format!("Signing disabled by build-arg {SKIP}: the packages are not signed"));
+            }
+            return Ok(None);
+        }
+        let signer = match (path, in_spec) {
+            ("", None) => return Ok(None),
+            ("", Some(signer)) => {
+                if overrides {
+                    let target = &spec.target;
+                    warn(format!("Root signing spec overridden by target signing spec: target {target:?}"));
+                }
+                signer.clone()
+            }
+            (path, in_spec) => {
+                let context = context_of_config(options);
+                if in_spec.is_some() {
+                    warn(format!(
+                        "Spec signing config overwritten by config at path {path:?} in build-context {context:?}"
+                    ));
+                }
+                configured(contexts, context, path, warn)?
+            }
+        };
+        let is_compared = !options.flag(UNVERIFIED)?;
+        if !is_compared {
+            warn(format!(
+                "{UNVERIFIED}: what {} returns is taken without comparing it with what was built",
+                signer.image
+            ));
+        }
+        let before_tests = options.flag(BEFORE_TESTS)?;
+        Ok(Some(Self { signer, is_in_spec: path.is_empty(), before_tests, is_compared }))
+    }
+
+    /// Has `packages` signed for the target key `target`, and returns what the signer made of them.
+    ///
+    /// # Errors
+    /// When the signer cannot be had, fails, or returns anything but one file system.
+    pub fn sign(
+        &self,
+        gateway: &dyn Gateway,
+        options: &Options,
+        target: &str,
+        packages: &State,
+        platform: &Platform,
+    ) -> Result<State, GatewayError> {
+        let signer = &self.signer;
+        let mut request = frontends::request(gateway, &signer.image, &signer.cmdline, &[])?;
+        for (name, value) in &signer.args {
+            // What the client gives is the way to choose a key for one build.
+            request.options.entry(format!("build-arg:{name}")).or_insert_with(|| value.clone());
+        }
+        let mut set = |name: &str, value: &str| request.options.insert(name.into(), value.into());
+        set("contextkey", MAIN);
+        set("dalec.target", target);
+        set("build-arg:DALEC_TARGET", target);
+        if options.platforms.len() > 1 {
+            set("platform", &platform.to_string());
+        }
+        request.inputs.insert(MAIN.into(), packages.marshal(platform));
+        request.purpose = Purpose::Sign;
+        let result = gateway.solve_frontend(request)?;
+        frontends::single(gateway, &signer.image, &result)
+    }
+}
+
+fn context_of_config(options: &Options) -> &str {
+    let context = options.build_args.get(CONFIG_CONTEXT).map_or("", String::as_str);
+    if context.is_empty() { MAIN } else { context }
+}
+
+/// Reads the signer in the file `path` of the context `context`.
+fn configured(
+    contexts: &Contexts<'_>,
+    context: &str,
+    path: &str,
+    warn: &mut dyn FnMut(String),
+) -> Result<Signer, FrontendError> {
+    let wrong =
+        |name: &str, message: String| FrontendError::Option { option: format!("build-arg {name}"), message };
+    let inside = path.trim_start_matches('/');
+    if inside.split('/').any(|part| part == "..") {
+        return Err(wrong(CONFIG_PATH, format!("{path:?} leaves the build context {context:?}")));
+    }
+    let content = match contexts.read(context, inside, LARGEST_CONFIG) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Err(wrong(CONFIG_CONTEXT, format!("there is no build context {context:?}"))),
+        Err(FrontendError::Gateway(GatewayError::NotFound { .. })) => {
+            return Err(wrong(
+                CONFIG_PATH,
+                format!("there is no file {path:?} in the build context {context:?}"),
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let source_text =
+        SourceText::from_bytes(path, content).map_err(|error| wrong(CONFIG_PATH, error.to_string()))?;
+    let (signer, diagnostics) = dalec_spec::load_signing_config(&source_text);
+    let Some(signer) = signer else { return Err(FrontendError::Spec { source_text, diagnostics }) };
+    diagnostics.into_iter().for_each(|diagnostic| warn(format!("{path}: {}", diagnostic.message)));
+    Ok(signer)
+}

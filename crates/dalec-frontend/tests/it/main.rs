@@ -1,0 +1,8 @@
+//! Requests as a gateway sees them: what is asked, what is solved, what other frontends are told, what is refused.
+
+mod contexts;
+mod forwarding;
+mod gateway;
+mod requests;
+mod signing;
+mod subrequests;

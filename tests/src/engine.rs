@@ -1,0 +1,62 @@
+//! The ways to build one spec: here, inside BuildKit, and against it; the flags are the same for all.
+
+use std::sync::OnceLock;
+
+use crate::bases;
+use crate::binary::dalec;
+use crate::buildkit::Buildkit;
+use crate::layout::Layout;
+use crate::run::{Invocation, Project};
+use crate::signers::frontend_image;
+
+/// Name under which builds inside BuildKit know our image; no registry has it.
+const FRONTEND: &str = "dalec.example/frontend";
+
+/// Who runs the graph, and where our code runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// The embedded engine.
+    Embedded,
+    /// BuildKit, which starts our image as a frontend for `buildx`.
+    Inside,
+}
+
+impl Engine {
+    /// Returns the build of `target` in the folder of `project` into `out`; flags may follow.
+    pub fn build(self, project: &Project, target: &str) -> Invocation {
+        match self {
+            Self::Embedded => project.build(target),
+            Self::Inside => {
+                let build = Buildkit::shared().buildx(&project.path(""));
+                let syntax = format!("BUILDKIT_SYNTAX={FRONTEND}");
+                let build = build.args([
+                    "-f",
+                    "spec.yml",
+                    "--target",
+                    target,
+                    "--output",
+                    "out",
+                    "--build-arg",
+                    &syntax,
+                ]);
+                let build = build.arg("--build-context").arg(format!("{FRONTEND}={}", frontend().context()));
+                build.args(base_contexts()).arg(".")
+            }
+        }
+    }
+}
+
+/// Returns our frontend image.
+fn frontend() -> &'static Layout {
+    static IMAGE: OnceLock<Layout> = OnceLock::new();
+    IMAGE.get_or_init(|| frontend_image(dalec(), "frontend", &Buildkit::shared().folder().join("frontend")))
+}
+
+/// Returns the flags that give Debian's images to a BuildKit without a registry.
+pub fn base_contexts() -> Vec<String> {
+    let context = |name: &str, layout: &Layout| format!("--build-context={name}={}", layout.context());
+    vec![
+        context("docker.io/library/debian:bookworm", &bases::base("bookworm")),
+        context("dalec-bookworm-worker", &bases::worker("bookworm")),
+    ]
+}
