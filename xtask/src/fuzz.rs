@@ -21,8 +21,7 @@ const LIMITS: &[&str] = &["-timeout=10", "-rss_limit_mb=2048", "-max_len=65536",
 /// # Errors
 /// When a target cannot be run, or when it found something.
 pub fn run(seconds: u32) -> Result<(), String> {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("this crate has no workspace above it")?;
+    let root = crate::root()?;
     let mut found = Vec::new();
     for (target, seeds) in TARGETS {
         println!("fuzzing {target} for {seconds} seconds");

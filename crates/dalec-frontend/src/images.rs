@@ -37,6 +37,7 @@ pub fn resolve(
     let state = State::image(ImageRef {
         name: format!("load {}", wanted.reference),
         reference: found.reference,
+        attrs: found.attrs,
         resolve_mode: match options.resolve_mode.as_str() {
             "pull" => ResolveMode::Pull,
             "local" => ResolveMode::Local,

@@ -98,6 +98,8 @@ pub struct ResolveImage {
 pub struct ResolvedImage {
     /// Reference to use in an image source op; pinned by digest where possible.
     pub reference: String,
+    /// Attributes that the image source op needs beside it, for example where an OCI layout is served.
+    pub attrs: BTreeMap<String, String>,
     /// Digest of what was found.
     pub digest: String,
     /// OCI image configuration as JSON.

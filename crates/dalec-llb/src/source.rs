@@ -25,6 +25,8 @@ pub enum ResolveMode {
 pub struct ImageRef {
     /// Full reference with domain, for example `docker.io/library/debian:bookworm`, or an `oci-layout://…` URL.
     pub reference: String,
+    /// Attributes that whoever found the image wants to see again.
+    pub attrs: BTreeMap<String, String>,
     /// Where it may come from.
     pub resolve_mode: ResolveMode,
     /// Platform of the image; none takes the graph's.
@@ -127,7 +129,7 @@ impl State {
 
     /// Returns the file system of an image.
     pub fn image(image: ImageRef) -> State {
-        let mut attrs = BTreeMap::new();
+        let mut attrs = image.attrs;
         match image.resolve_mode {
             ResolveMode::Default => {}
             ResolveMode::Pull => drop(attrs.insert("image.resolvemode".to_owned(), "pull".to_owned())),

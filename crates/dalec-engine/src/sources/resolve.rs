@@ -4,6 +4,7 @@
 //! Else the registry is asked, and at the same time the [`RootSource`](crate::RootSource) what it would
 //! assemble; the registry's answer is preferred. A registry that cannot be reached is left alone for a while.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -102,6 +103,7 @@ fn resolve_layout(core: &Core, rest: &str, platform: &Platform, cancel: &Cancel)
     let found = tools.images.resolve(&location, platform, ResolveMode::Local, &Transfer::silent(cancel));
     let found = found.map_err(image_error)?;
     Ok(ResolvedImage {
+        attrs: BTreeMap::new(),
         reference: format!("oci-layout://{id}@{}", found.digest),
         digest: found.digest.to_string(),
         config: found.config,
@@ -122,6 +124,7 @@ fn from_registry(
     let found = tools.images.resolve(&location, platform, mode, &Transfer::silent(cancel));
     let found = found.map_err(RegistryError::Image)?;
     Ok(ResolvedImage {
+        attrs: BTreeMap::new(),
         reference: reference.with_digest(found.digest.clone()).to_string(),
         digest: found.digest.to_string(),
         config: found.config,
@@ -215,6 +218,7 @@ fn keep_root(
     let digest: Digest =
         digest.parse().map_err(|error: crate::oci::BadDigest| Error::op(error.to_string()))?;
     Ok(ResolvedImage {
+        attrs: BTreeMap::new(),
         reference: reference.with_digest(digest.clone()).to_string(),
         digest: digest.to_string(),
         config: root.config,
@@ -236,6 +240,7 @@ fn remembered(core: &Core, key: &str) -> Result<Option<ResolvedImage>> {
     let Ok(answer) = serde_json::from_slice::<Answer>(&value) else { return Ok(None) };
     let Some(config) = core.store().blob(&answer.config)? else { return Ok(None) };
     Ok(Some(ResolvedImage {
+        attrs: BTreeMap::new(),
         reference: answer.reference,
         digest: answer.digest,
         config,

@@ -347,7 +347,8 @@ impl Gateway for GrpcGateway {
             false => {
                 let request = images::config_request(image, &self.options.session);
                 let method = async |mut client: Client, request| client.resolve_image_config(request).await;
-                self.call(request, method).map(|answer| Some(images::of_config(image, answer)))
+                self.call(request, method)
+                    .map(|answer| Some(images::of_config(image, &self.options.session, answer)))
             }
         };
         let missing = |source: Option<Box<dyn std::error::Error + Send + Sync>>| GatewayError::Image {

@@ -79,33 +79,42 @@ pub fn config_request(image: &ResolveImage, session: &str) -> api::ResolveImageC
 }
 
 /// Returns what was found, nothing when the source is no image.
+///
+/// A source policy may have turned it into another one.
 pub fn of_source(answer: api::ResolveSourceMetaResponse) -> Option<ResolvedImage> {
-    let identifier = answer.source?.identifier;
+    let source = answer.source?;
     let found = answer.image?;
-    let layout = identifier.starts_with(LAYOUT);
-    let reference = match layout {
-        true => identifier,
-        false => identifier.strip_prefix(IMAGE)?.to_owned(),
-    };
-    Some(resolved(reference, found.digest, found.config))
+    let reference = source.identifier.strip_prefix(IMAGE).unwrap_or(&source.identifier).to_owned();
+    // Nothing but where a layout is served; how an image is resolved is the asker's to say.
+    let attrs = source.attrs.into_iter().filter(|(name, _)| name.starts_with("oci.")).collect();
+    Some(resolved(reference, attrs, found.digest, found.config))
 }
 
 /// Returns what was found for `image`.
-pub fn of_config(image: &ResolveImage, answer: api::ResolveImageConfigResponse) -> ResolvedImage {
-    let reference = match Layout::of(&image.reference) {
-        Some(layout) => format!("{LAYOUT}{}", layout.reference()),
-        None if answer.r#ref.is_empty() => image.reference.clone(),
-        None => answer.r#ref,
+pub fn of_config(
+    image: &ResolveImage,
+    session: &str,
+    answer: api::ResolveImageConfigResponse,
+) -> ResolvedImage {
+    let (reference, attrs) = match Layout::of(&image.reference) {
+        Some(layout) => (format!("{LAYOUT}{}", layout.reference()), layout.attrs(session)),
+        None if answer.r#ref.is_empty() => (image.reference.clone(), BTreeMap::new()),
+        None => (answer.r#ref, BTreeMap::new()),
     };
-    resolved(reference, answer.digest, answer.config)
+    resolved(reference, attrs, answer.digest, answer.config)
 }
 
-fn resolved(reference: String, digest: String, config: Vec<u8>) -> ResolvedImage {
+fn resolved(
+    reference: String,
+    attrs: BTreeMap<String, String>,
+    digest: String,
+    config: Vec<u8>,
+) -> ResolvedImage {
     let pinned = match digest.is_empty() || reference.contains('@') {
         true => reference,
         false => format!("{reference}@{digest}"),
     };
-    ResolvedImage { reference: pinned, digest, config, has_packages: false, origin: "BuildKit".into() }
+    ResolvedImage { reference: pinned, attrs, digest, config, has_packages: false, origin: "BuildKit".into() }
 }
 
 fn log_name(image: &ResolveImage) -> String {
@@ -173,7 +182,10 @@ mod tests {
             config: b"{}".to_vec(),
             r#ref: String::new(),
         };
-        let found = of_config(&image("docker.io/library/debian:12"), answer);
+        let found = of_config(&image("docker.io/library/debian:12"), "s1", answer.clone());
         assert_eq!(found.reference, "docker.io/library/debian:12@sha256:12");
+        let found = of_config(&image("oci-layout://abc@sha256:12"), "s1", answer);
+        assert_eq!(found.reference, "oci-layout://docker.io/library/abc@sha256:12");
+        assert_eq!((found.attrs["oci.session"].as_str(), found.attrs["oci.store"].as_str()), ("s1", "abc"));
     }
 }
