@@ -39,7 +39,7 @@ pub fn run(_args: &Args) -> Result<(), CommandError> {
 }
 
 fn answer(gateway: &GrpcGateway) -> Result<(), dalec_gateway::GatewayError> {
-    match catch_unwind(AssertUnwindSafe(|| dalec_frontend::build(gateway))) {
+    match catch_unwind(AssertUnwindSafe(|| dalec_frontend::answer(gateway))) {
         Ok(Ok(result)) => gateway.return_result(&result),
         Ok(Err(error)) => gateway.return_error(wire::status(&error)),
         Err(panic) => gateway.return_error(recovered(panic.as_ref())),
