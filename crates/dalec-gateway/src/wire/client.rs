@@ -198,8 +198,8 @@ impl GrpcGateway {
                 None => api::Ref::default(),
             }
         };
-        // Several results, or one that is named by its platform, come as a map.
-        let named = result.refs.len() > 1 || result.metadata.contains_key("refs.platforms");
+        // Exporters give each result of a map a folder of its own: a single one is none.
+        let named = result.refs.len() > 1;
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {
                 refs: result.refs.iter().map(|(key, one)| (key.clone(), reference(one))).collect(),
