@@ -115,7 +115,7 @@ impl Serving {
     /// Ends the conversation and returns how it went. Waits for calls that are being worked on.
     pub fn end(mut self) -> Outcome {
         self.stop();
-        if let Some(answer) = self.answers.into_answer() {
+        if let Some(answer) = self.answers.take_answer() {
             return Outcome::Answer(answer);
         }
         let watch = locked(&self.watch);
