@@ -182,9 +182,12 @@ fn ssh_agents_are_forwarded(world: &World) {
     let listener = UnixListener::bind(world.path("agent")).unwrap();
     let agent = std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
-        let mut question = [0; 4];
+        let mut question = [0; 5];
         client.read_exact(&mut question).unwrap();
-        client.write_all(if &question == b"list" { b"keys" } else { b"what" }).unwrap();
+        assert_eq!(question, [0, 0, 0, 1, 11]);
+        client.write_all(&[0, 0, 0, 5, 12, 0, 0, 0, 0]).unwrap();
+        // Nothing more comes.
+        assert_eq!(client.read(&mut question).unwrap(), 0);
     });
     let mut engine = world.options();
     engine.ssh_agents.insert("default".into(), world.path("agent"));
@@ -193,7 +196,7 @@ fn ssh_agents_are_forwarded(world: &World) {
     let result = taken(session.solve_frontend(options("contain", &[("ssh", "yes")])));
     let report = read(&session, &result, "/report");
     assert!(
-        report.contains(r#"["ask-agent=/agent"] Outcome { stdout: "keys\n", stderr: "", code: Some(0)"#),
+        report.contains(r#"["ask-agent=/agent"] Outcome { stdout: "[0, 0, 0, 5, 12, 0, 0, 0, 0, 0, 0, 0, 1, 5]\n", stderr: "", code: Some(0)"#),
         "{report}"
     );
     agent.join().unwrap();

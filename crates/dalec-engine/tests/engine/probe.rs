@@ -75,10 +75,11 @@ fn run(name: &str, first: &str, second: &str) -> std::io::Result<()> {
         "ask-agent" => {
             use std::io::{Read, Write};
             let mut agent = std::os::unix::net::UnixStream::connect(first)?;
-            agent.write_all(b"list")?;
-            let mut answer = [0; 4];
-            agent.read_exact(&mut answer)?;
-            println!("{}", String::from_utf8_lossy(&answer));
+            // Lists keys, then tries to remove them all.
+            agent.write_all(&[0, 0, 0, 1, 11, 0, 0, 0, 1, 19])?;
+            let mut answers = [0; 14];
+            agent.read_exact(&mut answers)?;
+            println!("{answers:?}");
             Ok(())
         }
         "env" => fs::write(second, std::env::var(first).unwrap_or_default()),
