@@ -25,7 +25,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/rpmkeys", "rpm"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
-    // Makes an upload of nearly nothing to sign.
+    // Makes certificates and timestamps.
+    ("/usr/bin/openssl", "openssl"),
+    // Makes an upload of nearly nothing to sign, and programs that do nothing at all.
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
     ("/usr/bin/osslsigncode", "osslsigncode"),

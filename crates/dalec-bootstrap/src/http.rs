@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::tls::Certificate;
 
 use crate::error::BootstrapError;
@@ -74,15 +75,24 @@ impl Http {
         limit: u64,
         progress: &dyn Progress,
     ) -> Result<Vec<u8>, BootstrapError> {
-        self.read(url, progress, |response| {
-            let mut bytes = Vec::new();
-            response.take(limit + 1).read_to_end(&mut bytes).map_err(|source| {
-                BootstrapError::Unreachable { url: url.to_owned(), source: source.into() }
-            })?;
-            if bytes.len() as u64 > limit {
-                return Err(BootstrapError::TooLarge { url: url.to_owned(), limit });
-            }
-            Ok(bytes)
+        self.read(url, progress, |response| all(url, response, limit))
+    }
+
+    /// Sends `body`, which is of the type `kind`, to `url` and returns what it answers.
+    ///
+    /// # Errors
+    /// [`BootstrapError::TooLarge`] beyond `limit` bytes, and those of [`Http::read`].
+    pub fn post(
+        &self,
+        url: &str,
+        kind: &str,
+        body: &[u8],
+        limit: u64,
+        progress: &dyn Progress,
+    ) -> Result<Vec<u8>, BootstrapError> {
+        self.attempt(progress, || {
+            let request = self.client.post(url).header(CONTENT_TYPE, kind).body(body.to_vec());
+            all(url, respond(url, request)?, limit)
         })
     }
 
@@ -99,11 +109,20 @@ impl Http {
         progress: &dyn Progress,
         mut consume: impl FnMut(Response) -> Result<T, BootstrapError>,
     ) -> Result<T, BootstrapError> {
+        self.attempt(progress, || respond(url, self.client.get(url)).and_then(&mut consume))
+    }
+
+    /// Makes one attempt, and others after a transient failure.
+    fn attempt<T>(
+        &self,
+        progress: &dyn Progress,
+        mut one: impl FnMut() -> Result<T, BootstrapError>,
+    ) -> Result<T, BootstrapError> {
         let mut delay = self.retry_delay;
         let mut attempt = 1;
         loop {
             progress::check(progress)?;
-            match self.request(url).and_then(&mut consume) {
+            match one() {
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
                     wait(delay, progress)?;
                     delay *= 2;
@@ -113,17 +132,27 @@ impl Http {
             }
         }
     }
+}
 
-    fn request(&self, url: &str) -> Result<Response, BootstrapError> {
-        let response = self.client.get(url).send().map_err(|source| {
-            // The client repeats the URL in its message; ours names it already.
-            BootstrapError::Unreachable { url: url.to_owned(), source: source.without_url().into() }
-        })?;
-        match response.status() {
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(BootstrapError::NotFound { url: url.to_owned() }),
-            status if status.is_success() => Ok(response),
-            status => Err(BootstrapError::Status { url: url.to_owned(), status: status.as_u16() }),
-        }
+fn respond(url: &str, request: RequestBuilder) -> Result<Response, BootstrapError> {
+    let response = request.send().map_err(|source| {
+        // The client repeats the URL in its message; ours names it already.
+        BootstrapError::Unreachable { url: url.to_owned(), source: source.without_url().into() }
+    })?;
+    match response.status() {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(BootstrapError::NotFound { url: url.to_owned() }),
+        status if status.is_success() => Ok(response),
+        status => Err(BootstrapError::Status { url: url.to_owned(), status: status.as_u16() }),
+    }
+}
+
+fn all(url: &str, response: Response, limit: u64) -> Result<Vec<u8>, BootstrapError> {
+    let mut bytes = Vec::new();
+    let read = response.take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|source| BootstrapError::Unreachable { url: url.to_owned(), source: source.into() })?;
+    match bytes.len() as u64 > limit {
+        true => Err(BootstrapError::TooLarge { url: url.to_owned(), limit }),
+        false => Ok(bytes),
     }
 }
 

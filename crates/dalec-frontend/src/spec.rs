@@ -84,7 +84,7 @@ impl Spec {
 }
 
 /// Returns the pieces of `source_text` at `spans`; none when there are none.
-pub fn excerpt(source_text: &SourceText, spans: impl IntoIterator<Item = Span>) -> Option<Excerpt> {
+fn excerpt(source_text: &SourceText, spans: impl IntoIterator<Item = Span>) -> Option<Excerpt> {
     let location = locate(&source_map(source_text), spans)?;
     Some(Excerpt {
         info: location.map.to_pb(),

@@ -82,13 +82,16 @@ impl<'a> Marshaller<'a> {
         // Merge and diff are the same on every platform, as in BuildKit.
         let neutral = matches!(op, pb::op::Op::Merge(_) | pb::op::Op::Diff(_));
         let platform = vertex.platform.as_ref().unwrap_or(self.platform);
-        pb::Op {
+        let around = pb::Op {
             inputs,
             platform: (!neutral).then(|| platform.to_pb()),
             constraints: Some(pb::WorkerConstraints::default()),
-            op: Some(op.clone()),
-        }
-        .encode_to_vec()
+            op: None,
+        };
+        // BuildKit encodes every op anew, in the order of its own library, which has the kind of an op last, and names
+        // vertices by that. Other bytes would mean other names there than here, and source locations go by name.
+        let kind = pb::Op { op: Some(op.clone()), ..pb::Op::default() };
+        [around.encode_to_vec(), kind.encode_to_vec()].concat()
     }
 
     fn locate(&mut self, digest: &str, location: &Location) {

@@ -112,3 +112,31 @@ fn a_foreign_graph_keeps_its_digests() {
     broken.def[0] = vec![0xff];
     assert!(State::from_definition(&broken).is_err());
 }
+
+/// FE-016: BuildKit names vertices by the bytes that Go's library writes, which has fields of a one-of behind all others,
+/// and finds source locations by that name.
+#[test]
+fn the_kind_of_an_op_is_encoded_last() {
+    let definition = sample().marshal(&Platform::linux("amd64"));
+    let (terminal, ops) = definition.def.split_last().unwrap();
+    assert_eq!(fields(terminal), [1]);
+    for op in ops {
+        let fields = fields(op);
+        let (kind, others) = fields.split_last().unwrap();
+        assert!((2..=8).contains(kind), "{fields:?}");
+        assert!(others.is_sorted() && others.iter().all(|field| [1, 10, 11].contains(field)), "{fields:?}");
+    }
+}
+
+/// Returns the numbers of the fields of an encoded message whose fields all have a length.
+fn fields(mut encoded: &[u8]) -> Vec<u32> {
+    let mut fields = Vec::new();
+    while !encoded.is_empty() {
+        let (field, wire_type) = prost::encoding::decode_key(&mut encoded).unwrap();
+        assert_eq!(wire_type, prost::encoding::WireType::LengthDelimited);
+        let length = prost::encoding::decode_varint(&mut encoded).unwrap();
+        encoded = &encoded[usize::try_from(length).unwrap()..];
+        fields.push(field);
+    }
+    fields
+}

@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use dalec_openpgp::Unfit;
 
+use crate::held::HolderError;
+use crate::timestamp::TimestampError;
+use crate::x509::error::CodeKeyError;
+
 /// Why a secret key cannot sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -43,6 +47,32 @@ pub enum KeyError {
         /// Of the key that would sign.
         fingerprint: String,
     },
+    /// Whoever holds the secret part does not sign.
+    #[error("the key {fingerprint} cannot sign: {error}")]
+    Held {
+        /// Of the key that would sign.
+        fingerprint: String,
+        /// What he says.
+        error: HolderError,
+    },
+    /// What was found is not the secret part of that key.
+    #[error("what was found is not the secret part of the key {fingerprint}")]
+    OtherKey {
+        /// Of the key that would sign.
+        fingerprint: String,
+    },
+    /// The certificate has no such key.
+    #[error("the certificate has no key {fingerprint}")]
+    NoPart {
+        /// Of the key that was asked for.
+        fingerprint: String,
+    },
+    /// The public part is none.
+    #[error("the certificate is not an OpenPGP public key")]
+    NotACertificate,
+    /// The public part of several keys was given.
+    #[error("the certificate holds several public keys")]
+    SeveralCertificates,
     /// The key may not be used.
     #[error("the key {fingerprint} {unfit}")]
     Unfit {
@@ -135,11 +165,25 @@ pub enum SignError {
         /// The file.
         path: PathBuf,
     },
-    /// The file needs a kind of signature that is not there yet.
-    #[error("{} is a Windows program; Authenticode signatures are not supported yet", path.display())]
-    Windows {
+    /// The file is a Windows program, and the key is an OpenPGP key.
+    #[error("{} is a Windows program, which an OpenPGP key cannot sign", path.display())]
+    NeedsCertificate {
+        /// The program.
+        path: PathBuf,
+    },
+    /// The file is no Windows program, and the key is one for those.
+    #[error("{} is no Windows program; it takes an OpenPGP key", path.display())]
+    NeedsOpenPgp {
         /// The file.
         path: PathBuf,
+    },
+    /// There is no timestamp for the signature.
+    #[error("cannot sign {}", path.display())]
+    Timestamp {
+        /// The program.
+        path: PathBuf,
+        /// Why.
+        source: TimestampError,
     },
     /// A control file lists a file that is beside it, with another size or hash.
     #[error("{} lists {listed}, but that file is another one by now", path.display())]
@@ -158,6 +202,9 @@ pub enum SignError {
     /// The key cannot do it.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key, or its certificate, cannot do it.
+    #[error(transparent)]
+    CodeKey(#[from] CodeKeyError),
     /// Somebody asked to stop. No file was changed.
     #[error("cancelled")]
     Cancelled,
@@ -172,6 +219,11 @@ impl SignError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Write { path, source }
+    }
+
+    pub(crate) fn timestamp(path: &Path) -> impl FnOnce(TimestampError) -> Self {
+        let path = path.to_owned();
+        |source| Self::Timestamp { path, source }
     }
 
     pub(crate) fn broken(path: &Path) -> impl FnOnce(Broken) -> Self {

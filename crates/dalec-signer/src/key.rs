@@ -3,23 +3,27 @@
 //! Secrets are overwritten when they are dropped, and the types that hold them cannot be printed. What the OpenPGP
 //! parser keeps in its own buffers for a moment is out of reach.
 
+mod choose;
+mod held;
+
 use std::io::{self, Read, Write};
 
 use dalec_openpgp::standing::{self, Period};
 use dalec_openpgp::{Signer, fingerprint};
-use pgp::composed::{Deserializable, SignedPublicKey, SignedSecretKey};
+use pgp::composed::{Deserializable, SignedPublicKey, SignedSecretKey, SignedSecretSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{
     PacketTrait, SecretKey, SecretSubkey, SignatureConfig, SignatureHasher, SignatureType, Subpacket,
     SubpacketData,
 };
-use pgp::types::{
-    KeyDetails, Password, PublicParams, S2kParams, SecretParams, SigningKey as _, StringToKey, Timestamp,
-};
+use pgp::types::{KeyDetails, Password, PublicParams, S2kParams, SecretParams, StringToKey, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::armor;
 use crate::error::KeyError;
+use crate::held::{Holder, HolderError};
+use choose::{Part, choose};
+use held::HeldKey;
 
 /// A secret as it was given: a key or a passphrase. Overwritten when dropped, and never printed.
 ///
@@ -84,10 +88,11 @@ pub struct SigningKey {
     signer: Signer,
 }
 
-/// What signs: the primary key or a subkey.
+/// What signs: the primary key or a subkey, or what somebody else holds of either.
 enum Secret {
     Primary(SecretKey),
     Subkey(SecretSubkey),
+    Held(HeldKey),
 }
 
 impl SigningKey {
@@ -109,18 +114,57 @@ impl SigningKey {
         }
         let key = parse(&material.0)?;
         let public = key.to_public_key();
-        let (secret, period) = choose(&key, &public, now)?;
-        let secret = secret.unlock(passphrase)?;
+        let (secret, period) = choose(&public, None, now, |part, period| {
+            let secret = match part {
+                Part::Primary(_) => Some(Secret::Primary(key.primary_key.clone())),
+                Part::Subkey(subkey) => {
+                    let is_it = |known: &&SignedSecretSubKey| known.key.fingerprint() == subkey.fingerprint();
+                    key.secret_subkeys.iter().find(is_it).map(|known| Secret::Subkey(known.key.clone()))
+                }
+            };
+            let secret = secret.filter(|secret| !secret.params().is_some_and(is_elsewhere));
+            let secret = secret.ok_or_else(|| KeyError::NoSecret { fingerprint: part.fingerprint() });
+            Ok((secret?, period))
+        })?;
+        let key = Self::of(secret.unlock(passphrase)?, period, &public);
+        key.check()?;
+        Ok(key)
+    }
+
+    /// Takes a key whose secret part `holder` has. `certificate` is its public part, armored or binary.
+    ///
+    /// What of it signs is chosen as by [`Self::load`], among what the holder has. Where `wanted` is the fingerprint of a
+    /// subkey, that one signs.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the certificate is not that of one key, the key may not sign, or the holder does not.
+    pub fn held(
+        certificate: &[u8],
+        wanted: Option<&str>,
+        holder: &dyn Holder,
+        now: u64,
+    ) -> Result<Self, KeyError> {
+        let public = certificate_of(certificate)?;
+        choose(&public, wanted, now, |part, period| {
+            let fingerprint = part.fingerprint();
+            let held = |error| KeyError::Held { fingerprint: fingerprint.clone(), error };
+            let signer = holder.key(&fingerprint).map_err(held)?.ok_or_else(|| held(HolderError::NoKey))?;
+            let key = Self::of(Secret::Held(HeldKey::new(part, signer)), period, &public);
+            match key.check() {
+                Err(KeyError::Useless { fingerprint }) => Err(KeyError::OtherKey { fingerprint }),
+                Err(error) => Err(error),
+                Ok(()) => Ok(key),
+            }
+        })
+    }
+
+    fn of(secret: Secret, period: Period, public: &SignedPublicKey) -> Self {
         let signer = Signer {
             fingerprint: secret.fingerprint(),
-            primary: fingerprint(&key.primary_key),
-            user_id: standing::user_id(&public),
+            primary: fingerprint(&public.primary_key),
+            user_id: standing::user_id(public),
         };
-        let key = Self { secret, period, signer };
-        match key.matches() {
-            true => Ok(key),
-            false => Err(key.useless()),
-        }
+        Self { secret, period, signer }
     }
 
     /// Returns whose signatures these will be.
@@ -130,20 +174,17 @@ impl SigningKey {
 
     /// Returns whether rpm knows signatures by such a key.
     pub(crate) fn suits_rpm(&self) -> bool {
-        matches!(self.secret.params(), PublicParams::RSA(_) | PublicParams::EdDSALegacy(_))
+        matches!(self.secret.public_params(), PublicParams::RSA(_) | PublicParams::EdDSALegacy(_))
     }
 
     /// Returns whether this is an RSA key.
     pub(crate) fn is_rsa(&self) -> bool {
-        matches!(self.secret.params(), PublicParams::RSA(_))
+        matches!(self.secret.public_params(), PublicParams::RSA(_))
     }
 
     /// Returns the hash that signatures are made with, in OpenPGP's words.
     pub(crate) fn hash(&self) -> HashAlgorithm {
-        let preferred = match &self.secret {
-            Secret::Primary(key) => key.hash_alg(),
-            Secret::Subkey(key) => key.hash_alg(),
-        };
+        let preferred = self.secret.public_params().hash_alg();
         match preferred {
             HashAlgorithm::Sha384 | HashAlgorithm::Sha512 => preferred,
             // Distributions refuse what is weaker.
@@ -186,21 +227,32 @@ impl SigningKey {
         let config = match &self.secret {
             Secret::Primary(key) => config(key, kind, self.hash(), time),
             Secret::Subkey(key) => config(key, kind, self.hash(), time),
+            Secret::Held(key) => config(key, kind, self.hash(), time),
         };
         let hasher = config.and_then(SignatureConfig::into_hasher).map_err(|_| self.useless())?;
         Ok(Signing { key: self, hasher })
     }
 
-    /// Returns whether the secret belongs to the public part, by a signature over nothing.
-    fn matches(&self) -> bool {
-        let Ok(packet) = self.sign(SignatureType::Binary, self.period.from, &mut io::empty()) else {
-            return false;
-        };
-        let Ok(signatures) = armor::signatures(&packet) else { return false };
-        signatures.iter().all(|signature| match &self.secret {
+    /// Checks that the secret belongs to the public part, by a signature over nothing.
+    fn check(&self) -> Result<(), KeyError> {
+        let packet = self.sign(SignatureType::Binary, self.period.from, &mut io::empty())?;
+        let signatures = armor::signatures(&packet).map_err(|_| self.useless())?;
+        let is_good = signatures.iter().all(|signature| match &self.secret {
             Secret::Primary(key) => signature.verify(key.public_key(), io::empty()).is_ok(),
             Secret::Subkey(key) => signature.verify(key.public_key(), io::empty()).is_ok(),
-        })
+            Secret::Held(key) => key.verifies(signature),
+        });
+        if is_good { Ok(()) } else { Err(self.useless()) }
+    }
+
+    /// Returns why there is no signature: by the words of whoever holds the key, if he has any.
+    fn refusal(&self) -> KeyError {
+        let error = match &self.secret {
+            Secret::Held(key) => key.refusal(),
+            Secret::Primary(_) | Secret::Subkey(_) => None,
+        };
+        let fingerprint = self.signer.fingerprint.clone();
+        error.map_or_else(|| self.useless(), |error| KeyError::Held { fingerprint, error })
     }
 
     fn useless(&self) -> KeyError {
@@ -223,10 +275,11 @@ impl Signing<'_> {
         let signature = match &self.key.secret {
             Secret::Primary(key) => self.hasher.sign(key, &Password::empty()),
             Secret::Subkey(key) => self.hasher.sign(key, &Password::empty()),
+            Secret::Held(key) => self.hasher.sign(key, &Password::empty()),
         };
         let mut bytes = Vec::new();
         let written = signature.and_then(|signature| signature.to_writer_with_header(&mut bytes));
-        written.map(|()| bytes).map_err(|_| self.key.useless())
+        written.map(|()| bytes).map_err(|_| self.key.refusal())
     }
 }
 
@@ -274,53 +327,21 @@ fn parse(bytes: &[u8]) -> Result<SignedSecretKey, KeyError> {
     found.ok_or_else(|| without_secret(bytes))
 }
 
+/// Returns the only public key in `bytes`.
+fn certificate_of(bytes: &[u8]) -> Result<SignedPublicKey, KeyError> {
+    let mut keyring = dalec_openpgp::Keyring::default();
+    keyring.add(bytes).map_err(|_| KeyError::NotACertificate)?;
+    match keyring.keys() {
+        [key] => Ok(key.clone()),
+        _ => Err(KeyError::SeveralCertificates),
+    }
+}
+
 fn without_secret(bytes: &[u8]) -> KeyError {
     let public = SignedPublicKey::from_reader_many(bytes).ok();
     match public.and_then(|(mut keys, _)| keys.next()) {
         Some(Ok(_)) => KeyError::PublicOnly,
         _ => KeyError::NotAKey,
-    }
-}
-
-/// Returns what of `key` signs.
-fn choose(key: &SignedSecretKey, public: &SignedPublicKey, now: u64) -> Result<(Secret, Period), KeyError> {
-    let unfit = |of: &dyn Fn() -> String, unfit| KeyError::Unfit { fingerprint: of(), unfit };
-    let primary = || fingerprint(&key.primary_key);
-    // A subkey is worth no more than the key above it.
-    standing::primary(public).and_then(|period| period.check(now)).map_err(|why| unfit(&primary, why))?;
-    let mut best: Option<(&SecretSubkey, Period)> = None;
-    let mut refused: Option<KeyError> = None;
-    for subkey in public.public_subkeys.iter().filter(|subkey| standing::is_signing_subkey(subkey)) {
-        let name = || fingerprint(&subkey.key);
-        let period = standing::signing_subkey(public, subkey).and_then(|period| {
-            period.check(now)?;
-            Ok(period)
-        });
-        let secret =
-            key.secret_subkeys.iter().find(|known| known.key.fingerprint() == subkey.key.fingerprint());
-        match (period, secret) {
-            (Err(why), _) => refused = Some(unfit(&name, why)),
-            (Ok(_), None) => refused = Some(KeyError::NoSecret { fingerprint: name() }),
-            (Ok(_), Some(secret)) if is_elsewhere(secret.key.secret_params()) => {
-                refused = Some(KeyError::NoSecret { fingerprint: name() });
-            }
-            (Ok(period), Some(secret)) => {
-                if best.is_none_or(|(_, known)| known.from < period.from) {
-                    best = Some((&secret.key, period));
-                }
-            }
-        }
-    }
-    if let Some((subkey, period)) = best {
-        return Ok((Secret::Subkey(subkey.clone()), period));
-    }
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
-    let period = standing::signing_primary(public).map_err(|why| unfit(&primary, why))?;
-    match is_elsewhere(key.primary_key.secret_params()) {
-        true => Err(KeyError::NoSecret { fingerprint: primary() }),
-        false => Ok((Secret::Primary(key.primary_key.clone()), period)),
     }
 }
 
@@ -339,23 +360,30 @@ impl Secret {
         match self {
             Self::Primary(key) => fingerprint(key),
             Self::Subkey(key) => fingerprint(key),
+            Self::Held(key) => fingerprint(key),
         }
     }
 
-    fn params(&self) -> &PublicParams {
+    fn public_params(&self) -> &PublicParams {
         match self {
             Self::Primary(key) => key.public_params(),
             Self::Subkey(key) => key.public_params(),
+            Self::Held(key) => key.public_params(),
+        }
+    }
+
+    /// Returns the secret numbers; none when somebody else holds them.
+    fn params(&self) -> Option<&SecretParams> {
+        match self {
+            Self::Primary(key) => Some(key.secret_params()),
+            Self::Subkey(key) => Some(key.secret_params()),
+            Self::Held(_) => None,
         }
     }
 
     /// Opens the secret once, so that signing does not pay for the passphrase each time.
     fn unlock(mut self, passphrase: Option<&KeyMaterial>) -> Result<Self, KeyError> {
-        let is_locked = match &self {
-            Self::Primary(key) => key.secret_params().is_encrypted(),
-            Self::Subkey(key) => key.secret_params().is_encrypted(),
-        };
-        if !is_locked {
+        if !self.params().is_some_and(SecretParams::is_encrypted) {
             return Ok(self);
         }
         let Some(passphrase) = passphrase else {
@@ -365,6 +393,7 @@ impl Secret {
         let opened = match &mut self {
             Self::Primary(key) => key.remove_password(&password),
             Self::Subkey(key) => key.remove_password(&password),
+            Self::Held(_) => return Ok(self),
         };
         match opened {
             Ok(()) => Ok(self),

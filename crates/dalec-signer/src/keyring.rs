@@ -6,6 +6,9 @@ use std::io::{self, Read};
 use dalec_openpgp::{KeyringError, Signer, Unfit};
 use pgp::packet::Signature;
 
+use crate::timestamp::Timestamp;
+use crate::x509::{CertificateFacts, CertificateFault};
+
 /// OpenPGP public keys whose signatures count.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
@@ -19,8 +22,12 @@ pub struct Finding {
     pub issuer: Option<String>,
     /// Whose key that is, if it is in the keyring.
     pub signer: Option<Signer>,
-    /// When it was made by its own words, in seconds since 1970.
+    /// With which certificate it was made, where it was made with one.
+    pub certificate: Option<CertificateFacts>,
+    /// When it was made, in seconds since 1970: by a timestamp that counts, or else by its own words.
     pub time: Option<u64>,
+    /// What else says when it was made.
+    pub timestamp: Option<Timestamp>,
     /// What is wrong; nothing when the signature is good.
     pub fault: Option<Fault>,
 }
@@ -42,6 +49,8 @@ pub enum Fault {
     Future,
     /// It is older than its key.
     OlderThanKey,
+    /// Its certificate does not do.
+    Certificate(CertificateFault),
 }
 
 impl fmt::Display for Fault {
@@ -54,6 +63,7 @@ impl fmt::Display for Fault {
             Self::Expired => "it has expired",
             Self::Future => "it is dated in the future by this machine's clock",
             Self::OlderThanKey => "it is older than its key",
+            Self::Certificate(fault) => return write!(out, "its certificate {fault}"),
         })
     }
 }
@@ -81,6 +91,8 @@ impl Keyring {
         Ok(Finding {
             issuer: found.issuer,
             signer: found.signer,
+            certificate: None,
+            timestamp: None,
             time: found.time,
             fault: found.fault.map(Fault::from),
         })

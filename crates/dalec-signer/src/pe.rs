@@ -10,7 +10,7 @@ mod sample;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
 use sha2::{Digest, Sha256};
@@ -119,7 +119,7 @@ impl Image {
     /// When the file cannot be read.
     pub(crate) fn digest<D: Digest>(&self, file: &File) -> io::Result<Vec<u8>> {
         let mut digest = D::new();
-        each_chunk(Parts::new(file, self.covered()), |bytes| digest.update(bytes))?;
+        each_piece(Parts::new(file, self.covered()), |bytes| digest.update(bytes))?;
         digest.update(self.padding());
         Ok(digest.finalize().to_vec())
     }
@@ -144,7 +144,7 @@ impl Identity {
         let image = Image::read(file)?;
         let digest = |ranges: &[Range]| -> io::Result<[u8; 32]> {
             let mut digest = Sha256::new();
-            each_chunk(Parts::new(file, ranges.iter().copied()), |bytes| digest.update(bytes))?;
+            each_piece(Parts::new(file, ranges.iter().copied()), |bytes| digest.update(bytes))?;
             Ok(digest.finalize().into())
         };
         let [first, second, rest] = image.covered();
@@ -157,26 +157,29 @@ impl Identity {
         Ok(Self { headers, sections: sections.collect::<io::Result<_>>()?, all })
     }
 
-    /// Returns what differs in `other`, in words; nothing when it is the same program.
+    /// Returns the digest over all of it, which is what SHA-256 signatures of the program hold.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.all
+    }
+
+    /// Returns the name of what differs in `other`; nothing when it is the same program.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         if self.all == other.all {
             return None;
         }
         let names = |of: &Self| of.sections.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         if self.headers != other.headers || names(self) != names(other) {
-            return Some("its headers".to_owned());
+            return Some("header".to_owned());
         }
         let mut both = self.sections.iter().zip(&other.sections);
         match both.find(|(before, after)| before != after) {
-            Some(((name, _), _)) => Some(format!("its section {name:?}")),
-            None => Some("what lies behind its sections".to_owned()),
+            Some(((name, _), _)) => Some(format!("section {name:?}")),
+            None => Some("data behind the sections".to_owned()),
         }
     }
 }
 
 /// The checksum of a PE file, fed piece by piece: the sum of its 16-bit words with the carries added, and its size.
-///
-/// Pieces have an even length, apart from the last one.
 #[derive(Default)]
 pub(crate) struct Checksum {
     sum: u64,
@@ -186,8 +189,10 @@ pub(crate) struct Checksum {
 impl Checksum {
     /// Adds what comes next.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        debug_assert!(self.size.is_multiple_of(2), "only the last piece has an odd length");
-        for word in bytes.chunks(2) {
+        let begun = usize::from(!self.size.is_multiple_of(2)).min(bytes.len());
+        let (high, words) = bytes.split_at(begun);
+        self.sum += high.first().map_or(0, |high| u64::from(*high) << 8);
+        for word in words.chunks(2) {
             self.sum += u64::from(word[0]) | word.get(1).map_or(0, |high| u64::from(*high) << 8);
         }
         self.size += bytes.len() as u64;
@@ -203,27 +208,28 @@ impl Checksum {
     }
 }
 
-/// Reads everything from `data` in pieces of an even length, apart from the last one.
-///
-/// # Errors
-/// When it cannot be read.
-pub(crate) fn each_chunk(mut data: impl Read, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
+impl Write for Checksum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads everything from `data`, piece by piece.
+fn each_piece(mut data: impl Read, mut sink: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 18];
-    let mut filled = 0;
     loop {
-        match data.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
+        match data.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => sink(&buffer[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if filled == buffer.len() {
-            sink(&buffer);
-            filled = 0;
-        }
     }
-    sink(&buffer[..filled]);
-    Ok(())
 }
 
 /// The bytes of a file, by position.

@@ -20,9 +20,12 @@ use crate::error::{Broken, ReadError, SignError};
 use crate::key::SigningKey;
 use crate::kind::{self, Kind, Named};
 use crate::parts::Parts;
+use crate::pe::Image;
 use crate::place::{Copy, Staged};
 use crate::rpm::Package;
-use crate::{armor, deb, rpm};
+use crate::timestamp::Timestamps;
+use crate::x509::key::CodeKey;
+use crate::{armor, authenticode, deb, rpm};
 
 /// How a signature beside a file looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,12 +46,57 @@ impl Detached {
     }
 }
 
+/// What signs. Programs take a certificate, everything else takes OpenPGP.
+#[derive(Clone, Copy)]
+pub enum Key<'a> {
+    /// An OpenPGP key.
+    OpenPgp(&'a SigningKey),
+    /// A private key with a certificate.
+    Code {
+        /// The key.
+        key: &'a CodeKey,
+        /// Who says when that was; nobody if the certificate is to count only as long as it lasts.
+        timestamps: Option<&'a dyn Timestamps>,
+    },
+}
+
+impl<'a> From<&'a SigningKey> for Key<'a> {
+    fn from(key: &'a SigningKey) -> Self {
+        Self::OpenPgp(key)
+    }
+}
+
+impl<'a> Key<'a> {
+    fn check_time(&self, time: u64) -> Result<(), SignError> {
+        match self {
+            Self::OpenPgp(key) => Ok(key.check_time(time)?),
+            Self::Code { key, .. } => Ok(key.check_time(time)?),
+        }
+    }
+
+    /// Returns the OpenPGP key that signs `path`.
+    fn open_pgp(&self, path: &Path) -> Result<&'a SigningKey, SignError> {
+        match self {
+            Self::OpenPgp(key) => Ok(key),
+            Self::Code { .. } => Err(SignError::NeedsOpenPgp { path: path.to_owned() }),
+        }
+    }
+
+    /// Returns what signs the program `path`.
+    fn code(&self, path: &Path) -> Result<(&'a CodeKey, Option<&'a dyn Timestamps>), SignError> {
+        match *self {
+            Self::OpenPgp(_) => Err(SignError::NeedsCertificate { path: path.to_owned() }),
+            Self::Code { key, timestamps } => Ok((key, timestamps)),
+        }
+    }
+}
+
 /// What is to be signed, and how.
 pub struct Request<'a> {
     /// The files.
     pub files: &'a [PathBuf],
-    /// The key.
-    pub key: &'a SigningKey,
+    /// What signs them.
+    pub key: Key<'a>,
     /// The time of the signatures, in seconds since 1970.
     pub time: u64,
     /// Whether signatures that are there make room for the new ones.
@@ -136,20 +184,26 @@ pub fn sign(request: &Request<'_>, watch: &dyn Watch) -> Result<Vec<Signed>, Sig
 
 /// Checks that `path` can be signed.
 fn check<'a>(path: &'a Path, request: &Request<'_>) -> Result<Input<'a>, SignError> {
-    let kind = match kind::of_name(path) {
-        Named::Signable(kind) => kind,
-        Named::Signature => return Err(SignError::Signature { path: path.to_owned() }),
-        Named::Windows => return Err(SignError::Windows { path: path.to_owned() }),
-    };
     let metadata = std::fs::metadata(path).map_err(SignError::read(path))?;
     let Some(name) = path.file_name().filter(|_| metadata.is_file()) else {
         return Err(SignError::NotAFile { path: path.to_owned() });
     };
     let real = path.canonicalize().map_err(SignError::read(path))?;
     let file = File::open(path).map_err(SignError::read(path))?;
+    let kind = match kind::of(path, &file).map_err(SignError::read(path))? {
+        Named::Signable(kind) => kind,
+        Named::Signature => return Err(SignError::Signature { path: path.to_owned() }),
+    };
+    match kind {
+        Kind::Program => drop(request.key.code(path)?),
+        Kind::Rpm if !request.key.open_pgp(path)?.suits_rpm() => {
+            return Err(SignError::RpmKey { path: path.to_owned() });
+        }
+        _ => drop(request.key.open_pgp(path)?),
+    }
     let is_signed = match kind {
+        Kind::Program => Image::read(&file).map_err(ReadError::of(path))?.table.is_some(),
         Kind::Deb => Layout::read(&file).map_err(ReadError::of(path))?.is_signed(),
-        Kind::Rpm if !request.key.suits_rpm() => return Err(SignError::RpmKey { path: path.to_owned() }),
         Kind::Rpm => Package::read(&file).map_err(ReadError::of(path))?.is_signed(),
         Kind::Detached => beside(path, request.detached).symlink_metadata().is_ok(),
         Kind::Dsc | Kind::Buildinfo | Kind::Changes => {
@@ -178,21 +232,28 @@ fn stage<'a>(
     // In place, a link stays, and what it points to is replaced. Nothing else that is in the way is followed.
     let place = request.output.map_or(input.real.as_path(), |_| target.as_path());
     let begin = |called: &Path, place: &Path| Copy::begin(path, input.metadata.clone(), called, place, watch);
-    let (key, time) = (request.key, request.time);
+    let time = request.time;
+    let open_pgp = || request.key.open_pgp(path);
     let mut staged = Vec::new();
     match input.kind {
+        Kind::Program => {
+            let (key, timestamps) = request.key.code(path)?;
+            let mut copy = begin(&target, place)?;
+            authenticode::sign(&file, &mut copy, key, timestamps, time)?;
+            staged.push(copy.end()?);
+        }
         Kind::Deb => {
             let mut copy = begin(&target, place)?;
-            deb::sign(&file, &mut copy, key, time)?;
+            deb::sign(&file, &mut copy, open_pgp()?, time)?;
             staged.push(copy.end()?);
         }
         Kind::Rpm => {
             let mut copy = begin(&target, place)?;
-            rpm::sign(&file, &mut copy, key, time)?;
+            rpm::sign(&file, &mut copy, open_pgp()?, time)?;
             staged.push(copy.end()?);
         }
         Kind::Detached => {
-            let mut data = key.begin(SignatureType::Binary, time)?;
+            let mut data = open_pgp()?.begin(SignatureType::Binary, time)?;
             let beside = beside(&target, request.detached);
             let mut signature = begin(&beside, &beside)?;
             let all = |file| Parts::all(file).map_err(SignError::read(path));
@@ -215,7 +276,7 @@ fn stage<'a>(
             let text = read_text(&file).map_err(ReadError::of(path))?;
             let body = follow(&input, &text.body, done, request.output, watch)?;
             let mut copy = begin(&target, place)?;
-            copy.append(&clearsign::sign(&body, key, time)?)?;
+            copy.append(&clearsign::sign(&body, open_pgp()?, time)?)?;
             staged.push(copy.end()?);
         }
     }
@@ -285,7 +346,7 @@ fn change(input: &Input<'_>, file: &File, staged: &[Staged]) -> Result<Option<Ch
     let unsigned = match input.kind {
         Kind::Deb => Facts::of(Parts::new(file, Layout::read(file)?.unsigned()))?,
         Kind::Dsc | Kind::Buildinfo | Kind::Changes => Facts::of(read_text(file)?.body.as_slice())?,
-        Kind::Rpm => Facts::of(Parts::all(file)?)?,
+        Kind::Rpm | Kind::Program => Facts::of(Parts::all(file)?)?,
         Kind::Detached => return Ok(None),
     };
     let [staged, ..] = staged else { return Ok(None) };

@@ -12,7 +12,8 @@ use crate::keyring::{Fault, Finding, Keyring};
 use crate::kind::{self, Kind, Named};
 use crate::parts::Parts;
 use crate::sign::{is_true, read_text};
-use crate::{armor, deb, rpm};
+use crate::x509::chain::{NOBODY, Roots};
+use crate::{armor, authenticode, deb, rpm};
 
 /// What is to be said about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +41,37 @@ pub enum Verdict {
     Broken(Broken),
 }
 
+/// Who is trusted.
+#[derive(Clone, Copy)]
+pub struct Trust<'a> {
+    /// Keys for everything but programs.
+    pub keyring: &'a Keyring,
+    /// Certificates for programs.
+    pub roots: &'a Roots,
+}
+
+impl<'a> From<&'a Keyring> for Trust<'a> {
+    /// Trusts keys, and no certificate.
+    fn from(keyring: &'a Keyring) -> Self {
+        Self { keyring, roots: &NOBODY }
+    }
+}
+
 /// Checks the signatures of `path` at `now`, in seconds since 1970.
 ///
 /// # Errors
 /// [`VerifyError`] when a file cannot be read; whatever is wrong with its content is in the report.
-pub fn verify(path: &Path, keyring: &Keyring, now: u64) -> Result<Report, VerifyError> {
-    let kind = match kind::of_name(path) {
-        Named::Signable(kind) => kind,
-        Named::Signature | Named::Windows => Kind::Detached,
-    };
+pub fn verify<'a>(path: &Path, trust: impl Into<Trust<'a>>, now: u64) -> Result<Report, VerifyError> {
     let file = open(path)?;
+    let Trust { keyring, roots } = trust.into();
+    let named =
+        kind::of(path, &file).map_err(|source| VerifyError::Read { path: path.to_owned(), source })?;
+    let kind = match named {
+        Named::Signable(kind) => kind,
+        Named::Signature => Kind::Detached,
+    };
     let found = match kind {
+        Kind::Program => authenticode::verify(&file, roots, now),
         Kind::Deb => deb::verify(&file, keyring, now),
         Kind::Rpm => rpm::verify(&file, keyring, now),
         Kind::Detached => detached(path, &file, keyring, now)?,

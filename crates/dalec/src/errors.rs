@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use dalec_frontend::FrontendError;
 use dalec_gateway::GatewayError;
-use dalec_signer::{KeyError, SignError};
+use dalec_signer::{CodeKeyError, KeyError, SignError};
 use dalec_spec::{Diagnostic, SourceText};
 
 pub use excerpt::{Report, excerpts_of_warning};
@@ -123,6 +123,13 @@ pub enum CommandError {
         /// Why.
         error: KeyError,
     },
+    /// A private key cannot sign programs.
+    CodeKey {
+        /// What people call it.
+        name: String,
+        /// Why.
+        error: Box<CodeKeyError>,
+    },
     /// Files cannot be signed.
     Sign(Box<SignError>),
     /// A signal asked to stop.
@@ -188,7 +195,7 @@ impl CommandError {
     /// Returns how the command ends.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } | Self::Spec { .. } | Self::Key { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::Spec { .. } | Self::Key { .. } | Self::CodeKey { .. } => Exit::Usage,
             Self::Sign(error) => signing::exit_of(error),
             Self::Frontend { error, .. } => match error.as_ref() {
                 FrontendError::Gateway(error) => exit_of(error),
@@ -220,6 +227,7 @@ impl CommandError {
             Self::Frontend { error, spec } => Some(words::of_frontend(self.exit(), error, spec)),
             Self::Engine { error, spec } => Some(words::of_gateway(self.exit(), error, spec)),
             Self::Key { name, error } => Some(signing::of_key(self.exit(), name, error)),
+            Self::CodeKey { name, error } => Some(signing::of_code_key(self.exit(), name, error)),
             Self::Sign(error) => Some(signing::of_sign(self.exit(), error)),
             Self::Interrupted { what, .. } => Some(words::of_message(self.exit(), what, None, None)),
             Self::Said(_) | Self::StdoutClosed => None,

@@ -5,6 +5,7 @@
 mod bases;
 mod cli;
 mod commands;
+mod compare_signed;
 mod errors;
 mod new_file;
 mod observe;
@@ -13,10 +14,12 @@ mod outputs;
 mod progress;
 mod role;
 mod signals;
+mod signed;
 mod spec_file;
 mod summary;
 mod surroundings;
 mod terminal;
+mod timestamps;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -27,6 +30,7 @@ fn main() {
     dalec_engine::sandbox::shim_main_if_requested();
     let code = match role::of(std::env::args_os()) {
         Role::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
+        Role::Compare(args) => compare_signed::main(&args),
         Role::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
         Role::Unknown(name) => {
             eprintln!("error: the frontend has no part called `{name}`");

@@ -14,6 +14,9 @@ const FRONTEND: &str = "frontend";
 /// Runs a step or a check of a spec's test in the tested container.
 const TEST_RUNNER: &str = "test-runner";
 
+/// Compares what a signer returned with what was built.
+const COMPARE: &str = dalec_frontend::COMPARE;
+
 /// What this process is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Role {
@@ -23,6 +26,8 @@ pub enum Role {
     Frontend,
     /// Runs a part of a spec's test, with these arguments.
     TestRunner(Vec<OsString>),
+    /// Compares what a signer returned with what was built, with these arguments.
+    Compare(Vec<OsString>),
     /// A part that does not exist.
     Unknown(String),
 }
@@ -33,6 +38,7 @@ pub fn of(mut args: impl Iterator<Item = OsString>) -> Role {
     let is_frontend = Path::new(&own).file_name().is_some_and(|name| name == FRONTEND);
     match args.next() {
         Some(first) if first == TEST_RUNNER => Role::TestRunner(args.collect()),
+        Some(first) if first == COMPARE => Role::Compare(args.collect()),
         Some(first) if is_frontend => Role::Unknown(first.to_string_lossy().into_owned()),
         None if is_frontend => Role::Frontend,
         _ => Role::Command,
@@ -56,7 +62,8 @@ mod tests {
     }
 
     #[test]
-    fn test_runners_keep_their_arguments() {
+    fn parts_keep_their_arguments() {
+        assert_eq!(check("/frontend compare-signed a"), Role::Compare(vec!["a".into()]));
         for name in ["/frontend", "/tmp/dalec"] {
             let Role::TestRunner(args) = check(&format!("{name} test-runner step a")) else {
                 panic!("{name}")

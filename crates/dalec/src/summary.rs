@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use dalec_engine::Stats;
+use dalec_gateway::FrontendResult;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::errors::Style;
 use crate::observe::Base;
 use crate::outputs::{Output, OutputFile};
 use crate::progress::words;
+use crate::signed::Signed;
 use crate::terminal::{self, Keep};
 
 /// More files than this are counted, not listed.
@@ -41,11 +43,32 @@ pub struct Built {
     pub platforms: Vec<String>,
     /// The images it started from.
     pub bases: Vec<Base>,
+    /// What was signed, by whom; nothing for a build without signer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signing: Vec<Signed>,
     /// What was written.
     pub outputs: Vec<Output>,
     /// What the exporters of a buildkitd say.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub exporter: BTreeMap<String, Value>,
+}
+
+impl Built {
+    /// Returns what a frontend's result for `target` is, started from `bases`; nothing is written of it yet.
+    pub fn new(target: &str, result: &FrontendResult, mut bases: Vec<Base>) -> Self {
+        let signing = Signed::of(result);
+        // The signer's image was looked for as well, and nothing was built from it.
+        bases
+            .retain(|base| !signing.iter().any(|signed| signed.signer.digest.as_ref() == Some(&base.digest)));
+        Self {
+            target: target.to_owned(),
+            platforms: result.refs.iter().map(|(platform, _)| platform.clone()).collect(),
+            bases,
+            signing,
+            outputs: Vec::new(),
+            exporter: BTreeMap::new(),
+        }
+    }
 }
 
 impl Summary {
@@ -82,6 +105,9 @@ impl Summary {
             let _ = writeln!(text, "base {}: {}", base.reference, base.origin);
         }
         for built in &self.builds {
+            for signed in &built.signing {
+                let _ = writeln!(text, "{}", signed.line());
+            }
             for output in &built.outputs {
                 write_output(&mut text, output);
             }
@@ -163,8 +189,14 @@ mod tests {
             digest: "sha256:11".into(),
             origin: "pulled from its registry".into(),
         };
-        let platforms = vec!["linux/amd64".into()];
-        Built { target: target.into(), platforms, bases: vec![base], outputs, exporter: BTreeMap::new() }
+        Built {
+            target: target.into(),
+            platforms: vec!["linux/amd64".into()],
+            bases: vec![base],
+            signing: Vec::new(),
+            outputs,
+            exporter: BTreeMap::new(),
+        }
     }
 
     fn summary(ops_run: u64, builds: Vec<Built>) -> Summary {
@@ -249,6 +281,49 @@ mod tests {
             nothing was written: name a directory with -o to get the result
         "#]],
         );
+    }
+
+    fn signed(compared: bool, key: Option<&str>) -> Signed {
+        let signatures = key.map(|key| {
+            json!([{ "type": "openpgp", "place": "_gpgorigin", "key": key, "hash": "SHA512", "time": 7 }])
+        });
+        let artifact = json!({
+            "path": "hello.deb", "kind": "deb", "before": "00", "after": "11",
+            "signatures": signatures.unwrap_or_else(|| json!([])),
+        });
+        serde_json::from_value(json!({
+            "signer": { "image": "example.org/signer:1", "digest": "sha256:22" },
+            "target": "bookworm",
+            "compared": compared,
+            "artifacts": if compared { json!([artifact]) } else { json!([]) },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn who_signed_is_said() {
+        let mut one = built("bookworm/deb", Vec::new());
+        one.signing = vec![signed(true, Some("AB\x1b[2JCD")), signed(true, None), signed(false, None)];
+        check(
+            &summary(14, vec![one.clone()]),
+            &expect![[r#"
+                built bookworm/deb in 12.3s: 14 steps run, 5 cached
+                base docker.io/library/debian:bookworm: pulled from its registry
+                signed 1 file with example.org/signer:1: key ABCD
+                no file was signed, although example.org/signer:1 was to do it
+                signed with example.org/signer:1, which may have changed anything: nothing was compared
+                nothing was written: name a directory with -o to get the result
+            "#]],
+        );
+        one.signing.truncate(1);
+        let record = summary(1, vec![one]).record();
+        let signing = &record["builds"][0]["signing"][0];
+        assert_eq!(signing["signer"]["digest"], "sha256:22");
+        assert_eq!(
+            (&signing["artifacts"][0]["before"], &signing["artifacts"][0]["after"]),
+            (&json!("00"), &json!("11"))
+        );
+        assert_eq!(signing["artifacts"][0]["signatures"][0]["hash"], "SHA512");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use dalec_gateway::{FrontendResult, GatewayError, Purpose, Reference};
 use dalec_llb::describe;
 use prost::Message;
 
-use crate::gateway::{Recorder, image};
+use crate::gateway::{Recorder, image, words};
 
 const FRONTENDS: &str = "\
 x-own: {deep: [1, two]}
@@ -119,7 +119,7 @@ fn targets_of_other_frontends_are_listed() {
 fn nothing_is_forwarded_twice() {
     let gateway = recorder(&[("target", "check"), ("dalec.target", "phony")]);
     let error = answer(&gateway).unwrap_err();
-    assert!(error.message().contains("target is already forwarded"), "{}", error.message());
+    assert!(words(&error).contains("target is already forwarded"), "{}", words(&error));
     assert!(matches!(error, FrontendError::Plan { .. }));
     assert!(gateway.calls().is_empty());
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use bollard_buildkit_proto::pb;
+use dalec_frontend::FrontendError;
 use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
     ResolveImage, ResolvedImage, SolveRequest, Warning,
@@ -125,6 +126,18 @@ pub fn one_image(_: &FrontendRequest) -> Result<FrontendResult, GatewayError> {
 pub fn image(reference: &str) -> pb::Definition {
     let image = ImageRef { reference: reference.into(), ..ImageRef::default() };
     State::image(image).marshal(&Platform::linux("amd64"))
+}
+
+/// Returns everything that an error says.
+pub fn words(error: &FrontendError) -> String {
+    let more = match error {
+        FrontendError::Spec { diagnostics, .. } => {
+            diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect::<Vec<_>>().join("\n")
+        }
+        FrontendError::Plan { hint, .. } => hint.clone().unwrap_or_default(),
+        _ => String::new(),
+    };
+    format!("{error}\n{more}")
 }
 
 impl Gateway for Recorder {

@@ -2,7 +2,7 @@
 
 use dalec_frontend::{FrontendError, answer, check_target, targets};
 
-use crate::gateway::{Recorder, SPEC};
+use crate::gateway::{Recorder, SPEC, words};
 
 #[test]
 fn a_package_is_built_and_its_tests_are_required() {
@@ -189,7 +189,7 @@ fn unknown_targets_list_the_known_ones() {
     }
     assert!(check_target("bookworm", None).is_ok());
     let error = answer(&Recorder::new(&[("target", "bookwurm/deb")])).unwrap_err();
-    let message = error.message();
+    let message = words(&error);
     for words in ["error handling requested build target", "no such handler for target", "bookworm/deb"] {
         assert!(message.contains(words), "{message}");
     }

@@ -3,7 +3,7 @@
 use dalec_frontend::{FrontendError, answer};
 use serde_json::Value;
 
-use crate::gateway::Recorder;
+use crate::gateway::{Recorder, words};
 
 fn ask(id: &str, options: &[(&str, &str)]) -> (Value, String) {
     let options: Vec<_> = [("requestid", id)].into_iter().chain(options.iter().copied()).collect();
@@ -21,7 +21,7 @@ fn subrequests() {
     assert!(text.starts_with("NAME"), "{text}");
     let error = answer(&Recorder::new(&[("requestid", "frontend.lint")])).unwrap_err();
     assert!(matches!(error, FrontendError::UnknownSubrequest { .. }));
-    assert_eq!(error.message(), "unsupported subrequest \"frontend.lint\"");
+    assert!(words(&error).starts_with("unsupported subrequest \"frontend.lint\""));
     // A build all the same.
     let gateway = Recorder::new(&[("requestid", "dalec.target"), ("target", "bookworm/dsc")]);
     assert_eq!(answer(&gateway).unwrap().refs.len(), 1);

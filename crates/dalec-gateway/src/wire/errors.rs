@@ -123,15 +123,32 @@ fn solve_failure(message: String, details: Vec<Detail>, raw: Vec<Any>) -> SolveF
             Detail::Frontend { .. } | Detail::Subrequest(_) => {}
         }
     }
+    failure.message = without_command(&failure);
     failure
 }
 
-/// Returns the words of a failed op; an op of another engine has its name in its message already.
+/// Returns the message of `failure` without its name and the command that failed, which may be a whole script.
+fn without_command(failure: &SolveFailure) -> String {
+    const BEFORE: &str = "process \"";
+    const BEHIND: &str = "\" did not complete successfully";
+    let message = &failure.message;
+    if failure.name.is_empty() {
+        return message.clone();
+    }
+    if let Some(rest) = message.strip_prefix(&failure.name).and_then(|rest| rest.strip_prefix(": ")) {
+        return rest.to_owned();
+    }
+    match (message.find(BEFORE), message.rfind(BEHIND)) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}the process{}", &message[..start], &message[end + 1..])
+        }
+        _ => message.clone(),
+    }
+}
+
+/// Returns the words of a failed op.
 fn solve_message(failure: &SolveFailure) -> String {
-    let mut message = match failure.details.is_empty() {
-        true => failure.to_string(),
-        false => failure.message.clone(),
-    };
+    let mut message = failure.to_string();
     append_log(&failure.log, &mut message);
     message
 }
@@ -265,6 +282,22 @@ mod tests {
             details: vec![unknown, vertex],
         };
         assert_eq!(to_rpc(&from_rpc(received.clone())), received);
+    }
+
+    /// A command may be a script of many lines; the op's name says what it is for.
+    #[test]
+    fn a_failed_process_goes_by_the_name_of_its_op() {
+        let received = rpc::Status {
+            code: Code::Unknown as i32,
+            message: "process \"/bin/sh -c set -e\\nmake\" did not complete successfully: exit code: 2"
+                .into(),
+            details: vec![Detail::Solve("compile".into()).encode()],
+        };
+        let words = "compile: the process did not complete successfully: exit code: 2";
+        let sent = to_rpc(&from_rpc(received));
+        assert_eq!(sent.message, words);
+        // The next frontend on the way says the same.
+        assert_eq!(to_rpc(&from_rpc(sent)).message, words);
     }
 
     #[test]

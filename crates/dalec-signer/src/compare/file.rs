@@ -11,8 +11,9 @@ use super::{Artifact, Change, CompareError, Part, Signature, text, unreadable};
 use crate::error::ReadError;
 use crate::kind::{self, Kind, Named};
 use crate::parts::{Parts, Range};
+use crate::pe::Identity;
 use crate::sign::read_text;
-use crate::{deb, rpm};
+use crate::{authenticode, deb, rpm};
 
 /// By how many bytes signatures may make a file longer.
 const MOST_GROWTH: u64 = 64 << 20;
@@ -50,9 +51,10 @@ impl Pair {
         path: &Path,
         returned: impl Fn(&Path) -> Option<PathBuf>,
     ) -> Result<Result<Artifact, Vec<Change>>, CompareError> {
-        let kind = match kind::of_name(path) {
+        let named = kind::of(path, &self.before.file).map_err(unreadable(&self.before.path))?;
+        let kind = match named {
             Named::Signable(kind) => kind,
-            Named::Signature | Named::Windows => Kind::Detached,
+            Named::Signature => Kind::Detached,
         };
         if self.after.size > self.before.size.saturating_add(MOST_GROWTH) {
             return Ok(Err(vec![Change::Grown { by: self.after.size - self.before.size }]));
@@ -60,6 +62,7 @@ impl Pair {
         let found = match kind {
             Kind::Deb => self.by_parts(deb::parts)?,
             Kind::Rpm => self.by_parts(rpm::parts)?,
+            Kind::Program => self.program()?,
             Kind::Dsc | Kind::Buildinfo | Kind::Changes => self.text(returned)?,
             Kind::Detached => self.bytes()?,
         };
@@ -89,6 +92,20 @@ impl Pair {
             Err(ReadError::Io(source)) => return Err(unreadable(&self.after.path)(source)),
         };
         self.differences(&before, &after, signatures)
+    }
+
+    /// Compares Windows programs.
+    fn program(&self) -> Result<Result<Vec<Signature>, Vec<Change>>, CompareError> {
+        let Some(before) = self.before.known(Identity::of)? else { return self.bytes() };
+        let read = |file| Ok((Identity::of(file)?, authenticode::describe(file)?));
+        Ok(match read(&self.after.file) {
+            Ok((after, signatures)) => match before.difference(&after) {
+                Some(name) => Err(vec![Change::Part { name }]),
+                None => Ok(signatures),
+            },
+            Err(ReadError::Broken(broken)) => Err(vec![Change::Broken { reason: broken.0 }]),
+            Err(ReadError::Io(source)) => return Err(unreadable(&self.after.path)(source)),
+        })
     }
 
     /// Compares lists of files.

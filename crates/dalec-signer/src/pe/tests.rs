@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::sample::{BLOCK, HEADER, Width, program};
-use super::{Checksum, Identity, Image, each_chunk};
+use super::{Checksum, Identity, Image};
 use crate::error::ReadError;
 
 fn file(bytes: &[u8]) -> File {
@@ -56,22 +56,19 @@ fn a_program_is_the_same_whatever_its_signature() {
 fn what_differs_is_named() {
     let plain = program(Width::Bits64, b"overlay!");
     for (at, expected) in [
-        (0x3b, "its headers"),
-        (OPTIONAL + 16, "its headers"),
-        (SECTIONS + 1, "its headers"),
-        (BLOCK, "its section \".text\""),
-        (3 * BLOCK - 1, "its section \".data\""),
-        (3 * BLOCK, "what lies behind its sections"),
+        (0x3b, "header"),
+        (OPTIONAL + 16, "header"),
+        (SECTIONS + 1, "header"),
+        (BLOCK, "section \".text\""),
+        (3 * BLOCK - 1, "section \".data\""),
+        (3 * BLOCK, "data behind the sections"),
     ] {
         let mut other = plain.clone();
         other[at] ^= 0x20;
         assert_eq!(identity(&plain).difference(&identity(&other)).as_deref(), Some(expected), "{at}");
     }
     let longer = [plain.as_slice(), b"x"].concat();
-    assert_eq!(
-        identity(&plain).difference(&identity(&longer)).as_deref(),
-        Some("what lies behind its sections")
-    );
+    assert_eq!(identity(&plain).difference(&identity(&longer)).as_deref(), Some("data behind the sections"));
 }
 
 #[test]
@@ -121,11 +118,13 @@ fn contradictions_are_refused() {
 /// By the definition: words added up with their carries, the size on top. Independent of how the bytes come.
 #[test]
 fn checksums() {
-    let sum = |bytes: &[u8]| {
+    let pieces = |pieces: &[&[u8]]| {
         let mut checksum = Checksum::default();
-        each_chunk(bytes, |chunk| checksum.update(chunk)).unwrap();
+        pieces.iter().for_each(|piece| checksum.update(piece));
         checksum.finish()
     };
+    let sum = |bytes: &[u8]| pieces(&[bytes]);
+    assert_eq!(pieces(&[b"a", b"", b"bcd", b"e"]), sum(b"abcde"));
     assert_eq!(sum(b""), 0);
     assert_eq!(sum(&[1, 2, 3]), 0x0201 + 3 + 3);
     assert_eq!(sum(&[0xff, 0xff, 2, 0]), 2 + 4);

@@ -35,7 +35,7 @@ fn names_need_not_be_text() {
     std::fs::write(&path, "x").unwrap();
     let request = dalec_signer::Request {
         files: std::slice::from_ref(&path),
-        key: &ed25519().signing,
+        key: (&ed25519().signing).into(),
         time: crate::world::TIME,
         replace: false,
         detached: Detached::Armored,

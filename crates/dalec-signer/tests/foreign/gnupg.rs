@@ -1,5 +1,7 @@
 //! GnuPG as people use it, with a home of its own.
 
+use std::os::unix::fs::DirBuilderExt;
+
 use dalec_signer::{KeyError, KeyMaterial, SigningKey};
 use pgp::types::Timestamp;
 
@@ -15,13 +17,21 @@ impl Gnupg {
     pub fn new() -> Self {
         let place = Place::new();
         let home = place.path("gnupg");
-        std::fs::create_dir(&home).unwrap();
+        std::fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
         Self { home: home.display().to_string(), place }
     }
 
     pub fn run(&self, args: &[&str]) {
         let common = ["--homedir", &self.home, "--batch", "--pinentry-mode", "loopback", "--passphrase", ""];
         self.place.succeed("gpg", &[&common[..], args].concat());
+    }
+
+    /// Returns the fingerprints of all keys, in the order of GnuPG's list.
+    pub fn fingerprints(&self) -> Vec<String> {
+        let args = ["--homedir", &self.home, "--batch", "--with-colons", "--list-keys"];
+        let listed = self.place.succeed("gpg", &args);
+        let fingerprint = |line: &str| line.strip_prefix("fpr:::::::::").map(|rest| rest[..40].to_owned());
+        listed.lines().filter_map(fingerprint).collect()
     }
 
     pub fn load(&self, name: &str) -> Result<SigningKey, KeyError> {

@@ -320,7 +320,7 @@ fn a_signature_is_not_older_than_its_key() {
     let data = place.write("data", "1");
     let request = dalec_signer::Request {
         files: &[data],
-        key: &ed25519().signing,
+        key: (&ed25519().signing).into(),
         time: 0,
         replace: false,
         detached: dalec_signer::Detached::Armored,

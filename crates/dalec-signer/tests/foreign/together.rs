@@ -28,7 +28,7 @@ fn nothing_is_written_unless_all_can_be_signed() {
         let as_expected = match bad {
             "broken.deb" | "broken.rpm" => matches!(error, SignError::Broken { .. }),
             "absent" => matches!(error, SignError::Read { .. }),
-            "program.exe" | "library.DLL" => matches!(error, SignError::Windows { .. }),
+            "program.exe" | "library.DLL" => matches!(error, SignError::NeedsCertificate { .. }),
             "old.sig" => matches!(error, SignError::Signature { .. }),
             "folder" => matches!(error, SignError::NotAFile { .. }),
             _ => matches!(error, SignError::Twice { .. }),

@@ -206,7 +206,7 @@ impl Place {
         let files: Vec<PathBuf> = names.iter().map(|name| self.path(name)).collect();
         let request = Request {
             files: &files,
-            key: &key.signing,
+            key: (&key.signing).into(),
             time: TIME,
             replace: how.replace,
             detached: how.detached,

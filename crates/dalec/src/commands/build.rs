@@ -68,7 +68,8 @@ pub struct Args {
     platform: Vec<String>,
     /// Value for an argument that the spec declares
     ///
-    /// NAME alone takes its value from the environment. DALEC_SKIP_TESTS=1 leaves the spec's tests out.
+    /// NAME alone takes its value from the environment. DALEC_SKIP_TESTS=1 leaves the spec's tests out,
+    /// DALEC_SKIP_SIGNING=1 leaves packages unsigned.
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
     /// Additional context by name: directory, tar archive, image or URL

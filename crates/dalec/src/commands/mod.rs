@@ -11,9 +11,11 @@ pub mod sign;
 pub mod targets;
 pub mod verify;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
 
-use dalec_signer::Signer;
+use dalec_signer::{CertificateFacts, Signer};
 use dalec_spec::Platform;
 
 use crate::errors::{CommandError, Style};
@@ -39,6 +41,26 @@ fn signer(signer: &Signer) -> String {
     }
 }
 
+/// Returns whose certificate it is, safe to show.
+fn certificate(certificate: &CertificateFacts) -> String {
+    format!("{} ({})", certificate.fingerprint, name(&certificate.subject))
+}
+
+/// Returns a name in a certificate, safe to show.
+fn name(name: &str) -> String {
+    clean(name.as_bytes(), Keep::Nothing)
+}
+
+/// Reads a file of at most `limit` bytes.
+fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(bytes),
+    }
+}
+
 /// How a command that prints data writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum DataFormat {
@@ -50,7 +72,7 @@ enum DataFormat {
 
 /// Writes data to standard output.
 fn print(data: &str) -> Result<(), CommandError> {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()).map_err(CommandError::stdout)
 }
 
@@ -68,7 +90,7 @@ pub fn report(error: &CommandError) {
 /// Writes words to standard error.
 pub fn say(words: &str) {
     // Nobody can be told that standard error is closed.
-    let _ = std::io::stderr().lock().write_all(words.as_bytes());
+    let _ = io::stderr().lock().write_all(words.as_bytes());
 }
 
 /// Writes words to standard error if it takes them at once, whoever else is writing there.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::Level;
 use dalec_engine::Cancel;
-use dalec_signer::{Detached, Kind, Request, SignError, Signed, SigningKey};
+use dalec_signer::{CodeKey, Detached, Key, Kind, Request, SignError, Signed, SigningKey, Timestamps};
 use rustix::process::DumpableBehavior;
 
 use super::say;
@@ -14,14 +14,18 @@ use crate::errors::{CommandError, Report, Style};
 use crate::options::keys::KeySource;
 use crate::signals::Watch;
 use crate::terminal::{self, Keep, Stream, clean};
+use crate::timestamps::Service;
 
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// No certificate with all those above it is larger.
+const LARGEST_CERTIFICATES: u64 = 1 << 20;
 
 /// Signs packages and other files
 ///
 /// What is signed how goes by the name. .deb: a signature of its origin inside, as debsigs makes it. .rpm: a signature in
 /// its header. .dsc, .changes, .buildinfo: text with a signature around it, as debsign makes it; when files that they
-/// list are signed by the same command, their sizes and hashes follow. Anything else: a signature beside it.
+/// list are signed by the same command, their sizes and hashes follow. .exe, .dll and other Windows programs:
+/// Authenticode, with a private key and a certificate in place of an OpenPGP key. Anything else: a signature beside it.
 ///
 /// Files are signed in place, all of them or none. The only thing in them that differs from one time to the next is the
 /// time of the signature; SOURCE_DATE_EPOCH sets it.
@@ -32,21 +36,31 @@ Examples:
   dalec sign --key key.asc out/*.deb out/*.dsc out/*.buildinfo out/*.changes
   dalec sign --key env:SIGNING_KEY --passphrase-file env:PASSPHRASE -o signed out/*.rpm
   dalec sign --key key.asc --detach binary release.tar.zst    # release.tar.zst.sig
+  dalec sign --key code.p12 --passphrase-file pass --timestamp-url http://timestamp.example.org out/*.exe
 
 docs/signing.md says how to make a key and how others check what was signed.")]
 pub struct Args {
     /// Files to sign
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// OpenPGP secret key: a file, env:NAME for a variable, or - for standard input
+    /// Secret key: a file, env:NAME for a variable, or - for standard input
     ///
-    /// Its signing subkey signs, or its primary key where there is none.
+    /// Of an OpenPGP key, its signing subkey signs, or its primary key where there is none. For Windows programs it is a
+    /// private key (PEM or DER) with --cert, or PKCS #12 (.p12, .pfx).
     // A value that begins with a hyphen is a key, which clap would print.
     #[arg(long, value_name = "KEY", required = true, allow_hyphen_values = true)]
     key: OsString,
     /// What opens the key: a file with the passphrase, or env:NAME
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<OsString>,
+    /// Certificate of the key, and those above it, for Windows programs: PEM, or one in DER
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// Service that says when a Windows program was signed (RFC 3161)
+    ///
+    /// With its word, a signature counts longer than its certificate.
+    #[arg(long, value_name = "URL")]
+    timestamp_url: Option<String>,
     /// Replace signatures that are there
     #[arg(long)]
     replace: bool,
@@ -77,9 +91,18 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let time = epoch()?.unwrap_or(now);
     let (key, source) = key(args, now)?;
     let onlooker = Onlooker::start()?;
+    let service = match &args.timestamp_url {
+        Some(url) => Some(Service::new(url, onlooker.cancel.clone())?),
+        None => None,
+    };
     let request = Request {
         files: &args.files,
-        key: &key,
+        key: match &key {
+            Loaded::OpenPgp(key) => Key::OpenPgp(key),
+            Loaded::Code(key) => {
+                Key::Code { key, timestamps: service.as_ref().map(|service| service as &dyn Timestamps) }
+            }
+        },
         time,
         replace: args.replace,
         detached: match args.detach {
@@ -90,29 +113,41 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     };
     let signed = match dalec_signer::sign(&request, &onlooker) {
         Ok(signed) => signed,
-        Err(SignError::Cancelled) => {
-            let signal = onlooker.watch.received().unwrap_or(libc::SIGINT);
-            return Err(CommandError::Interrupted {
-                signal,
-                what: "signing was cancelled; no file was changed",
-            });
+        Err(SignError::Cancelled) => return Err(onlooker.interrupted()),
+        Err(SignError::Timestamp { .. }) if onlooker.cancel.is_cancelled() => {
+            return Err(onlooker.interrupted());
         }
         Err(SignError::Key(error)) => return Err(CommandError::Key { name: source.name("key"), error }),
+        Err(SignError::CodeKey(error)) => {
+            return Err(CommandError::CodeKey { name: source.name("key"), error: Box::new(error) });
+        }
         Err(SignError::Read { path, source }) => return Err(CommandError::unreadable("file", &path, source)),
         Err(error) => return Err(CommandError::Sign(Box::new(error))),
     };
-    let signer = key.signer();
-    if signer.fingerprint != signer.primary && signed.iter().any(|signed| signed.kind == Kind::Deb) {
-        warn(
-            "a subkey signed, and debsig-verify finds signatures by primary keys only",
-            "`dalec verify` and GnuPG accept it; for debsig-verify, sign with a key that has no signing subkey",
-        );
-    }
-    say(&text(&signed, signer));
+    let by = match &key {
+        Loaded::OpenPgp(key) => {
+            let signer = key.signer();
+            if signer.fingerprint != signer.primary && signed.iter().any(|signed| signed.kind == Kind::Deb) {
+                warn(
+                    "a subkey signed, and debsig-verify finds signatures by primary keys only",
+                    "`dalec verify` and GnuPG accept it; for debsig-verify, sign with a key that has no signing subkey",
+                );
+            }
+            super::signer(signer)
+        }
+        Loaded::Code(key) => super::certificate(&key.certificate()),
+    };
+    say(&text(&signed, &by));
     Ok(())
 }
 
-fn text(signed: &[Signed], signer: &dalec_signer::Signer) -> String {
+/// A key that is ready to sign.
+enum Loaded {
+    OpenPgp(Box<SigningKey>),
+    Code(CodeKey),
+}
+
+fn text(signed: &[Signed], by: &str) -> String {
     let mut text = String::new();
     for Signed { path, written, .. } in signed {
         let written: Vec<String> =
@@ -122,7 +157,7 @@ fn text(signed: &[Signed], signer: &dalec_signer::Signer) -> String {
             false => format!("signed {}: {}\n", shown(path), written.join(", ")),
         };
     }
-    text + &format!("by {}\n", super::signer(signer))
+    text + &format!("by {by}\n")
 }
 
 fn shown(path: &Path) -> String {
@@ -130,7 +165,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Reads and unlocks the key.
-fn key(args: &Args, now: u64) -> Result<(SigningKey, KeySource), CommandError> {
+fn key(args: &Args, now: u64) -> Result<(Loaded, KeySource), CommandError> {
     if is_key(&args.key) {
         return Err(CommandError::Usage {
             message: "--key takes a file, env:NAME or -, and not the key itself".into(),
@@ -158,10 +193,34 @@ fn key(args: &Args, now: u64) -> Result<(SigningKey, KeySource), CommandError> {
         Some(source) => Some(source.read("passphrase")?.without_line_break()),
         None => None,
     };
-    match SigningKey::load(&material, passphrase.as_ref(), now) {
-        Ok(key) => Ok((key, source)),
-        Err(error) => Err(CommandError::Key { name: source.name("key"), error }),
+    let name = source.name("key");
+    if CodeKey::is_meant(&material) {
+        let others = args.cert.as_deref().map(certificates).transpose()?;
+        return match CodeKey::load(&material, others.as_deref(), passphrase.as_ref(), now) {
+            Ok(key) => Ok((Loaded::Code(key), source)),
+            Err(error) => Err(CommandError::CodeKey { name, error: Box::new(error) }),
+        };
     }
+    for (flag, is_given) in
+        [("--cert", args.cert.is_some()), ("--timestamp-url", args.timestamp_url.is_some())]
+    {
+        if is_given {
+            return Err(CommandError::usage_help(
+                format!("{flag} is for Windows programs, and {name} is no key for those"),
+                "give a private key in PEM, DER or PKCS #12",
+            ));
+        }
+    }
+    match SigningKey::load(&material, passphrase.as_ref(), now) {
+        Ok(key) => Ok((Loaded::OpenPgp(Box::new(key)), source)),
+        Err(error) => Err(CommandError::Key { name, error }),
+    }
+}
+
+/// Reads a file with certificates.
+fn certificates(path: &Path) -> Result<Vec<u8>, CommandError> {
+    super::read_bounded(path, LARGEST_CERTIFICATES)
+        .map_err(|source| CommandError::unreadable("certificate", path, source))
 }
 
 /// Returns whether a key was given where it is to be named.
@@ -200,6 +259,11 @@ impl Onlooker {
         let cancel = Cancel::new();
         let watch = Watch::start(cancel.clone(), || (), || ())?;
         Ok(Self { cancel, watch })
+    }
+
+    fn interrupted(&self) -> CommandError {
+        let signal = self.watch.received().unwrap_or(libc::SIGINT);
+        CommandError::Interrupted { signal, what: "signing was cancelled; no file was changed" }
     }
 }
 

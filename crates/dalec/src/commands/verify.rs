@@ -3,21 +3,24 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use dalec_signer::{Finding, Keyring, Report, Verdict, VerifyError};
+use dalec_signer::{
+    CertificateFacts, Finding, Keyring, Report, Roots, Timestamp, Trust, Verdict, VerifyError,
+};
 use serde_json::{Value, json};
 
 use super::DataFormat;
 use crate::errors::{CommandError, Exit};
 use crate::terminal::{Keep, clean};
 
-/// No collection of public keys is larger.
+/// No collection of public keys or certificates is larger.
 const LARGEST_KEYRING: u64 = 64 << 20;
 
 /// Checks signatures of packages and other files
 ///
 /// Checks what `dalec sign` makes, and says who signed or what is wrong. A file is valid when a key of the keyring made a
 /// good signature and no signature is bad; keys that have expired or are revoked by now do not count. What .dsc, .changes
-/// and .buildinfo list has to be what lies beside them, as far as it is there.
+/// and .buildinfo list has to be what lies beside them, as far as it is there. Windows programs are valid by certificates
+/// that lead to one of those given.
 ///
 /// The exit code is 0 when all files are valid, 1 when one is not or has no signature, and 2 when a file cannot be read.
 #[derive(Debug, clap::Args)]
@@ -25,14 +28,18 @@ const LARGEST_KEYRING: u64 = 64 << 20;
 Examples:
   dalec verify --keyring key.asc out/*.deb out/*.changes
   dalec verify --keyring key.asc release.tar.zst    # by release.tar.zst.asc or .sig
+  dalec verify --ca authority.pem out/*.exe
   dalec verify --keyring key.asc --format json out/*.rpm | jq -r '.[] | .file, .status'")]
 pub struct Args {
     /// Files to check; a signature beside something else, or what it belongs to
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// OpenPGP public keys that are trusted, as text or bytes; may be given several times
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "ca")]
     keyring: Vec<PathBuf>,
+    /// Certificates that are trusted for Windows programs and their timestamps, as PEM or DER; may be given several times
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value = "text")]
     format: DataFormat,
@@ -43,25 +50,10 @@ pub struct Args {
 /// # Errors
 /// When a file or keyring cannot be read, or a file is not valid.
 pub fn run(args: &Args) -> Result<(), CommandError> {
-    let mut keyring = Keyring::default();
-    for path in &args.keyring {
-        let unreadable = |source| CommandError::unreadable("keyring", path, source);
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        std::io::Read::read_to_end(&mut std::io::Read::take(file, LARGEST_KEYRING + 1), &mut bytes)
-            .map_err(unreadable)?;
-        if bytes.len() as u64 > LARGEST_KEYRING {
-            // What is left out could be a revocation.
-            return Err(unreadable(std::io::ErrorKind::FileTooLarge.into()));
-        }
-        keyring.add(&bytes).map_err(|source| CommandError::Usage {
-            message: format!("cannot use the keyring {}", path.display()),
-            help: Some("a keyring is what `gpg --armor --export` writes".into()),
-            source: Some(source.into()),
-        })?;
-    }
+    let (keyring, roots) = (keyring(&args.keyring)?, roots(&args.ca)?);
+    let trust = Trust { keyring: &keyring, roots: &roots };
     let now = super::now();
-    let reports = args.files.iter().map(|path| dalec_signer::verify(path, &keyring, now));
+    let reports = args.files.iter().map(|path| dalec_signer::verify(path, trust, now));
     let reports: Vec<Report> = reports.collect::<Result<_, _>>().map_err(|error| match error {
         VerifyError::Read { path, source } => CommandError::unreadable("file", &path, source),
         other => CommandError::usage(other.to_string()),
@@ -77,6 +69,35 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     }
 }
 
+fn keyring(paths: &[PathBuf]) -> Result<Keyring, CommandError> {
+    let mut keyring = Keyring::default();
+    for path in paths {
+        // What is left out could be a revocation.
+        let bytes = super::read_bounded(path, LARGEST_KEYRING)
+            .map_err(|source| CommandError::unreadable("keyring", path, source))?;
+        keyring.add(&bytes).map_err(|source| CommandError::Usage {
+            message: format!("cannot use the keyring {}", path.display()),
+            help: Some("a keyring is what `gpg --armor --export` writes".into()),
+            source: Some(source.into()),
+        })?;
+    }
+    Ok(keyring)
+}
+
+fn roots(paths: &[PathBuf]) -> Result<Roots, CommandError> {
+    let mut roots = Roots::default();
+    for path in paths {
+        let bytes = super::read_bounded(path, LARGEST_KEYRING)
+            .map_err(|source| CommandError::unreadable("certificate", path, source))?;
+        roots.add(&bytes).map_err(|source| CommandError::Usage {
+            message: format!("cannot use the certificates {}", path.display()),
+            help: None,
+            source: Some(source.into()),
+        })?;
+    }
+    Ok(roots)
+}
+
 fn text(report: &Report) -> String {
     let mut text = clean(report.path.display().to_string().as_bytes(), Keep::Nothing);
     text += match &report.verdict {
@@ -88,10 +109,11 @@ fn text(report: &Report) -> String {
         }
     };
     for finding in &report.findings {
-        let by = match (&finding.signer, &finding.issuer) {
-            (Some(signer), _) => super::signer(signer),
-            (None, Some(issuer)) => issuer.clone(),
-            (None, None) => "nobody".to_owned(),
+        let by = match (&finding.signer, &finding.certificate, &finding.issuer) {
+            (Some(signer), ..) => super::signer(signer),
+            (None, Some(certificate), _) => super::certificate(certificate),
+            (None, None, Some(issuer)) => issuer.clone(),
+            (None, None, None) => "nobody".to_owned(),
         };
         let on = finding.time.map(|time| format!(" on {}", super::time(time))).unwrap_or_default();
         // Writing to a string cannot fail.
@@ -99,6 +121,18 @@ fn text(report: &Report) -> String {
             None => writeln!(text, "  signed by {by}{on}"),
             Some(fault) => writeln!(text, "  signature by {by}{on} does not count: {fault}"),
         };
+        if let Some(certificate) = &finding.certificate {
+            let issuer = super::name(&certificate.issuer);
+            let _ = writeln!(text, "    certificate {} of {issuer}", certificate.serial);
+        }
+        if let Some(Timestamp { time, by, fault }) = &finding.timestamp {
+            let by = by.as_ref().map_or_else(|| "nobody".to_owned(), super::certificate);
+            let time = super::time(*time);
+            let _ = match fault {
+                None => writeln!(text, "    timestamp {time} by {by}"),
+                Some(fault) => writeln!(text, "    timestamp {time} by {by} does not count: {fault}"),
+            };
+        }
     }
     text
 }
@@ -131,6 +165,19 @@ fn signature(finding: &Finding) -> Value {
     } else if let Some(issuer) = &finding.issuer {
         record["issuer"] = json!(issuer);
     }
+    if let Some(certificate) = &finding.certificate {
+        record["certificate"] = of_certificate(certificate);
+    }
+    if let Some(Timestamp { time, by, fault }) = &finding.timestamp {
+        let mut timestamp = json!({ "good": fault.is_none(), "time": super::time(*time) });
+        if let Some(by) = by {
+            timestamp["certificate"] = of_certificate(by);
+        }
+        if let Some(fault) = fault {
+            timestamp["reason"] = json!(fault.to_string());
+        }
+        record["timestamp"] = timestamp;
+    }
     if let Some(time) = finding.time {
         record["time"] = json!(super::time(time));
     }
@@ -138,4 +185,13 @@ fn signature(finding: &Finding) -> Value {
         record["reason"] = json!(fault.to_string());
     }
     record
+}
+
+fn of_certificate(certificate: &CertificateFacts) -> Value {
+    json!({
+        "fingerprint": certificate.fingerprint,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use dalec_signer::{KeyError, SignError, Unfit};
+use dalec_signer::{CertificateFault, CodeKeyError, KeyError, SignError, Unfit};
 
 use super::words::of_message;
 use super::{Exit, Words};
@@ -11,16 +11,20 @@ use crate::commands::time;
 /// Returns how a command ends that cannot sign.
 pub(super) fn exit_of(error: &SignError) -> Exit {
     match error {
-        SignError::Read { .. } | SignError::NotAFile { .. } | SignError::Twice { .. } | SignError::Key(_) => {
-            Exit::Usage
-        }
+        SignError::Read { .. }
+        | SignError::NotAFile { .. }
+        | SignError::Twice { .. }
+        | SignError::NeedsCertificate { .. }
+        | SignError::NeedsOpenPgp { .. }
+        | SignError::Key(_)
+        | SignError::CodeKey(_) => Exit::Usage,
         SignError::Write { .. } | SignError::Place { .. } => Exit::Environment,
         SignError::Broken { .. }
         | SignError::AlreadySigned { .. }
         | SignError::Signature { .. }
-        | SignError::Windows { .. }
         | SignError::Stale { .. }
         | SignError::RpmKey { .. }
+        | SignError::Timestamp { .. }
         | SignError::Cancelled => Exit::Failed,
     }
 }
@@ -63,6 +67,44 @@ pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError) -> Words {
     of_message(exit, &format!("cannot sign with {name}"), Some(cause.as_ref()), help.map(str::to_owned))
 }
 
+/// Returns the words for the key for programs that people call `name`.
+pub(super) fn of_code_key(exit: Exit, name: &str, error: &CodeKeyError) -> Words {
+    let cause = match error {
+        CodeKeyError::Unfit { fault: CertificateFault::Expired { at }, .. } => {
+            format!("{error}, on {}", time(*at))
+        }
+        CodeKeyError::Unfit { fault: CertificateFault::Early { from }, .. } => {
+            format!("{error}, but from {} on", time(*from))
+        }
+        other => other.to_string(),
+    };
+    let help = match error {
+        CodeKeyError::NoCertificate => Some("give it with --cert FILE, those above it included"),
+        CodeKeyError::CertificateOnly => Some("the certificate goes to --cert, and the private key to --key"),
+        CodeKeyError::BadCertificates => {
+            Some("certificates are PEM, `-----BEGIN CERTIFICATE-----`, or one in DER")
+        }
+        CodeKeyError::OtherCertificate { .. } => {
+            Some("--cert takes the certificate that was made for this key")
+        }
+        CodeKeyError::Locked => {
+            Some("give its passphrase with --passphrase-file FILE, or --passphrase-file env:NAME")
+        }
+        CodeKeyError::OldEncryption | CodeKeyError::UnknownEncryption => {
+            Some("`openssl pkcs8 -topk8 -in OLD -out NEW` protects it as is usual now")
+        }
+        CodeKeyError::Unfit { fault: CertificateFault::Early { .. }, .. } => {
+            Some("where the clock is right, SOURCE_DATE_EPOCH may set another time")
+        }
+        CodeKeyError::Unfit { fault: CertificateFault::Purpose(_), .. } => {
+            Some("who gives out certificates writes extended key usage codeSigning into those for programs")
+        }
+        _ => None,
+    };
+    let cause: Box<dyn Error> = cause.into();
+    of_message(exit, &format!("cannot sign with {name}"), Some(cause.as_ref()), help.map(str::to_owned))
+}
+
 /// Returns the words for files.
 pub(super) fn of_sign(exit: Exit, error: &SignError) -> Words {
     let mut headline = error.to_string();
@@ -75,6 +117,10 @@ pub(super) fn of_sign(exit: Exit, error: &SignError) -> Words {
         SignError::Signature { .. } => {
             Some("name the file that it belongs to, with --replace to sign that anew")
         }
+        SignError::NeedsCertificate { .. } => Some(
+            "give a private key with --key and its certificate with --cert, or PKCS #12; see docs/signing.md",
+        ),
+        SignError::NeedsOpenPgp { .. } => Some("sign programs and other files with a command each"),
         SignError::RpmKey { .. } => Some("docs/signing.md says how to make such a key"),
         SignError::Place { signed, .. } => {
             headline += &match signed.is_empty() {

@@ -15,17 +15,27 @@ const MAX_EXCERPTS: usize = 10;
 
 /// Returns what the engine is told about `error`.
 pub fn status(error: &FrontendError) -> rpc::Status {
-    if let FrontendError::Gateway(error) = error {
-        return to_rpc(error);
-    }
+    let message = || words::of_frontend(Exit::Failed, error, &SpecName::default()).message();
     let excerpts = match error {
+        FrontendError::Gateway(error) => return to_rpc(error),
+        FrontendError::Signing { place, error, .. } => {
+            let mut status = to_rpc(error);
+            status.message = message();
+            let place = place.as_ref().and_then(|(source_text, span)| excerpt(source_text, &[*span]));
+            status.details.extend(source_details(place.as_slice()));
+            return status;
+        }
         FrontendError::Spec { source_text, diagnostics } => excerpts_of(source_text, diagnostics),
         FrontendError::Plan { source_text, spans, .. } => excerpt(source_text, spans).into_iter().collect(),
         _ => Vec::new(),
     };
     rpc::Status {
         code: tonic::Code::InvalidArgument as i32,
-        message: words::of_frontend(Exit::Failed, error, &SpecName::default()).message(),
+        message: match error {
+            // What there is, as clients of BuildKit know it.
+            FrontendError::UnknownTarget { .. } => format!("{error}\n{}", message()),
+            _ => message(),
+        },
         details: source_details(&excerpts),
     }
 }

@@ -1,6 +1,5 @@
 //! A build with the embedded engine: in this process, with no daemon.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -97,13 +96,8 @@ impl Request {
             None => exporter.write(&result.refs, destination),
             Some(target) => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
         });
-        Ok(Built {
-            target: target.to_owned(),
-            outputs: outputs.collect::<Result<_, _>>()?,
-            platforms: result.refs.into_iter().map(|(platform, _)| platform).collect(),
-            bases: gateway.bases(),
-            exporter: BTreeMap::new(),
-        })
+        let built = Built::new(target, &result, gateway.bases());
+        Ok(Built { outputs: outputs.collect::<Result<_, _>>()?, ..built })
     }
 
     fn engine_error(&self, error: GatewayError) -> CommandError {

@@ -145,9 +145,8 @@ impl Job<'_> {
         }
         let stats = Stats { ops_run: built.steps.run, ops_cached: built.steps.cached, ..Stats::default() };
         let outputs = exports.finish(&built.response)?;
-        let platforms = built.result.refs.into_iter().map(|(platform, _)| platform).collect();
         let exporter = crate::outputs::exports::record(&built.response);
-        Ok((Built { target: target.to_owned(), platforms, bases, outputs, exporter }, stats))
+        Ok((Built { outputs, exporter, ..Built::new(target, &built.result, bases) }, stats))
     }
 }
 

@@ -1,0 +1,265 @@
+//! Signed messages (RFC 5652): making one with a certificate, and checking what others made.
+//!
+//! Who is trusted is not decided here: a message is held against the certificate that comes with it.
+
+use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::signed_data::{
+    CertificateSet, EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
+};
+use der::asn1::{ObjectIdentifier, OctetString, SetOfVec};
+use der::{Any, Decode, Encode, Header, Reader, SliceReader, Tag};
+use x509_cert::attr::{Attribute, Attributes};
+use x509_cert::spki::AlgorithmIdentifierOwned;
+
+use crate::error::Broken;
+use crate::keyring::Fault;
+use crate::x509::error::CodeKeyError;
+use crate::x509::hash::Hash;
+use crate::x509::key::CodeKey;
+use crate::x509::public::{self, EC, RSA};
+use crate::x509::secret::HASH;
+use crate::x509::{Certificate, CertificateFault};
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
+const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SUBJECT_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
+/// No message that is checked here is larger.
+pub(crate) const LIMIT: usize = 1 << 20;
+/// Sets are sorted when they are read, which takes long when somebody fills them.
+const LARGEST_SET: usize = 64;
+const DEEPEST: usize = 32;
+
+/// A message that can be read, with one signature.
+pub(crate) struct Message {
+    /// What kind of content it has.
+    pub(crate) kind: ObjectIdentifier,
+    /// The content.
+    pub(crate) content: Any,
+    /// The certificates that come with it.
+    pub(crate) certificates: Vec<Certificate>,
+    signer: SignerInfo,
+}
+
+impl Message {
+    /// Reads what `bytes` are.
+    ///
+    /// # Errors
+    /// [`Broken`] when they are no signed message, or one with several signatures.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Broken> {
+        let damaged = || Broken("its signature is damaged".to_owned());
+        if bytes.len() > LIMIT || !is_sane(bytes, 0) {
+            return Err(damaged());
+        }
+        let outer = ContentInfo::from_der(bytes).map_err(|_| damaged())?;
+        if outer.content_type != SIGNED_DATA {
+            return Err(Broken("its signature is no signed message".to_owned()));
+        }
+        let data: SignedData = outer.content.decode_as().map_err(|_| damaged())?;
+        let signers = data.signer_infos.0.into_vec();
+        let [signer] = <[SignerInfo; 1]>::try_from(signers)
+            .map_err(|_| Broken("its signature is not by exactly one signer".to_owned()))?;
+        let certificates = data.certificates.map(|set| set.0.into_vec()).unwrap_or_default();
+        let certificates = certificates.into_iter().filter_map(|choice| match choice {
+            CertificateChoices::Certificate(certificate) => Certificate::of(certificate),
+            CertificateChoices::Other(_) => None,
+        });
+        let EncapsulatedContentInfo { econtent_type: kind, econtent } = data.encap_content_info;
+        let content = econtent.ok_or_else(damaged)?;
+        Ok(Self { kind, content, certificates: certificates.collect(), signer })
+    }
+
+    /// Returns the certificate that the signature says it is by; none when that does not come with it.
+    pub(crate) fn signer(&self) -> Option<&Certificate> {
+        let is_meant = |certificate: &&Certificate| {
+            let parsed = &certificate.parsed.tbs_certificate;
+            match &self.signer.sid {
+                SignerIdentifier::IssuerAndSerialNumber(id) => {
+                    parsed.issuer == id.issuer && parsed.serial_number == id.serial_number
+                }
+                SignerIdentifier::SubjectKeyIdentifier(id) => {
+                    let mut extensions = parsed.extensions.iter().flatten();
+                    let own = extensions.find(|extension| extension.extn_id == SUBJECT_KEY);
+                    let own = own.and_then(|own| OctetString::from_der(own.extn_value.as_bytes()).ok());
+                    own.is_some_and(|own| own == id.0)
+                }
+            }
+        };
+        self.certificates.iter().find(is_meant)
+    }
+
+    /// Checks that the content was signed with the key of [`Self::signer`].
+    ///
+    /// # Errors
+    /// [`Fault`] when it was not, or the signature is too weak to count.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        let signer = self.signer().ok_or(Fault::Certificate(CertificateFault::Missing))?;
+        let hash = Hash::of(self.signer.digest_alg.oid).ok_or(Fault::Weak)?;
+        let algorithm = self.signer.signature_algorithm.oid;
+        if ![RSA, EC, hash.with_rsa(), hash.with_ecdsa()].contains(&algorithm) {
+            return Err(Fault::Weak);
+        }
+        let kind: Option<ObjectIdentifier> = self.signed(CONTENT_TYPE);
+        let digest: Option<OctetString> = self.signed(MESSAGE_DIGEST);
+        let matches = kind == Some(self.kind)
+            && digest.is_some_and(|digest| digest.as_bytes() == hash.digest(self.content.value()));
+        let attributes = self.signer.signed_attrs.as_ref().filter(|_| matches).ok_or(Fault::Mismatch)?;
+        let message = attributes.to_der().map_err(|_| Fault::Mismatch)?;
+        let key = &signer.parsed.tbs_certificate.subject_public_key_info;
+        public::verify(key, hash, &message, self.signature()).map_err(|bad| match bad {
+            public::Bad::Mismatch => Fault::Mismatch,
+            public::Bad::Weak => Fault::Weak,
+        })
+    }
+
+    /// Returns the bare signature.
+    pub(crate) fn signature(&self) -> &[u8] {
+        self.signer.signature.as_bytes()
+    }
+
+    /// Returns the value of a signed attribute; none when it is not there exactly once.
+    pub(crate) fn signed<T: for<'any> Decode<'any>>(&self, id: ObjectIdentifier) -> Option<T> {
+        let mut found =
+            self.signer.signed_attrs.iter().flat_map(|all| all.iter()).filter(|one| one.oid == id);
+        let (first, second) = (found.next()?, found.next());
+        match (first.values.len(), second) {
+            (1, None) => T::from_der(&first.values.get(0)?.to_der().ok()?).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the values of an attribute that is not signed, encoded.
+    pub(crate) fn unsigned(&self, id: ObjectIdentifier) -> Vec<Vec<u8>> {
+        let all = self.signer.unsigned_attrs.iter().flat_map(|all| all.iter());
+        let values = all.filter(|one| one.oid == id).flat_map(|one| one.values.iter());
+        values.filter_map(|value| value.to_der().ok()).collect()
+    }
+}
+
+/// A message that is being made: signed, and nothing added to it yet.
+pub(crate) struct Draft {
+    kind: ObjectIdentifier,
+    content: Any,
+    certificates: Vec<CertificateChoices>,
+    signer: SignerInfo,
+    unsigned: Vec<(ObjectIdentifier, Any)>,
+}
+
+impl Draft {
+    /// Signs `content`, of the kind `kind`, and `attributes` beside what every message has.
+    ///
+    /// # Errors
+    /// [`CodeKeyError::Useless`] when the key cannot do it.
+    pub(crate) fn sign(
+        key: &CodeKey,
+        kind: ObjectIdentifier,
+        content: Any,
+        mut attributes: Vec<(ObjectIdentifier, Any)>,
+    ) -> Result<Self, CodeKeyError> {
+        let useless = |_| CodeKeyError::Useless;
+        let digest = OctetString::new(HASH.digest(content.value())).map_err(useless)?;
+        attributes.push((CONTENT_TYPE, Any::encode_from(&kind).map_err(useless)?));
+        attributes.push((MESSAGE_DIGEST, Any::encode_from(&digest).map_err(useless)?));
+        let attributes = self::attributes(attributes).map_err(useless)?;
+        let message = attributes.to_der().map_err(useless)?;
+        let signature = key.secret().sign(&HASH.digest(&message))?;
+        let leaf = &key.leaf().parsed.tbs_certificate;
+        let signer = SignerInfo {
+            version: CmsVersion::V1,
+            sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
+                issuer: leaf.issuer.clone(),
+                serial_number: leaf.serial_number.clone(),
+            }),
+            digest_alg: algorithm(),
+            signed_attrs: Some(attributes),
+            signature_algorithm: key.secret().algorithm(),
+            signature: OctetString::new(signature).map_err(useless)?,
+            unsigned_attrs: None,
+        };
+        let certificates = key.chain().iter().map(|one| CertificateChoices::Certificate(one.parsed.clone()));
+        Ok(Self { kind, content, certificates: certificates.collect(), signer, unsigned: Vec::new() })
+    }
+
+    /// Returns the bare signature.
+    pub(crate) fn signature(&self) -> &[u8] {
+        self.signer.signature.as_bytes()
+    }
+
+    /// Adds an attribute that is not signed.
+    pub(crate) fn attach(&mut self, id: ObjectIdentifier, value: Any) {
+        self.unsigned.push((id, value));
+    }
+
+    /// Returns the message.
+    ///
+    /// # Errors
+    /// [`CodeKeyError::Useless`] when it cannot be encoded.
+    pub(crate) fn finish(self) -> Result<Vec<u8>, CodeKeyError> {
+        self.encode().map_err(|_| CodeKeyError::Useless)
+    }
+
+    fn encode(mut self) -> der::Result<Vec<u8>> {
+        if !self.unsigned.is_empty() {
+            self.signer.unsigned_attrs = Some(attributes(self.unsigned)?);
+        }
+        let data = SignedData {
+            version: CmsVersion::V1,
+            digest_algorithms: SetOfVec::try_from(vec![algorithm()])?,
+            encap_content_info: EncapsulatedContentInfo {
+                econtent_type: self.kind,
+                econtent: Some(self.content),
+            },
+            certificates: Some(CertificateSet(SetOfVec::try_from(self.certificates)?)),
+            crls: None,
+            signer_infos: SignerInfos(SetOfVec::try_from(vec![self.signer])?),
+        };
+        ContentInfo { content_type: SIGNED_DATA, content: Any::encode_from(&data)? }.to_der()
+    }
+}
+
+/// Returns how messages name [`HASH`].
+pub(crate) fn algorithm() -> AlgorithmIdentifierOwned {
+    AlgorithmIdentifierOwned { oid: HASH.id(), parameters: Some(Any::null()) }
+}
+
+fn attributes(all: Vec<(ObjectIdentifier, Any)>) -> der::Result<Attributes> {
+    let attribute = |(oid, value)| Ok(Attribute { oid, values: SetOfVec::try_from(vec![value])? });
+    SetOfVec::try_from(all.into_iter().map(attribute).collect::<der::Result<Vec<_>>>()?)
+}
+
+/// Returns whether `bytes` are one value whose parts are not nested too deep, with no set that is too large.
+fn is_sane(bytes: &[u8], depth: usize) -> bool {
+    let mut reader = match SliceReader::new(bytes) {
+        Ok(reader) => reader,
+        Err(_) => return false,
+    };
+    let mut parts = 0;
+    while !reader.is_finished() {
+        let Ok(header) = Header::decode(&mut reader) else { return false };
+        let Ok(value) = reader.read_slice(header.length) else { return false };
+        parts += 1;
+        let is_set = header.tag == Tag::Set || header.tag.is_context_specific();
+        let is_deeper = header.tag.is_constructed();
+        if is_deeper && (depth == DEEPEST || !is_sane(value, depth + 1)) {
+            return false;
+        }
+        if is_set && is_deeper && count(value) > LARGEST_SET {
+            return false;
+        }
+    }
+    depth > 0 || parts == 1
+}
+
+fn count(value: &[u8]) -> usize {
+    let Ok(mut reader) = SliceReader::new(value) else { return 0 };
+    let mut parts = 0;
+    while !reader.is_finished() {
+        let read = Header::decode(&mut reader).and_then(|header| reader.read_slice(header.length));
+        if read.is_err() {
+            break;
+        }
+        parts += 1;
+    }
+    parts
+}

@@ -1,0 +1,127 @@
+//! Timestamp services that do not do what they should: nothing is signed then.
+
+use dalec_signer::{CertificateFault, Fault, Key, Purpose, Request, SignError, TimestampError};
+
+use crate::authority::{HONEST, Service, authority, now};
+use crate::program::{Width, program};
+use crate::world::{Onlooker, Place};
+
+#[track_caller]
+fn refused(service: &Service) -> TimestampError {
+    let place = Place::new();
+    let bytes = program(Width::Bits64, b"");
+    let files = [place.write("x.exe", &bytes)];
+    let key = Key::Code { key: &authority().key("p256"), timestamps: Some(service) };
+    let request = Request {
+        files: &files,
+        key,
+        time: now(),
+        replace: false,
+        detached: Default::default(),
+        output: None,
+    };
+    let error = dalec_signer::sign(&request, &Onlooker::default()).unwrap_err();
+    assert_eq!(place.names(), ["x.exe"]);
+    assert!(place.read("x.exe") == bytes);
+    let SignError::Timestamp { source, .. } = error else { panic!("{error}") };
+    source
+}
+
+fn answering(answer: fn(Vec<u8>) -> Vec<u8>) -> Service {
+    Service { answer, ..HONEST }
+}
+
+#[test]
+fn answers_that_are_none() {
+    let junk: [fn(Vec<u8>) -> Vec<u8>; 5] = [
+        |_| Vec::new(),
+        |_| b"<html>try again later</html>".to_vec(),
+        |answer| answer[..answer.len() - 1].to_vec(),
+        |_| vec![0x30; dalec_signer::TIMESTAMP_LIMIT + 1],
+        // Granted, and nothing with it.
+        |_| vec![0x30, 5, 0x30, 3, 2, 1, 0],
+    ];
+    for answer in junk {
+        let error = refused(&answering(answer));
+        assert!(matches!(error, TimestampError::Unreadable), "{error}");
+    }
+    // Whatever bit of an answer is changed: no panic.
+    for seed in 0..40_usize {
+        let place = Place::new();
+        let files = [place.write("x.exe", program(Width::Bits64, b""))];
+        struct Flipping(usize);
+        impl dalec_signer::Timestamps for Flipping {
+            fn ask(&self, question: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+                let mut answer = HONEST.ask(question)?;
+                let at = self.0 * 37 % answer.len();
+                answer[at] ^= 1 << (self.0 % 8);
+                Ok(answer)
+            }
+        }
+        let key = Key::Code { key: &authority().key("p256"), timestamps: Some(&Flipping(seed)) };
+        let request = Request {
+            files: &files,
+            key,
+            time: now(),
+            replace: false,
+            detached: Default::default(),
+            output: None,
+        };
+        let _ = dalec_signer::sign(&request, &Onlooker::default());
+    }
+}
+
+/// A hash that the service does not take, as far as it can tell.
+#[test]
+fn a_service_may_refuse() {
+    let service = Service {
+        question: |question| {
+            let mut question = question.to_vec();
+            // SHA-256 becomes a hash that nobody knows.
+            let at = crate::world::find(&question, &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]);
+            question[at + 8] = 99;
+            question
+        },
+        ..HONEST
+    };
+    let TimestampError::Refused { status, text } = refused(&service) else { panic!() };
+    assert_eq!(status, 2);
+    assert!(text.unwrap().contains("algorithm"));
+}
+
+#[test]
+fn answers_to_other_questions() {
+    let other_nonce = |question: &[u8]| {
+        let mut question = question.to_vec();
+        // In front of the wish for a certificate, which comes last.
+        let at = question.len() - 4;
+        question[at] ^= 1;
+        question
+    };
+    let other_imprint = |question: &[u8]| {
+        let mut question = question.to_vec();
+        let at = crate::world::find(&question, &[5, 0, 4, 32]) + 4;
+        question[at] ^= 1;
+        question
+    };
+    for question in [other_nonce, other_imprint] {
+        let error = refused(&Service { question, ..HONEST });
+        assert!(matches!(error, TimestampError::OtherQuestion), "{error}");
+    }
+}
+
+#[test]
+fn bad_timestamps() {
+    let forged = answering(|mut answer| {
+        let last = answer.len() - 1;
+        answer[last] ^= 1;
+        answer
+    });
+    let error = refused(&forged);
+    assert!(matches!(error, TimestampError::Bad(Fault::Mismatch)), "{error}");
+    let silent = Service { name: "nobody", ..HONEST };
+    assert!(matches!(refused(&silent), TimestampError::Unreachable(_)));
+    // OpenSSL refuses to use such a certificate for timestamps; whether we would is seen by the purpose alone.
+    let other = CertificateFault::Purpose(Purpose::Timestamping);
+    assert_eq!(other.to_string(), "is not meant for timestamps");
+}
