@@ -11,6 +11,7 @@ use dalec_gateway::wire::client::{Connection as GatewayConnection, GrpcGateway};
 use dalec_gateway::wire::errors;
 use dalec_gateway::{BuildOptions, FrontendResult, Gateway, GatewayError, Progress};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -199,6 +200,7 @@ impl Client {
             metadata: running.metadata.clone(),
             options: running.options.clone(),
             frontend: build.frontend.clone(),
+            cancelled: Some(running.cancelled.clone()),
         });
         let gateway = gateway.map_err(BuildError::Gateway)?;
         let remote = Remote { client: self, build, gateway };
@@ -225,6 +227,7 @@ struct Running {
     solve: JoinHandle<Result<api::SolveResponse, Status>>,
     status: JoinHandle<()>,
     stop: JoinHandle<()>,
+    cancelled: watch::Receiver<bool>,
     /// Serves until this goes.
     _session: Session,
 }
@@ -259,15 +262,17 @@ impl Running {
         let mut control = connection.control();
         let solve = runtime.spawn(async move { Ok(control.solve(request).await?.into_inner()) });
         let status = runtime.spawn(follow(connection.clone(), reference, tracker.clone()));
-        let (cancelled, abort) = (build.cancelled.clone(), solve.abort_handle());
+        let (is_cancelled, abort) = (build.cancelled.clone(), solve.abort_handle());
+        let (cancel, cancelled) = watch::channel(false);
         let stop = runtime.spawn(async move {
-            while !cancelled() {
+            while !is_cancelled() {
                 tokio::time::sleep(STOP_CHECK).await;
             }
-            // The daemon sees that nobody waits for the build, and breaks it off.
+            // The daemon sees that nobody waits for the build nor for a step, and breaks them off.
             abort.abort();
+            cancel.send_replace(true);
         });
-        Ok(Self { metadata, options, solve, status, stop, _session: session })
+        Ok(Self { metadata, options, solve, status, stop, cancelled, _session: session })
     }
 
     /// Waits for the end of the build and returns what exporters say.

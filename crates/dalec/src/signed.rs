@@ -7,7 +7,6 @@ use dalec_gateway::FrontendResult;
 use dalec_signer::compare::{Artifact, Signature};
 use serde::{Deserialize, Serialize};
 
-use crate::observe::Base;
 use crate::progress::words;
 use crate::terminal::{self, Keep};
 
@@ -42,13 +41,6 @@ impl Signed {
         };
         let found = result.metadata.iter().filter(|(key, _)| is_ours(key));
         found.filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect()
-    }
-
-    /// Returns `bases` without the images of signers: those were looked for as well, and nothing was built from them.
-    pub fn without_signers(mut bases: Vec<Base>, signing: &[Self]) -> Vec<Base> {
-        bases
-            .retain(|base| !signing.iter().any(|signed| signed.signer.digest.as_ref() == Some(&base.digest)));
-        bases
     }
 
     /// Returns a line about it. Keys and names come out of signatures, which may be made to steer the terminal.

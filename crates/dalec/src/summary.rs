@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use dalec_engine::Stats;
+use dalec_gateway::FrontendResult;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -50,6 +51,24 @@ pub struct Built {
     /// What the exporters of a buildkitd say.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub exporter: BTreeMap<String, Value>,
+}
+
+impl Built {
+    /// Returns what a frontend's result for `target` is, started from `bases`; nothing is written of it yet.
+    pub fn new(target: &str, result: &FrontendResult, mut bases: Vec<Base>) -> Self {
+        let signing = Signed::of(result);
+        // The signer's image was looked for as well, and nothing was built from it.
+        bases
+            .retain(|base| !signing.iter().any(|signed| signed.signer.digest.as_ref() == Some(&base.digest)));
+        Self {
+            target: target.to_owned(),
+            platforms: result.refs.iter().map(|(platform, _)| platform.clone()).collect(),
+            bases,
+            signing,
+            outputs: Vec::new(),
+            exporter: BTreeMap::new(),
+        }
+    }
 }
 
 impl Summary {

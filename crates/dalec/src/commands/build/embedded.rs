@@ -1,6 +1,5 @@
 //! A build with the embedded engine: in this process, with no daemon.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +16,6 @@ use crate::options::contexts::SPEC_CONTEXT;
 use crate::outputs::Exporter;
 use crate::progress::{Display, Mode};
 use crate::signals::Watch;
-use crate::signed::Signed;
 use crate::summary::{Built, Summary};
 use crate::surroundings;
 
@@ -99,15 +97,8 @@ impl Request {
             None => exporter.write(&result.refs, destination),
             Some(target) => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
         });
-        let signing = Signed::of(&result);
-        Ok(Built {
-            target: target.to_owned(),
-            bases: Signed::without_signers(gateway.bases(), &signing),
-            signing,
-            outputs: outputs.collect::<Result<_, _>>()?,
-            platforms: result.refs.into_iter().map(|(platform, _)| platform).collect(),
-            exporter: BTreeMap::new(),
-        })
+        let built = Built::new(target, &result, gateway.bases());
+        Ok(Built { outputs: outputs.collect::<Result<_, _>>()?, ..built })
     }
 
     fn engine_error(&self, error: GatewayError) -> CommandError {

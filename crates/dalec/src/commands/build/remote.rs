@@ -25,7 +25,6 @@ use crate::options::secrets::SecretPlaces;
 use crate::outputs::exports::Exports;
 use crate::progress::{Display, Mode};
 use crate::signals::Watch;
-use crate::signed::Signed;
 use crate::summary::{Built, Summary};
 
 impl Request {
@@ -149,11 +148,8 @@ impl Job<'_> {
         }
         let stats = Stats { ops_run: built.steps.run, ops_cached: built.steps.cached, ..Stats::default() };
         let outputs = exports.finish(&built.response)?;
-        let signing = Signed::of(&built.result);
-        let bases = Signed::without_signers(bases, &signing);
-        let platforms = built.result.refs.into_iter().map(|(platform, _)| platform).collect();
         let exporter = crate::outputs::exports::record(&built.response);
-        Ok((Built { target: target.to_owned(), platforms, bases, signing, outputs, exporter }, stats))
+        Ok((Built { outputs, exporter, ..Built::new(target, &built.result, bases) }, stats))
     }
 }
 
