@@ -9,6 +9,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::apicaps::ApiCap;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use bollard_buildkit_proto::pb;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
@@ -39,6 +40,8 @@ pub struct Connection {
     pub options: BuildOptions,
     /// Graph of the frontend's own file system, when it is known.
     pub frontend: Option<pb::Definition>,
+    /// Breaks calls off once it says so, or its other end is gone.
+    pub cancelled: Option<watch::Receiver<bool>>,
 }
 
 /// A BuildKit as the gateway of one frontend call.
@@ -50,6 +53,7 @@ pub struct GrpcGateway {
     metadata: MetadataMap,
     options: BuildOptions,
     frontend: Option<pb::Definition>,
+    cancelled: Option<watch::Receiver<bool>>,
     frontend_capabilities: BTreeSet<String>,
     llb_capabilities: BTreeSet<String>,
     definitions: Mutex<BTreeMap<Reference, pb::Definition>>,
@@ -65,7 +69,7 @@ impl GrpcGateway {
     /// # Errors
     /// [`GatewayError::Environment`] when it does not answer or is too old.
     pub fn connect(connection: Connection) -> Result<Self, GatewayError> {
-        let Connection { channel, runtime, metadata, mut options, frontend } = connection;
+        let Connection { channel, runtime, metadata, mut options, frontend, cancelled } = connection;
         let client = Client::new(channel)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
@@ -106,6 +110,7 @@ impl GrpcGateway {
             metadata,
             options,
             frontend,
+            cancelled,
             frontend_capabilities,
             llb_capabilities: enabled(pong.llb_caps),
             definitions: Mutex::default(),
@@ -141,7 +146,15 @@ impl GrpcGateway {
     ) -> Result<A, GatewayError> {
         let mut request = tonic::Request::new(message);
         request.metadata_mut().clone_from(&self.metadata);
-        let answer = self.runtime.block_on(method(self.client.clone(), request));
+        let call = method(self.client.clone(), request);
+        let answer = self.runtime.block_on(async {
+            let Some(mut cancelled) = self.cancelled.clone() else { return call.await };
+            tokio::select! {
+                answer = call => answer,
+                // The other side sees that nobody waits for the answer.
+                _ = cancelled.wait_for(|stop| *stop) => Err(tonic::Status::cancelled("nobody waits for it")),
+            }
+        });
         answer.map(tonic::Response::into_inner).map_err(|status| errors::from_status(&status))
     }
 
@@ -198,8 +211,8 @@ impl GrpcGateway {
                 None => api::Ref::default(),
             }
         };
-        // Several results, or one that is named by its platform, come as a map.
-        let named = result.refs.len() > 1 || result.metadata.contains_key("refs.platforms");
+        // Exporters give each result of a map a folder of its own: a single one is none.
+        let named = result.refs.len() > 1;
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {
                 refs: result.refs.iter().map(|(key, one)| (key.clone(), reference(one))).collect(),

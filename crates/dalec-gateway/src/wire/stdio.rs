@@ -66,9 +66,15 @@ pub fn connect(runtime: &Handle) -> Result<GrpcGateway, StdioError> {
         });
         super::endpoint().connect_with_connector(connector).await.map_err(StdioError::Channel)
     })?;
-    let connection =
-        Connection { channel, runtime: runtime.clone(), metadata: MetadataMap::new(), options, frontend };
-    Ok(GrpcGateway::connect(connection)?)
+    Ok(GrpcGateway::connect(Connection {
+        channel,
+        runtime: runtime.clone(),
+        metadata: MetadataMap::new(),
+        options,
+        frontend,
+        // The engine ends the process.
+        cancelled: None,
+    })?)
 }
 
 /// Returns own handles of standard input and output, and lets the latter go to standard error.
