@@ -1,0 +1,148 @@
+//! Caches in directories of this host: OCI layouts that the daemon reads from and writes to through the session.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::client::Entry;
+use crate::layout::{LayoutError, open_layout};
+use crate::session::Store;
+
+/// Key of the exporters' answer with the descriptor of what was written.
+const WRITTEN: &str = "cache.manifest";
+const NAME: &str = "org.opencontainers.image.ref.name";
+const DEFAULT_TAG: &str = "latest";
+
+/// Why a cache directory cannot be used.
+#[derive(Debug, Error)]
+pub enum CacheError {
+    /// The field is missing.
+    #[error("a local cache needs the field `{0}`")]
+    Field(&'static str),
+    /// What should be read is not there.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// What was written cannot be found again.
+    #[error("cannot write the index of the cache {}", path.display())]
+    Unwritable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A cache directory for a build.
+pub struct LocalCache {
+    /// What the daemon is told.
+    pub entry: Entry,
+    /// Name of the store that it asks for.
+    pub store_name: String,
+    /// The store.
+    pub store: Arc<Store>,
+}
+
+/// Returns the cache that `entry` says to read.
+///
+/// # Errors
+/// When there is none.
+pub fn read_cache(mut entry: Entry) -> Result<LocalCache, CacheError> {
+    let dir = field(&entry, "src")?;
+    let (store, digest) = match entry.attrs.get("digest") {
+        Some(digest) => (Arc::new(Store::layout(&dir, Vec::new())), digest.clone()),
+        None => {
+            let tag = entry.attrs.get("tag").map_or(DEFAULT_TAG, String::as_str);
+            let (store, digest) = open_layout(&dir, Some(tag))?;
+            (store, digest.to_string())
+        }
+    };
+    entry.attrs.insert("digest".into(), digest);
+    Ok(LocalCache { store_name: store_name(&dir), store, entry })
+}
+
+/// Returns the cache that `entry` says to write.
+///
+/// # Errors
+/// When its directory is not named.
+pub fn write_cache(entry: Entry) -> Result<LocalCache, CacheError> {
+    let dir = field(&entry, "dest")?;
+    Ok(LocalCache { store_name: store_name(&dir), store: Arc::new(Store::cache(&dir)), entry })
+}
+
+fn field(entry: &Entry, name: &'static str) -> Result<PathBuf, CacheError> {
+    entry.attrs.get(name).filter(|dir| !dir.is_empty()).map(PathBuf::from).ok_or(CacheError::Field(name))
+}
+
+/// The daemon makes the name from what it is told.
+fn store_name(dir: &Path) -> String {
+    format!("local:{}", dir.display())
+}
+
+/// Makes what a build wrote into `cache` be found there under its tag.
+///
+/// # Errors
+/// [`CacheError::Unwritable`].
+pub fn publish_cache(
+    cache: &LocalCache,
+    response: &std::collections::BTreeMap<String, String>,
+) -> Result<(), CacheError> {
+    let dir = field(&cache.entry, "dest")?;
+    let Some(descriptor) = response.get(WRITTEN) else { return Ok(()) };
+    let tag = cache.entry.attrs.get("tag").map_or(DEFAULT_TAG, String::as_str);
+    publish(&dir, tag, descriptor).map_err(|source| CacheError::Unwritable { path: dir, source })
+}
+
+fn publish(dir: &Path, tag: &str, descriptor: &str) -> io::Result<()> {
+    let mut descriptor: Value = serde_json::from_str(descriptor)?;
+    descriptor["annotations"][NAME] = json!(tag);
+    let path = dir.join("index.json");
+    let mut index = match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
+        Err(error) => return Err(error),
+    };
+    index["schemaVersion"] = json!(2);
+    index["mediaType"] = json!("application/vnd.oci.image.index.v1+json");
+    let others = index["manifests"].as_array().cloned().unwrap_or_default();
+    let others = others.into_iter().filter(|known| known["annotations"][NAME] != tag);
+    index["manifests"] = others.chain([descriptor]).collect();
+    write(&dir.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    write(&path, index.to_string().as_bytes())
+}
+
+/// Writes a file so that nobody finds half of it.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let half = path.with_extension(format!("{}.half", std::process::id()));
+    std::fs::write(&half, bytes)?;
+    std::fs::rename(&half, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_found_by_its_tag() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = |field: &str, tag: &str| Entry {
+            kind: "local".into(),
+            attrs: [(field, dir.path().to_str().unwrap()), ("tag", tag)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        };
+        for (tag, digit) in [("latest", "1"), ("main", "2"), ("latest", "3")] {
+            let cache = write_cache(entry("dest", tag)).unwrap();
+            assert_eq!(cache.store_name, format!("local:{}", dir.path().display()));
+            let descriptor = format!(r#"{{"digest":"sha256:{}","size":1}}"#, digit.repeat(64));
+            publish_cache(&cache, &[(WRITTEN.to_owned(), descriptor)].into()).unwrap();
+        }
+        let digest = |tag: &str| read_cache(entry("src", tag)).unwrap().entry.attrs["digest"].clone();
+        assert_eq!(digest("latest"), format!("sha256:{}", "3".repeat(64)));
+        assert_eq!(digest("main"), format!("sha256:{}", "2".repeat(64)));
+        assert!(matches!(read_cache(entry("src", "other")), Err(CacheError::Layout(_))));
+        assert!(matches!(write_cache(entry("src", "x")), Err(CacheError::Field("dest"))));
+    }
+}

@@ -1,0 +1,161 @@
+//! [`Remote`]: the daemon as the gateway of our frontend, with a session of their own for signers.
+//!
+//! A secret that is for signers alone must be out of reach for everything else, and the daemon lets a step ask any
+//! session of the builds that it belongs to. So a signer is called in a second build, with a session that serves those
+//! secrets; the first build's session refuses them. Three things make that hold:
+//!
+//! 1. What the signer is given is built before its session opens: no step of ours is left to run in it.
+//! 2. What the signer returns is taken over into the first build while the second one lives: steps of the signer do not
+//!    run again, and need not be in any cache.
+//! 3. The second session closes then: nothing that is built later can ask it.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use bollard_buildkit_proto::pb;
+use dalec_gateway::wire::client::GrpcGateway;
+use dalec_gateway::{
+    BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Purpose,
+    Reference, ResolveImage, ResolvedImage, SolveRequest, Warning,
+};
+
+use crate::client::{Build, BuildError, Client};
+use crate::session::Services;
+
+/// The daemon as a gateway.
+pub(crate) struct Remote<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) build: &'a Build,
+    pub(crate) gateway: GrpcGateway,
+}
+
+/// What a signer returned, as graphs.
+struct Signed {
+    graphs: Vec<(String, Option<pb::Definition>)>,
+    metadata: BTreeMap<String, Vec<u8>>,
+}
+
+impl Remote<'_> {
+    fn sign(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        let Some(secrets) = &self.build.signer_secrets else { return self.gateway.solve_frontend(request) };
+        for definition in request.inputs.values() {
+            self.gateway.solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
+        }
+        let services = Services {
+            secrets: Some(secrets.clone()),
+            targets: BTreeMap::new(),
+            ..self.build.services.clone()
+        };
+        let build = Build {
+            services,
+            signer_secrets: None,
+            exports: Vec::new(),
+            cache_exports: Vec::new(),
+            ..self.build.clone()
+        };
+        let (send, signed) = mpsc::channel();
+        let (taken_over, wait) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(move || {
+                self.client.build(&build, |gateway| {
+                    // Without a result there is nobody to take anything over.
+                    let _ = send.send(call(gateway, request)?);
+                    drop(send);
+                    // The other end is dropped, not used.
+                    let _ = wait.recv();
+                    Ok::<_, GatewayError>(FrontendResult::default())
+                })
+            });
+            let result = signed.recv().ok().map(|signed| self.take_over(signed));
+            drop(taken_over);
+            let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            match (result, second) {
+                (_, Err(BuildError::Frontend(error) | BuildError::Gateway(error))) => Err(error),
+                (Some(result), Ok(_)) => result,
+                (None, Ok(_)) => Err(GatewayError::Request { message: "the signer returned nothing".into() }),
+            }
+        })
+    }
+
+    /// Makes what a signer returned a part of the first build.
+    fn take_over(&self, signed: Signed) -> Result<FrontendResult, GatewayError> {
+        let solve = |(key, graph): (String, Option<pb::Definition>)| {
+            let reference = match graph {
+                Some(definition) => self.gateway.solve(SolveRequest { definition, evaluate: true })?,
+                None => None,
+            };
+            Ok((key, reference))
+        };
+        let refs = signed.graphs.into_iter().map(solve).collect::<Result<_, GatewayError>>()?;
+        Ok(FrontendResult { refs, metadata: signed.metadata })
+    }
+}
+
+/// Calls the signer and builds what it returns.
+fn call(gateway: &dyn Gateway, request: FrontendRequest) -> Result<Signed, GatewayError> {
+    let result = gateway.solve_frontend(FrontendRequest { evaluate: true, ..request })?;
+    let graph = |(key, reference): (String, Option<Reference>)| {
+        let graph = reference.map(|reference| gateway.definition(&reference)).transpose()?;
+        Ok((key, graph))
+    };
+    let graphs = result.refs.into_iter().map(graph).collect::<Result<_, GatewayError>>()?;
+    Ok(Signed { graphs, metadata: result.metadata })
+}
+
+impl Gateway for Remote<'_> {
+    fn build_options(&self) -> &BuildOptions {
+        self.gateway.build_options()
+    }
+
+    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
+        self.gateway.inputs()
+    }
+
+    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
+        self.gateway.solve(request)
+    }
+
+    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        match request.purpose {
+            Purpose::Sign => self.sign(request),
+            Purpose::Build => self.gateway.solve_frontend(request),
+        }
+    }
+
+    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
+        self.gateway.definition(reference)
+    }
+
+    fn supports(&self, id: &str) -> bool {
+        self.gateway.supports(id)
+    }
+
+    fn read_file(
+        &self,
+        reference: &Reference,
+        path: &str,
+        range: Option<FileRange>,
+    ) -> Result<Vec<u8>, GatewayError> {
+        self.gateway.read_file(reference, path, range)
+    }
+
+    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
+        self.gateway.read_dir(reference, path)
+    }
+
+    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
+        self.gateway.stat_file(reference, path)
+    }
+
+    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
+        self.gateway.resolve_image(image)
+    }
+
+    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
+        self.gateway.frontend_image()
+    }
+
+    fn warn(&self, warning: Warning) {
+        self.gateway.warn(warning);
+    }
+}
