@@ -31,15 +31,15 @@ pub struct Base {
 }
 
 /// A gateway with a memory for images.
-pub struct Observed<G> {
-    inner: G,
+pub struct Observed<'a> {
+    inner: &'a dyn Gateway,
     progress: Progress,
     bases: Mutex<BTreeSet<Base>>,
 }
 
-impl<G: Gateway> Observed<G> {
+impl<'a> Observed<'a> {
     /// Returns a gateway that passes everything on to `inner` and shows on `progress` which images are looked for.
-    pub fn new(inner: G, progress: Progress) -> Self {
+    pub fn new(inner: &'a dyn Gateway, progress: Progress) -> Self {
         Self { inner, progress, bases: Mutex::default() }
     }
 
@@ -50,7 +50,7 @@ impl<G: Gateway> Observed<G> {
     }
 }
 
-impl<G: Gateway> Gateway for Observed<G> {
+impl Gateway for Observed<'_> {
     fn build_options(&self) -> &BuildOptions {
         self.inner.build_options()
     }

@@ -1,8 +1,10 @@
 //! Writing results to their destinations, and what was written.
 
+mod archive;
+pub mod exports;
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use dalec_engine::{Engine, Export, ExportSummary};
 use dalec_gateway::Reference;
@@ -14,13 +16,15 @@ use crate::new_file::NewFile;
 use crate::options::outputs::Destination;
 use crate::signals::Watch;
 
+pub use archive::SharedArchive;
+
 /// What was written to one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Output {
-    /// `local` or `tar`.
+    /// `local`, `tar`, `image`, `oci` or `docker`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// The destination as given; `-` for standard output.
+    /// The destination as given, `-` for standard output; the names of an image.
     pub dest: String,
     /// Bytes in all.
     pub size: u64,
@@ -30,7 +34,7 @@ pub struct Output {
     /// The files in a directory; nothing for an archive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<OutputFile>,
-    /// SHA-256 of an archive.
+    /// SHA-256 of an archive, or what names an image at its registry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
@@ -73,7 +77,7 @@ impl Exporter<'_> {
         match destination {
             Destination::Directory(dest) => {
                 let summary = self.export(results, Export::Local { dest: dest.clone() })?;
-                self.describe(dest, &summary)
+                describe(dest, &summary, self.digests)
             }
             Destination::TarStdout => {
                 let tar = self.tar(results, std::io::stdout())?;
@@ -86,6 +90,7 @@ impl Exporter<'_> {
                 file.finish().map_err(unwritable)?;
                 Ok(Output { dest: dest.display().to_string(), ..tar })
             }
+            Destination::Image(image) => Err(image.refused_here()),
         }
     }
 
@@ -94,28 +99,9 @@ impl Exporter<'_> {
         results: &[(String, Option<Reference>)],
         writer: impl Write + Send + 'static,
     ) -> Result<Output, CommandError> {
-        let archive = Arc::new(Mutex::new(Archive {
-            writer: std::io::BufWriter::new(writer),
-            bytes: 0,
-            hash: self.digests.then(Sha256::new),
-            reader_is_gone: false,
-        }));
-        let exported = self.export(results, Export::Tar { writer: Box::new(SharedArchive(archive.clone())) });
-        let flushed = SharedArchive(archive.clone()).flush();
-        let mut archive = archive.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if archive.reader_is_gone {
-            return Err(CommandError::StdoutClosed);
-        }
-        exported?;
-        flushed.map_err(|source| CommandError::unwritable("the archive", source))?;
-        Ok(Output {
-            kind: "tar",
-            dest: String::new(),
-            size: archive.bytes,
-            written: 1,
-            files: Vec::new(),
-            digest: archive.hash.take().map(shown),
-        })
+        let archive = SharedArchive::new(Box::new(writer), self.digests);
+        let exported = self.export(results, Export::Tar { writer: Box::new(archive.clone()) });
+        archive.finish("tar", exported.map(drop))
     }
 
     fn export(
@@ -127,71 +113,35 @@ impl Exporter<'_> {
             .export(results, export)
             .map_err(|error| CommandError::Engine { error: Box::new(error), spec: self.spec.clone() })
     }
+}
 
-    fn describe(&self, dest: &Path, summary: &ExportSummary) -> Result<Output, CommandError> {
-        let file = |path: &PathBuf| -> Result<OutputFile, CommandError> {
-            let full = dest.join(path);
-            let unreadable = |source| CommandError::unreadable("result", &full, source);
-            let found = std::fs::symlink_metadata(&full).map_err(unreadable)?;
-            let digest = match found.is_file() && self.digests {
-                true => Some(digest(&full).map_err(unreadable)?),
-                false => None,
-            };
-            Ok(OutputFile {
-                path: path.display().to_string(),
-                size: found.is_file().then_some(found.len()),
-                digest,
-            })
+/// Returns what is in the directory `dest` of the `files` that went there.
+///
+/// # Errors
+/// When one cannot be read again.
+pub fn describe(dest: &Path, summary: &ExportSummary, digests: bool) -> Result<Output, CommandError> {
+    let file = |path: &PathBuf| -> Result<OutputFile, CommandError> {
+        let full = dest.join(path);
+        let unreadable = |source| CommandError::unreadable("result", &full, source);
+        let found = std::fs::symlink_metadata(&full).map_err(unreadable)?;
+        let digest = match found.is_file() && digests {
+            true => Some(digest(&full).map_err(unreadable)?),
+            false => None,
         };
-        Ok(Output {
-            kind: "local",
-            dest: dest.display().to_string(),
-            size: summary.bytes,
-            written: summary.written,
-            files: summary.files.iter().map(file).collect::<Result<_, _>>()?,
-            digest: None,
+        Ok(OutputFile {
+            path: path.display().to_string(),
+            size: found.is_file().then_some(found.len()),
+            digest,
         })
-    }
-}
-
-/// An archive while it is written: counts and hashes what passes through.
-struct Archive<W: Write> {
-    writer: std::io::BufWriter<W>,
-    bytes: u64,
-    hash: Option<Sha256>,
-    /// Whoever read the archive wants no more of it.
-    reader_is_gone: bool,
-}
-
-/// The engine's end of an archive. The other one stays here, to flush it and to see whether that went well.
-struct SharedArchive<W: Write>(Arc<Mutex<Archive<W>>>);
-
-impl<W: Write> SharedArchive<W> {
-    fn with<T>(&self, act: impl FnOnce(&mut Archive<W>) -> std::io::Result<T>) -> std::io::Result<T> {
-        let mut archive = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let done = act(&mut archive);
-        if let Err(error) = &done {
-            archive.reader_is_gone |= error.kind() == std::io::ErrorKind::BrokenPipe;
-        }
-        done
-    }
-}
-
-impl<W: Write> Write for SharedArchive<W> {
-    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        self.with(|archive| {
-            let written = archive.writer.write(data)?;
-            archive.bytes += written as u64;
-            if let Some(hash) = &mut archive.hash {
-                hash.update(&data[..written]);
-            }
-            Ok(written)
-        })
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.with(|archive| archive.writer.flush())
-    }
+    };
+    Ok(Output {
+        kind: "local",
+        dest: dest.display().to_string(),
+        size: summary.bytes,
+        written: summary.written,
+        files: summary.files.iter().map(file).collect::<Result<_, _>>()?,
+        digest: None,
+    })
 }
 
 fn digest(path: &Path) -> std::io::Result<String> {

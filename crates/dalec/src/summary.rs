@@ -1,9 +1,11 @@
 //! What came of a build: as words for people, as a record for `--metadata-file` and for `--progress json`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
 use dalec_engine::Stats;
+use dalec_gateway::FrontendResult;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -46,12 +48,40 @@ pub struct Built {
     pub signing: Vec<Signed>,
     /// What was written.
     pub outputs: Vec<Output>,
+    /// What the exporters of a buildkitd say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub exporter: BTreeMap<String, Value>,
+}
+
+impl Built {
+    /// Returns what a frontend's result for `target` is, started from `bases`; nothing is written of it yet.
+    pub fn new(target: &str, result: &FrontendResult, mut bases: Vec<Base>) -> Self {
+        let signing = Signed::of(result);
+        // The signer's image was looked for as well, and nothing was built from it.
+        bases
+            .retain(|base| !signing.iter().any(|signed| signed.signer.digest.as_ref() == Some(&base.digest)));
+        Self {
+            target: target.to_owned(),
+            platforms: result.refs.iter().map(|(platform, _)| platform.clone()).collect(),
+            bases,
+            signing,
+            outputs: Vec::new(),
+            exporter: BTreeMap::new(),
+        }
+    }
 }
 
 impl Summary {
     /// Returns the record as one value.
+    ///
+    /// What exporters say of the only target also stands at the top, where programs look that know the metadata file of
+    /// `docker buildx build`.
     pub fn record(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let mut record = serde_json::to_value(self).unwrap_or_default();
+        if let ([only], Some(fields)) = (self.builds.as_slice(), record.as_object_mut()) {
+            fields.extend(only.exporter.clone());
+        }
+        record
     }
 
     /// Returns the words.
@@ -105,10 +135,18 @@ fn write_output(text: &mut String, output: &Output) {
         "-" => "standard output".to_owned(),
         dest => terminal::clean(dest.as_bytes(), Keep::Nothing),
     };
-    if output.kind == "tar" {
-        let _ = writeln!(text, "wrote {} to {dest}", words::bytes(output.size));
-        return;
+    match output.kind {
+        "local" => write_files(text, output, &dest),
+        "image" => {
+            let digest = output.digest.as_deref().unwrap_or("no digest is known");
+            let name = if dest.is_empty() { "without a name" } else { &dest };
+            let _ = writeln!(text, "image {name}: {digest}");
+        }
+        _ => drop(writeln!(text, "wrote {} to {dest}", words::bytes(output.size))),
     }
+}
+
+fn write_files(text: &mut String, output: &Output, dest: &str) {
     let files = words::count(output.files.len() as u64, "file");
     let size = words::bytes(output.size);
     let _ = match output.written {
@@ -157,6 +195,7 @@ mod tests {
             bases: vec![base],
             signing: Vec::new(),
             outputs,
+            exporter: BTreeMap::new(),
         }
     }
 

@@ -1,31 +1,30 @@
-//! `dalec build`: what the spec says, for one or several targets, with the embedded engine.
+//! `dalec build`: what the spec says, for one or several targets, here or on a `buildkitd`.
+
+mod embedded;
+mod remote;
+mod spec;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
-use dalec_engine::store::Store;
-use dalec_engine::{Cancel, Engine, EngineOptions, userns};
-use dalec_gateway::{BuildOptions, GatewayError, Progress};
-use dalec_spec::{Platform, RawSpec, SourceText};
+use dalec_engine::Cancel;
+use dalec_gateway::BuildOptions;
+use dalec_spec::{Platform, RawSpec};
 
+use self::spec::Spec;
 use super::host;
-use crate::bases::DebianRoots;
-use crate::errors::{CommandError, SpecName, Style};
+use crate::errors::{CommandError, Style};
 use crate::new_file::NewFile;
-use crate::observe::Observed;
 use crate::options::build_args;
-use crate::options::contexts::{Contexts, SPEC_CONTEXT};
-use crate::options::outputs::Destination;
+use crate::options::contexts::Contexts;
+use crate::options::outputs::{Destination, ImageOutput};
+use crate::options::remote::{EngineKind, Remote, RemoteArgs};
 use crate::options::secrets::SecretPlaces;
-use crate::outputs::Exporter;
 use crate::progress::{self, Display, Mode, json};
 use crate::signals::Watch;
-use crate::signed::Signed;
-use crate::spec_file::SpecFile;
-use crate::summary::{Built, Summary};
+use crate::summary::Summary;
 use crate::surroundings;
 use crate::terminal::{self, Stream};
 
@@ -88,7 +87,9 @@ pub struct Args {
     secret: Vec<String>,
     /// Where the result goes: a directory, type=tar,dest=FILE, or - for a tar archive on standard output
     ///
-    /// May be given several times. Without it, the result only stays in the cache.
+    /// May be given several times. Without it, the result only stays in the cache. With --engine buildkit also
+    /// type=image,name=NAME,push=true, type=oci,dest=FILE and type=docker,dest=FILE, with all that BuildKit's exporters
+    /// take.
     #[arg(short, long, value_name = "DEST")]
     output: Vec<String>,
     /// Build again what is in the cache; with keys, only the phases they name
@@ -114,6 +115,11 @@ pub struct Args {
     /// CA certificates (PEM) that downloads trust beside the common ones [default: the host's]
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
+    /// What builds: this process, or a buildkitd here or elsewhere
+    #[arg(long, value_enum, default_value = "embedded", env = "DALEC_ENGINE", hide_env = true)]
+    engine: EngineKind,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// Builds, and says what came of it.
@@ -170,35 +176,8 @@ struct Request {
     state_dir: Option<PathBuf>,
     apt_mirror: Option<String>,
     ca_bundle: Option<PathBuf>,
-}
-
-/// The spec that is to be built.
-struct Spec {
-    name: SpecName,
-    text: SpecText,
-}
-
-enum SpecText {
-    /// In a file of this folder.
-    InFolder(PathBuf),
-    /// Came through standard input.
-    Read(Vec<u8>),
-}
-
-/// A directory with the spec in it, which is how frontends get it.
-enum SpecFolder {
-    Found(PathBuf),
-    /// Goes with this value.
-    Made(tempfile::TempDir),
-}
-
-impl SpecFolder {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Found(path) => path,
-            Self::Made(folder) => folder.path(),
-        }
-    }
+    /// The daemon that builds; none for the embedded engine.
+    remote: Option<Remote>,
 }
 
 impl Request {
@@ -208,11 +187,11 @@ impl Request {
         let targets = targets(&args.target, || spec.as_ref().ok()?.raw())?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
-        let destinations: Vec<Destination> =
-            args.output.iter().map(|text| Destination::parse(text)).collect::<Result<_, _>>()?;
-        if destinations.iter().filter(|dest| **dest == Destination::TarStdout).count() > 1 {
-            return Err(CommandError::usage("standard output takes one tar archive, not several"));
-        }
+        let destinations = destinations(&args)?;
+        let remote = match args.engine {
+            EngineKind::Embedded => args.remote.refuse().map(|()| None)?,
+            EngineKind::Buildkit => Some(args.remote.read()?),
+        };
         if let [_, another, ..] = targets.as_slice() {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;
         }
@@ -231,106 +210,15 @@ impl Request {
             metadata_file: args.metadata_file,
             state_dir: args.state_dir,
             apt_mirror: args.apt_mirror,
+            remote,
         })
     }
 
     fn build(mut self, mode: Mode) -> Result<Summary, CommandError> {
-        let started = Instant::now();
-        self.platforms.iter().try_for_each(|platform| surroundings::can_run(platform, &host()))?;
-        // Before anything that starts a thread.
-        let entered = surroundings::enter()?;
-        let state_dir = surroundings::state_dir(self.state_dir.clone())?;
-        let store = Store::open(&state_dir).map_err(|error| self.engine_error(error))?;
-        let display = Arc::new(Display::start(progress::Options {
-            mode,
-            title: self.targets.join(", "),
-            color: terminal::takes_color(Stream::Stderr),
-            spec: self.spec.name.clone(),
-        }));
-        display.note("engine", &entered.mode.to_string());
-        if let Some(remark) = &entered.remark {
-            display.note("engine", remark);
+        match self.remote.take() {
+            None => self.build_embedded(mode),
+            Some(remote) => self.build_remote(remote, mode),
         }
-        let cancel = Cancel::new();
-        let watch = watch(mode, &display, &cancel)?;
-        // Only from here on a signal removes what is made.
-        let inputs = self.contexts.unpack(&cancel, &watch).and_then(|()| self.spec.folder(&watch));
-        let built = inputs.and_then(|spec| {
-            let engine = self.engine(store, &state_dir, &display, cancel, entered.mode, spec.path())?;
-            let builds = self.targets.iter().map(|target| self.one(&engine, &watch, &display.sink(), target));
-            Ok((builds.collect::<Result<Vec<_>, _>>()?, engine.stats()))
-        });
-        display.end();
-        match (built, watch.received()) {
-            (_, Some(signal)) => Err(CommandError::Interrupted { signal, what: "the build was cancelled" }),
-            (Err(error), None) => Err(error),
-            (Ok((builds, stats)), None) => {
-                let engine = surroundings::mode_record(&entered);
-                let summary = Summary { engine, builds, elapsed: started.elapsed(), stats };
-                self.write_metadata(&summary, &watch)?;
-                Ok(summary)
-            }
-        }
-    }
-
-    fn engine(
-        &self,
-        store: Store,
-        state_dir: &Path,
-        display: &Display,
-        cancel: Cancel,
-        mode: userns::Mode,
-        spec: &Path,
-    ) -> Result<Engine, CommandError> {
-        let mirror = self.apt_mirror.as_deref();
-        let roots = DebianRoots::new(state_dir, mirror, self.ca_bundle.clone(), mode.has_single_id())?;
-        let mut local_dirs = self.contexts.local_dirs.clone();
-        local_dirs.insert(SPEC_CONTEXT.into(), spec.to_owned());
-        let options = EngineOptions {
-            mode,
-            cancel,
-            secrets: Arc::new(self.secrets.clone()),
-            local_dirs,
-            oci_layouts: self.contexts.oci_layouts.clone(),
-            root_source: Some(Arc::new(roots)),
-            frontend: std::env::current_exe().ok(),
-            ca_bundle: self.ca_bundle.clone(),
-            ..EngineOptions::new(store, display.sink())
-        };
-        Engine::new(options).map_err(|error| self.engine_error(error))
-    }
-
-    /// Builds one target and writes its result out.
-    fn one(
-        &self,
-        engine: &Engine,
-        watch: &Watch,
-        progress: &Progress,
-        target: &str,
-    ) -> Result<Built, CommandError> {
-        let gateway = Observed::new(engine.session(self.options(target)), progress.clone());
-        let result = dalec_frontend::answer(&gateway).map_err(|error| CommandError::Frontend {
-            error: Box::new(error),
-            spec: self.spec.name.clone(),
-        })?;
-        let exporter =
-            Exporter { engine, watch, spec: &self.spec.name, digests: self.metadata_file.is_some() };
-        let outputs = self.destinations.iter().map(|destination| match self.targets.len() {
-            1 => exporter.write(&result.refs, destination),
-            _ => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
-        });
-        let signing = Signed::of(&result);
-        let mut bases = gateway.bases();
-        // The signer's image was looked for as well, and nothing was built from it.
-        bases
-            .retain(|base| !signing.iter().any(|signed| signed.signer.digest.as_ref() == Some(&base.digest)));
-        Ok(Built {
-            target: target.to_owned(),
-            signing,
-            outputs: outputs.collect::<Result<_, _>>()?,
-            platforms: result.refs.into_iter().map(|(platform, _)| platform).collect(),
-            bases,
-        })
     }
 
     /// Returns the request in the words that BuildKit's clients use.
@@ -363,9 +251,43 @@ impl Request {
         }
     }
 
+    /// Starts to show what happens.
+    fn display(&self, mode: Mode) -> Arc<Display> {
+        Arc::new(Display::start(progress::Options {
+            mode,
+            title: self.targets.join(", "),
+            color: terminal::takes_color(Stream::Stderr),
+            spec: self.spec.name.clone(),
+        }))
+    }
+
+    /// Returns the target when its results get a folder of their own: when there are several.
+    fn folder_of<'t>(&self, target: &'t str) -> Option<&'t str> {
+        (self.targets.len() > 1).then_some(target)
+    }
+
+    /// Returns whether digests of what is written are wanted.
+    fn digests(&self) -> bool {
+        self.metadata_file.is_some()
+    }
+
+    /// Returns what came of the build, and writes its record; a build that was to stop is not done, whatever it did.
+    fn concluded(
+        &self,
+        built: Result<Summary, CommandError>,
+        watch: &Watch,
+    ) -> Result<Summary, CommandError> {
+        if let Some(signal) = watch.received() {
+            return Err(CommandError::Interrupted { signal, what: "the build was cancelled" });
+        }
+        let summary = built?;
+        self.write_metadata(&summary, watch)?;
+        Ok(summary)
+    }
+
     fn write_metadata(&self, summary: &Summary, watch: &Watch) -> Result<(), CommandError> {
         let Some(path) = &self.metadata_file else { return Ok(()) };
-        let text = super::to_json(summary)?;
+        let text = super::to_json(&summary.record())?;
         let write = || {
             let file = NewFile::create(path, watch)?;
             file.writer()?.write_all(text.as_bytes())?;
@@ -373,55 +295,33 @@ impl Request {
         };
         write().map_err(|source| CommandError::unwritable(path, source))
     }
-
-    fn engine_error(&self, error: GatewayError) -> CommandError {
-        CommandError::Engine { error: Box::new(error), spec: self.spec.name.clone() }
-    }
 }
 
-impl Spec {
-    fn find(given: Option<&str>) -> Result<Self, CommandError> {
-        let file = SpecFile::find(given)?;
-        let shown = file.shown();
-        let SpecFile::Path(path) = &file else {
-            let name = SpecName { in_build: "spec.yml".to_owned(), shown };
-            return Ok(Self { name, text: SpecText::Read(file.bytes()?) });
-        };
-        // Opening tells what the frontend could only say less clearly.
-        std::fs::File::open(path).map_err(|error| CommandError::unreadable("spec", path, error))?;
-        let name = path.file_name().filter(|_| path.is_file());
-        let Some(name) = name else {
-            return Err(CommandError::usage(format!("the spec {shown} is not a file")));
-        };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self {
-            name: SpecName { in_build: name.to_string_lossy().into_owned(), shown },
-            text: SpecText::InFolder(folder.to_owned()),
-        })
+/// Returns where results go, images with their names.
+fn destinations(args: &Args) -> Result<Vec<Destination>, CommandError> {
+    let parsed = args.output.iter().map(|text| Destination::parse(text));
+    let mut destinations: Vec<Destination> = parsed.collect::<Result<_, _>>()?;
+    if args.remote.push() {
+        destinations.push(Destination::Image(ImageOutput::pushed()));
     }
-
-    /// Returns the spec as it is written, as far as it can be read here.
-    fn raw(&self) -> Option<RawSpec> {
-        let bytes = match &self.text {
-            SpecText::InFolder(folder) => std::fs::read(folder.join(&self.name.in_build)).ok()?,
-            SpecText::Read(text) => text.clone(),
-        };
-        dalec_spec::load(&SourceText::from_bytes(&self.name.shown, bytes).ok()?).raw
+    if destinations.iter().filter(|dest| dest.is_stdout()).count() > 1 {
+        return Err(CommandError::usage("standard output takes one archive, not several"));
     }
-
-    /// Returns the folder of the spec, made for one that came through standard input.
-    fn folder(&self, watch: &Watch) -> Result<SpecFolder, CommandError> {
-        let text = match &self.text {
-            SpecText::InFolder(folder) => return Ok(SpecFolder::Found(folder.clone())),
-            SpecText::Read(text) => text,
-        };
-        let made = tempfile::Builder::new().prefix("dalec-spec-").tempdir();
-        let made = made.map_err(|error| CommandError::unwritable(std::env::temp_dir(), error))?;
-        watch.remove_when_killed(made.path());
-        let path = made.path().join(&self.name.in_build);
-        std::fs::write(&path, text).map_err(|error| CommandError::unwritable(path, error))?;
-        Ok(SpecFolder::Made(made))
+    let mut images = destinations.iter_mut().filter_map(|dest| match dest {
+        Destination::Image(image) => Some(image),
+        Destination::Directory(_) | Destination::TarFile(_) | Destination::TarStdout => None,
+    });
+    match (images.next(), args.engine) {
+        (Some(image), EngineKind::Embedded) => return Err(image.refused_here()),
+        (None, EngineKind::Buildkit) if !args.remote.tags().is_empty() => {
+            return Err(CommandError::usage_help(
+                "--tag names an image, and no output is one",
+                "push it with --push, or add -o type=image, -o type=oci,dest=FILE or -o type=docker,dest=FILE",
+            ));
+        }
+        (first, _) => first.into_iter().chain(images).for_each(|image| image.name(args.remote.tags())),
     }
+    Ok(destinations)
 }
 
 /// Starts to watch for signals; what it does then waits for no reader of the output.
@@ -453,23 +353,5 @@ fn targets(given: &[String], spec: impl FnOnce() -> Option<RawSpec>) -> Result<V
     match targets.is_empty() {
         true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
         false => Ok(targets),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spec_of_standard_input_is_a_file_only_while_signals_are_watched() {
-        let name = SpecName { in_build: "spec.yml".into(), shown: "<stdin>".into() };
-        let spec = Spec { name, text: SpecText::Read(b"name: hello\n".to_vec()) };
-        let watch = Watch::default();
-        let folder = spec.folder(&watch).unwrap();
-        let path = folder.path().to_owned();
-        assert_eq!(watch.leftovers(), std::slice::from_ref(&path));
-        assert_eq!(std::fs::read(path.join("spec.yml")).unwrap(), b"name: hello\n");
-        drop(folder);
-        assert!(!path.exists());
     }
 }

@@ -29,7 +29,7 @@ pub struct Contexts {
     /// Archives of files by the name of their context, before [`Contexts::unpack`].
     archives: BTreeMap<String, PathBuf>,
     /// Unpacked archives; they are removed when this is dropped.
-    unpacked: Vec<tempfile::TempDir>,
+    pub(super) unpacked: Vec<tempfile::TempDir>,
 }
 
 impl Contexts {
@@ -203,7 +203,7 @@ fn is_image_archive(path: &Path) -> Result<bool, CommandError> {
 }
 
 /// Unpacks an archive into a folder of its own; nothing in it can reach outside of that folder.
-fn unpack(path: &Path, cancel: &Cancel, watch: &Watch) -> Result<tempfile::TempDir, CommandError> {
+pub(super) fn unpack(path: &Path, cancel: &Cancel, watch: &Watch) -> Result<tempfile::TempDir, CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("dalec-context-")
         .tempdir()

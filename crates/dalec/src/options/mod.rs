@@ -1,8 +1,11 @@
-//! Values of flags, taken apart: build arguments, contexts, secrets, keys, destinations.
+//! Values of flags, taken apart: build arguments, contexts, secrets, keys, destinations, caches, engines.
 
 pub mod build_args;
+pub mod caches;
 pub mod contexts;
 mod fields;
 pub mod keys;
+mod layouts;
 pub mod outputs;
+pub mod remote;
 pub mod secrets;

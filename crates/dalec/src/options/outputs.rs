@@ -1,5 +1,6 @@
 //! `-o` values: where results go.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::fields;
@@ -7,7 +8,8 @@ use crate::errors::CommandError;
 use crate::terminal::{self, Stream};
 
 const FORM: &str = "write -o DIRECTORY, -o type=local,dest=DIRECTORY, -o type=tar,dest=FILE or -o - for a tar archive \
-                    on standard output";
+                    on standard output; with --engine buildkit also -o type=image,name=NAME,push=true, \
+                    -o type=oci,dest=FILE or -o type=docker,dest=FILE";
 
 /// Where results go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,63 @@ pub enum Destination {
     TarFile(PathBuf),
     /// Into one tar archive on standard output.
     TarStdout,
+    /// Into an image.
+    Image(ImageOutput),
+}
+
+/// An image, at a registry, in an archive or in a docker daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageOutput {
+    /// What kind of image.
+    pub kind: ImageKind,
+    /// The archive: a file, or `-` for standard output; none when the image goes nowhere on this host.
+    pub dest: Option<PathBuf>,
+    /// Everything else that is said about it, such as `name` and `push`.
+    pub attrs: BTreeMap<String, String>,
+}
+
+/// A kind of image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageKind {
+    /// In the daemon's store, and from there at a registry.
+    Image,
+    /// An archive with an OCI layout.
+    Oci,
+    /// An archive as `docker load` takes it.
+    Docker,
+}
+
+impl ImageKind {
+    /// Returns the name as written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Oci => "oci",
+            Self::Docker => "docker",
+        }
+    }
+}
+
+impl ImageOutput {
+    /// Returns an image that is pushed.
+    pub fn pushed() -> Self {
+        Self { kind: ImageKind::Image, dest: None, attrs: [("push".to_owned(), "true".to_owned())].into() }
+    }
+
+    /// Returns the error of an engine that makes no images.
+    pub fn refused_here(&self) -> CommandError {
+        CommandError::usage_help(
+            format!("-o type={}: the embedded engine does not write images", self.kind.name()),
+            "build with --engine buildkit",
+        )
+    }
+
+    /// Names the image, unless it has a name.
+    pub fn name(&mut self, tags: &[String]) {
+        if !tags.is_empty() {
+            self.attrs.entry("name".into()).or_insert_with(|| tags.join(","));
+        }
+    }
 }
 
 impl Destination {
@@ -32,6 +91,9 @@ impl Destination {
             [(dest, None)] if dest == "-" => ("tar".to_owned(), dest.clone()),
             [(dest, None)] => ("local".to_owned(), dest.clone()),
             fields => {
+                if let Some(image) = image(fields, &wrong)? {
+                    return Ok(Self::Image(image));
+                }
                 let (mut kind, mut dest) = (None, None);
                 for (key, value) in fields {
                     match (key.as_str(), value) {
@@ -75,6 +137,19 @@ impl Destination {
                 "one tar archive cannot hold the results of several targets",
                 "write to a directory, or build one target at a time",
             )),
+            Self::Image(_) => Err(CommandError::usage_help(
+                "one image cannot hold the results of several targets",
+                "build one target at a time",
+            )),
+        }
+    }
+
+    /// Returns whether it is standard output.
+    pub fn is_stdout(&self) -> bool {
+        match self {
+            Self::TarStdout => true,
+            Self::Image(image) => image.dest.as_deref() == Some(Path::new("-")),
+            Self::Directory(_) | Self::TarFile(_) => false,
         }
     }
 
@@ -85,6 +160,45 @@ impl Destination {
             }
             _ => Ok(Self::Directory(dest)),
         }
+    }
+}
+
+/// Returns the image that `fields` ask for; none when they ask for something else.
+fn image(
+    fields: &[(String, Option<String>)],
+    wrong: &dyn Fn(&str) -> CommandError,
+) -> Result<Option<ImageOutput>, CommandError> {
+    let kind = fields.iter().find_map(|(key, value)| value.as_deref().filter(|_| key == "type"));
+    let (kind, push) = match kind {
+        Some("image") => (ImageKind::Image, false),
+        Some("registry") => (ImageKind::Image, true),
+        Some("oci") => (ImageKind::Oci, false),
+        Some("docker") => (ImageKind::Docker, false),
+        _ => return Ok(None),
+    };
+    let mut image = ImageOutput { kind, dest: None, attrs: BTreeMap::new() };
+    if push {
+        image.attrs.insert("push".into(), "true".into());
+    }
+    for (key, value) in fields {
+        match (key.as_str(), value) {
+            ("type", _) => {}
+            (_, None) => return Err(wrong(&format!("`{key}` has no value"))),
+            ("dest", Some(value)) => image.dest = Some(value.into()),
+            ("tar", Some(value)) if value == "false" => {
+                return Err(wrong("an image comes as one archive, not as a folder"));
+            }
+            (key, Some(value)) => drop(image.attrs.insert(key.to_owned(), value.clone())),
+        }
+    }
+    match (kind, &image.dest) {
+        (ImageKind::Image, Some(_)) => Err(wrong("an image has a name, not a dest")),
+        (ImageKind::Oci, None) => Err(wrong("the dest is missing")),
+        (_, Some(dest)) if dest == Path::new("-") && terminal::is_terminal(Stream::Stdout) => {
+            Err(wrong("an archive on a terminal helps nobody"))
+        }
+        (_, Some(dest)) if dest.is_dir() => Err(wrong("it is a directory, not a file to write")),
+        _ => Ok(Some(image)),
     }
 }
 
@@ -109,7 +223,11 @@ mod tests {
             "",
             "type=local",
             "dest=out",
-            "type=oci,dest=x",
+            "type=oci",
+            "type=oci,dest=/",
+            "type=oci,dest=x,tar=false",
+            "type=image,dest=x",
+            "type=image,push",
             "type=local,dest=-",
             "type=tar,dest=/",
             "a=b",
@@ -117,6 +235,24 @@ mod tests {
         ] {
             assert!(Destination::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn images_are_written_as_for_buildx() {
+        let image = |text: &str| match Destination::parse(text).unwrap() {
+            Destination::Image(image) => image,
+            other => panic!("{other:?} is no image"),
+        };
+        let pushed = image("type=registry,name=example.org/a:1");
+        assert_eq!((pushed.kind, pushed.attrs["push"].as_str()), (ImageKind::Image, "true"));
+        let mut archive = image("type=oci,dest=out.tar,compression=zstd");
+        assert_eq!(archive.dest, Some("out.tar".into()));
+        assert_eq!(archive.attrs["compression"], "zstd");
+        archive.name(&["a:1".to_owned(), "a:2".to_owned()]);
+        assert_eq!(archive.attrs["name"], "a:1,a:2");
+        let mut named = pushed.clone();
+        named.name(&["b".to_owned()]);
+        assert_eq!(named, pushed);
     }
 
     #[test]

@@ -1,0 +1,106 @@
+//! A build with the embedded engine: in this process, with no daemon.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dalec_engine::store::Store;
+use dalec_engine::{Cancel, Engine, EngineOptions, userns};
+use dalec_gateway::{GatewayError, Progress};
+
+use super::{Request, host, watch};
+use crate::bases::DebianRoots;
+use crate::errors::CommandError;
+use crate::observe::Observed;
+use crate::options::contexts::SPEC_CONTEXT;
+use crate::outputs::Exporter;
+use crate::progress::{Display, Mode};
+use crate::signals::Watch;
+use crate::summary::{Built, Summary};
+use crate::surroundings;
+
+impl Request {
+    /// Builds here.
+    pub(super) fn build_embedded(mut self, mode: Mode) -> Result<Summary, CommandError> {
+        let started = Instant::now();
+        self.platforms.iter().try_for_each(|platform| surroundings::can_run(platform, &host()))?;
+        // Before anything that starts a thread.
+        let entered = surroundings::enter()?;
+        let state_dir = surroundings::state_dir(self.state_dir.clone())?;
+        let store = Store::open(&state_dir).map_err(|error| self.engine_error(error))?;
+        let display = self.display(mode);
+        display.note("engine", &entered.mode.to_string());
+        if let Some(remark) = &entered.remark {
+            display.note("engine", remark);
+        }
+        let cancel = Cancel::new();
+        let watch = watch(mode, &display, &cancel)?;
+        // Only from here on a signal removes what is made.
+        let inputs = self.contexts.unpack(&cancel, &watch).and_then(|()| self.spec.folder(&watch));
+        let built = inputs.and_then(|spec| {
+            let engine = self.engine(store, &state_dir, &display, cancel, entered.mode, spec.path())?;
+            let builds = self.targets.iter().map(|target| self.one(&engine, &watch, &display.sink(), target));
+            Ok((builds.collect::<Result<Vec<_>, _>>()?, engine.stats()))
+        });
+        display.end();
+        let built = built.map(|(builds, stats)| {
+            let engine = surroundings::mode_record(&entered);
+            Summary { engine, builds, elapsed: started.elapsed(), stats }
+        });
+        self.concluded(built, &watch)
+    }
+
+    fn engine(
+        &self,
+        store: Store,
+        state_dir: &Path,
+        display: &Display,
+        cancel: Cancel,
+        mode: userns::Mode,
+        spec: &Path,
+    ) -> Result<Engine, CommandError> {
+        let mirror = self.apt_mirror.as_deref();
+        let roots = DebianRoots::new(state_dir, mirror, self.ca_bundle.clone(), mode.has_single_id())?;
+        let mut local_dirs = self.contexts.local_dirs.clone();
+        local_dirs.insert(SPEC_CONTEXT.into(), spec.to_owned());
+        let options = EngineOptions {
+            mode,
+            cancel,
+            secrets: Arc::new(self.secrets.clone()),
+            local_dirs,
+            oci_layouts: self.contexts.oci_layouts.clone(),
+            root_source: Some(Arc::new(roots)),
+            frontend: std::env::current_exe().ok(),
+            ca_bundle: self.ca_bundle.clone(),
+            ..EngineOptions::new(store, display.sink())
+        };
+        Engine::new(options).map_err(|error| self.engine_error(error))
+    }
+
+    /// Builds one target and writes its result out.
+    fn one(
+        &self,
+        engine: &Engine,
+        watch: &Watch,
+        progress: &Progress,
+        target: &str,
+    ) -> Result<Built, CommandError> {
+        let session = engine.session(self.options(target));
+        let gateway = Observed::new(&session, progress.clone());
+        let result = dalec_frontend::answer(&gateway).map_err(|error| CommandError::Frontend {
+            error: Box::new(error),
+            spec: self.spec.name.clone(),
+        })?;
+        let exporter = Exporter { engine, watch, spec: &self.spec.name, digests: self.digests() };
+        let outputs = self.destinations.iter().map(|destination| match self.folder_of(target) {
+            None => exporter.write(&result.refs, destination),
+            Some(target) => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
+        });
+        let built = Built::new(target, &result, gateway.bases());
+        Ok(Built { outputs: outputs.collect::<Result<_, _>>()?, ..built })
+    }
+
+    fn engine_error(&self, error: GatewayError) -> CommandError {
+        CommandError::Engine { error: Box::new(error), spec: self.spec.name.clone() }
+    }
+}
