@@ -48,6 +48,20 @@ const WALLS: &[(&str, &[&str])] = &[
     ("dalec-files", &["dalec-*", "tokio", "reqwest", "rustix", "bollard-buildkit-proto", "clap"]),
     ("dalec-openpgp", &["dalec-*", "granit-parser", "bollard-buildkit-proto", "tokio", "reqwest", "clap"]),
     (
+        "dalec-buildkit",
+        &[
+            "dalec-spec",
+            "dalec-llb",
+            "dalec-targets",
+            "dalec-frontend",
+            "dalec-engine",
+            "dalec-bootstrap",
+            "granit-parser",
+            "pgp",
+            "clap",
+        ],
+    ),
+    (
         "dalec-bootstrap",
         &[
             "dalec-engine",

@@ -109,6 +109,8 @@ fn publish(dir: &Path, tag: &str, descriptor: &str) -> io::Result<()> {
     let others = index["manifests"].as_array().cloned().unwrap_or_default();
     let others = others.into_iter().filter(|known| known["annotations"][NAME] != tag);
     index["manifests"] = others.chain([descriptor]).collect();
+    // Nothing is written any more; what is left of others' work stays.
+    let _ = std::fs::remove_dir(dir.join("ingest"));
     write(&dir.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     write(&path, index.to_string().as_bytes())
 }

@@ -1,6 +1,6 @@
 //! [`GrpcGateway`]: a BuildKit, or whoever else speaks its gateway protocol, as the [`Gateway`] of a frontend.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::moby::buildkit::v1::apicaps::ApiCap;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use bollard_buildkit_proto::pb;
+use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::metadata::MetadataMap;
@@ -54,6 +55,8 @@ pub struct GrpcGateway {
     options: BuildOptions,
     frontend: Option<pb::Definition>,
     cancelled: Option<watch::Receiver<bool>>,
+    /// Where results may come from that the other side does not have itself; goes with every graph.
+    cache_imports: Vec<api::CacheOptionsEntry>,
     frontend_capabilities: BTreeSet<String>,
     llb_capabilities: BTreeSet<String>,
     definitions: Mutex<BTreeMap<Reference, pb::Definition>>,
@@ -100,6 +103,7 @@ impl GrpcGateway {
                 });
             }
         }
+        let cache_imports = cache_imports(&options)?;
         if options.platforms.is_empty() {
             let platforms = pong.workers.iter().flat_map(|worker| &worker.platforms);
             options.platforms = platforms.map(images::platform_text).collect();
@@ -111,6 +115,7 @@ impl GrpcGateway {
             options,
             frontend,
             cancelled,
+            cache_imports,
             frontend_capabilities,
             llb_capabilities: enabled(pong.llb_caps),
             definitions: Mutex::default(),
@@ -246,6 +251,7 @@ impl Gateway for GrpcGateway {
         let result = self.solve_request(api::SolveRequest {
             definition: Some(request.definition),
             evaluate: request.evaluate,
+            cache_imports: self.cache_imports.clone(),
             ..api::SolveRequest::default()
         })?;
         Ok(result.refs.into_iter().next().and_then(|(_, reference)| reference))
@@ -404,6 +410,29 @@ impl Gateway for GrpcGateway {
     }
 }
 
+/// A place where a cache may be, as the option `cache-imports` has it.
+#[derive(Deserialize)]
+struct CacheImport {
+    #[serde(rename = "Type", alias = "type")]
+    kind: String,
+    #[serde(rename = "Attrs", alias = "attrs", default)]
+    attrs: HashMap<String, String>,
+}
+
+/// Reads where caches may be: `cache-imports` is a JSON list, the older `cache-from` a list of images.
+fn cache_imports(options: &BuildOptions) -> Result<Vec<api::CacheOptionsEntry>, GatewayError> {
+    let entry = |kind: String, attrs| api::CacheOptionsEntry { r#type: kind, attrs };
+    if let Some(text) = options.options.get("cache-imports") {
+        let places: Vec<CacheImport> = serde_json::from_str(text).map_err(|error| GatewayError::Request {
+            message: format!("the option cache-imports cannot be read: {error}"),
+        })?;
+        return Ok(places.into_iter().map(|place| entry(place.kind, place.attrs)).collect());
+    }
+    let images = options.options.get("cache-from").map(String::as_str).unwrap_or_default();
+    let images = images.split(',').filter(|image| !image.is_empty());
+    Ok(images.map(|image| entry("registry".into(), [("ref".to_owned(), image.to_owned())].into())).collect())
+}
+
 fn enabled(capabilities: Vec<ApiCap>) -> BTreeSet<String> {
     capabilities.into_iter().filter(|one| one.enabled).map(|one| one.id).collect()
 }
@@ -421,5 +450,26 @@ fn at(path: &str, error: GatewayError) -> GatewayError {
             GatewayError::NotFound { path: path.to_owned() }
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn imports(name: &str, value: &str) -> Result<Vec<(String, String)>, GatewayError> {
+        let options = [(name.to_owned(), value.to_owned())].into();
+        let entries = cache_imports(&BuildOptions { options, ..BuildOptions::default() })?;
+        let shown = |entry: api::CacheOptionsEntry| (entry.r#type, entry.attrs["ref"].clone());
+        Ok(entries.into_iter().map(shown).collect())
+    }
+
+    #[test]
+    fn caches_are_where_clients_say() {
+        let registry = |reference: &str| ("registry".to_owned(), reference.to_owned());
+        let list = r#"[{"Type":"registry","Attrs":{"ref":"example.org/a"}}]"#;
+        assert_eq!(imports("cache-imports", list).unwrap(), [registry("example.org/a")]);
+        assert_eq!(imports("cache-from", "a,b").unwrap(), [registry("a"), registry("b")]);
+        assert!(imports("cache-imports", "none").is_err());
     }
 }
