@@ -66,7 +66,7 @@ struct Watch {
 /// When they are no pipes, or no thread can be had.
 pub fn serve(host: Arc<dyn Host>, from: OwnedFd, to: OwnedFd) -> io::Result<Serving> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .thread_name("gateway")
         .max_blocking_threads(CALLS)
         .build()?;
