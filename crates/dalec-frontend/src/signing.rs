@@ -10,13 +10,14 @@ use crate::error::FrontendError;
 use crate::frontends;
 use crate::main_context::MAIN;
 use crate::options::Options;
+use crate::own_signer;
 
 /// Leaves packages unsigned.
 const SKIP: &str = "DALEC_SKIP_SIGNING";
-/// Names the file that says who signs.
-const CONFIG_PATH: &str = "DALEC_SIGNING_CONFIG_PATH";
-/// Names the context of that file.
-const CONFIG_CONTEXT: &str = "DALEC_SIGNING_CONFIG_CONTEXT_NAME";
+/// Build argument that names the file which says who signs.
+pub const CONFIG_PATH: &str = "DALEC_SIGNING_CONFIG_PATH";
+/// Build argument that names the context of that file.
+pub const CONFIG_CONTEXT: &str = "DALEC_SIGNING_CONFIG_CONTEXT_NAME";
 /// Signs packages before they are tested.
 const BEFORE_TESTS: &str = "DALEC_SIGN_BEFORE_TESTS";
 /// Takes what a signer returns without comparing it.
@@ -118,6 +119,7 @@ impl Signing {
         }
         request.inputs.insert(MAIN.into(), packages.marshal(platform));
         request.purpose = Purpose::Sign;
+        own_signer::provide(gateway, &mut request, platform)?;
         let result = gateway.solve_frontend(request)?;
         frontends::single(gateway, &signer.image, &result)
     }
