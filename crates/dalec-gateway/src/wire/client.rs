@@ -198,8 +198,10 @@ impl GrpcGateway {
                 None => api::Ref::default(),
             }
         };
-        // Several results, or one that is named by its platform, come as a map.
-        let named = result.refs.len() > 1 || result.metadata.contains_key("refs.platforms");
+        // Several results, or one whose configuration is named by its platform, come as a map.
+        let config = |key: &str| format!("containerimage.config/{key}");
+        let named = result.refs.len() > 1
+            || result.refs.iter().any(|(key, _)| result.metadata.contains_key(&config(key)));
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {
                 refs: result.refs.iter().map(|(key, one)| (key.clone(), reference(one))).collect(),
