@@ -36,6 +36,8 @@ pub struct EngineOptions {
     pub oci_layouts: BTreeMap<String, PathBuf>,
     /// Assembles root file systems that no registry has to give.
     pub root_source: Option<Arc<dyn RootSource>>,
+    /// Sockets of ssh agents on the host by the id that mounts ask for.
+    pub ssh_agents: BTreeMap<String, PathBuf>,
     /// The executable that [`dalec_gateway::Gateway::frontend_image`] holds as `/frontend`.
     pub frontend: Option<PathBuf>,
     /// Extra CA certificates (PEM) that downloads trust.
@@ -56,6 +58,7 @@ impl EngineOptions {
             local_dirs: BTreeMap::new(),
             oci_layouts: BTreeMap::new(),
             root_source: None,
+            ssh_agents: BTreeMap::new(),
             frontend: None,
             ca_bundle: None,
             mode: current_mode(),
@@ -113,7 +116,7 @@ impl Engine {
         let mut trees = Vec::with_capacity(results.len());
         for (platform, reference) in results {
             let snapshot = match reference {
-                Some(reference) => self.snapshot(reference)?,
+                Some(reference) => self.snapshot(reference, &self.core.options.cancel)?,
                 None => Snapshot::default(),
             };
             let folder = match results.len() {
@@ -146,9 +149,9 @@ impl Engine {
     }
 
     /// Returns the file system that a session's solve yielded, building it if need be.
-    pub(crate) fn snapshot(&self, reference: &Reference) -> Result<Snapshot, GatewayError> {
+    pub(crate) fn snapshot(&self, reference: &Reference, cancel: &Cancel) -> Result<Snapshot, GatewayError> {
         let solved = self.solved(reference)?;
-        let solve = Solve::new(&self.core, &solved.graph, &self.core.options.cancel);
+        let solve = Solve::new(&self.core, &solved.graph, &solved.asker, cancel);
         solve.snapshot(solved.edge).map_err(|failure| failure.to_gateway(&self.core))
     }
 }

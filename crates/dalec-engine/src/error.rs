@@ -8,6 +8,8 @@ use std::sync::Arc;
 use dalec_gateway::{GatewayError, SolveFailure};
 use thiserror::Error;
 
+use crate::solver::Failure;
+
 /// Result of the engine's inner functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -70,6 +72,9 @@ pub enum Error {
         /// The last lines it wrote.
         log: Vec<String>,
     },
+    /// A graph within the graph failed.
+    #[error("{}", .0.message())]
+    Below(Box<Failure>),
     /// The definition makes no sense.
     #[error("{0}")]
     Request(String),
@@ -86,6 +91,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the failure of a graph within a graph.
+    pub fn below(failure: Failure) -> Self {
+        Self::Below(Box::new(failure))
+    }
+
     /// Returns an op failure without cause.
     pub fn op(message: impl Into<String>) -> Self {
         Self::Op { message: message.into(), hint: String::new(), source: None }

@@ -9,6 +9,7 @@ mod cancel;
 pub mod engine;
 mod error;
 pub mod export;
+mod host;
 pub mod mount;
 pub mod oci;
 mod ops;
@@ -29,7 +30,7 @@ pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions, Stats};
 pub use export::{Export, ExportSummary};
 pub use root_source::{ResolvedRoot, RootCommand, RootError, RootRequest, RootSource};
-pub use secrets::{NoSecrets, SecretError, Secrets};
+pub use secrets::{NoSecrets, SecretError, SecretScope, Secrets};
 pub use session::Session;
 
 /// The time of last change of everything that has none of its own: 1980-01-02 00:00:00 UTC, the first day that

@@ -1,4 +1,4 @@
-//! Where the secrets of a build come from. Their values never enter the store or a cache key.
+//! Where the secrets of a build come from, and whom they are for. Their values never enter the store or a cache key.
 
 use thiserror::Error;
 
@@ -9,6 +9,21 @@ pub trait Secrets: Send + Sync {
     /// # Errors
     /// When the client named a place for it that cannot be read.
     fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, SecretError>;
+
+    /// Returns who is served the secret `id`.
+    fn scope(&self, _id: &str) -> SecretScope {
+        SecretScope::Everyone
+    }
+}
+
+/// Who is served a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum SecretScope {
+    /// Every step that names it.
+    #[default]
+    Everyone,
+    /// Steps that a signer asks for, and nobody else.
+    Signer,
 }
 
 /// A secret that the client promised cannot be read.

@@ -6,36 +6,93 @@ use std::io::{Read, Seek, SeekFrom};
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
     BuildOptions, Event, FRONTEND_DIR, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway,
-    GatewayError, Reference, ResolveImage, ResolvedImage, SolveRequest, Warning, executable_image,
+    GatewayError, Purpose, Reference, ResolveImage, ResolvedImage, SolveRequest, Warning, executable_image,
 };
+use prost::Message;
 
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
-use crate::shared::Solved;
+use crate::host::{self, CAPABILITIES};
+use crate::shared::{Core, Solved};
 use crate::snapshot::resolve::{Last, Resolved, resolve};
-use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Tree};
-use crate::solver::{Graph, locked};
-use crate::sources;
-
-/// What graphs may use, in the words of BuildKit's capabilities of low-level builds.
-pub const CAPABILITIES: &[&str] = &["mergeop", "diffop", "file.base", "file.rm.symlinks", "exec.meta.base"];
+use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Snapshot, Tree, random_hex};
+use crate::solver::graph::digest;
+use crate::solver::{Asker, Graph, RESULT, Solve, locked};
+use crate::{Cancel, sources};
 
 /// The engine as the gateway of one frontend call.
 pub struct Session {
     engine: Engine,
     options: BuildOptions,
+    inputs: BTreeMap<String, pb::Definition>,
+    asker: Asker,
+    cancel: Cancel,
+    /// How many frontends called each other to get here.
+    depth: usize,
 }
 
 impl Session {
     pub(crate) fn new(engine: Engine, options: BuildOptions) -> Self {
-        Self { engine, options }
+        let cancel = engine.core.options.cancel.child();
+        let inputs = BTreeMap::new();
+        Self { engine, options, inputs, asker: Asker::default(), cancel, depth: 0 }
+    }
+
+    /// Returns the gateway of a frontend that this one calls.
+    pub(crate) fn calling(&self, request: &FrontendRequest) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            options: BuildOptions { options: request.options.clone(), ..self.options.clone() },
+            inputs: request.inputs.clone(),
+            asker: self.asker.calling(request.purpose, &request.inputs),
+            cancel: self.cancel.child(),
+            depth: self.depth + 1,
+        }
+    }
+
+    /// Returns what all parts of the engine share.
+    pub(crate) fn core(&self) -> &Core {
+        &self.engine.core
+    }
+
+    /// Returns the flag that stops this frontend and what it asked for.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Returns what the frontend works for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.asker.purpose()
+    }
+
+    /// Returns how many frontends called each other to get here.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Returns the file system that a solve yielded, building it if need be.
+    pub(crate) fn snapshot(&self, reference: &Reference) -> Result<Snapshot, GatewayError> {
+        self.engine.snapshot(reference, &self.cancel)
     }
 
     fn tree(&self, reference: &Reference) -> Result<MergedTree, GatewayError> {
-        Ok(self.engine.snapshot(reference)?.tree(self.engine.core.store()))
+        Ok(self.snapshot(reference)?.tree(self.engine.core.store()))
     }
 
-    fn gateway<T>(&self, result: Result<T>) -> Result<T, GatewayError> {
+    /// Returns what is at `path`, following a symbolic link there or not.
+    pub(crate) fn stat(
+        &self,
+        reference: &Reference,
+        path: &str,
+        last: Last,
+    ) -> Result<FileStat, GatewayError> {
+        let tree = self.tree(reference)?;
+        let found = self.find(&tree, path, last)?;
+        let name = found.path.last().map_or(&b"/"[..], Vec::as_slice);
+        Ok(file_stat(name, tree.meta(&found.node)))
+    }
+
+    pub(crate) fn gateway<T>(&self, result: Result<T>) -> Result<T, GatewayError> {
         result.map_err(|error| error.into_gateway(self.engine.core.store().root()))
     }
 
@@ -51,7 +108,7 @@ impl Gateway for Session {
     }
 
     fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
-        Ok(BTreeMap::new())
+        Ok(self.inputs.clone())
     }
 
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
@@ -59,24 +116,35 @@ impl Gateway for Session {
         let graph = self.gateway(Graph::new(&definition))?;
         let Some(edge) = graph.target else { return Ok(None) };
         let reference = {
-            let mut references = locked(&self.engine.core.references);
-            let reference = Reference(format!("result-{}", references.len()));
-            references.insert(reference.clone(), Solved { graph, edge, definition }.into());
+            let reference = Reference(self.gateway(random_hex(16))?);
+            let asker = self.asker.clone();
+            let solved = Solved { graph, edge, definition, asker };
+            locked(&self.engine.core.references).insert(reference.clone(), solved.into());
             reference
         };
         if request.evaluate {
-            self.engine.snapshot(&reference)?;
+            self.snapshot(&reference)?;
         }
         Ok(Some(reference))
     }
 
     fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
-        let image = request.options.get("source").cloned().unwrap_or(request.frontend);
-        self.gateway(Err(Error::Request(format!("this engine cannot run the frontend {image}"))))
+        let result = host::call(self, &request)?;
+        if request.evaluate {
+            for reference in result.refs.iter().filter_map(|(_, reference)| reference.as_ref()) {
+                self.snapshot(reference)?;
+            }
+        }
+        Ok(result)
     }
 
     fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
-        Ok(self.engine.solved(reference)?.definition.clone())
+        let solved = self.engine.solved(reference)?;
+        let solve = Solve::new(&self.engine.core, &solved.graph, &solved.asker, &self.cancel);
+        match solve.is_signing(solved.edge) {
+            true => Ok(source_definition(&format!("{RESULT}{}", reference.0), "signed files")),
+            false => Ok(solved.definition.clone()),
+        }
     }
 
     fn supports(&self, id: &str) -> bool {
@@ -120,15 +188,12 @@ impl Gateway for Session {
     }
 
     fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
-        let tree = self.tree(reference)?;
-        let found = self.find(&tree, path, Last::Keep)?;
-        let name = found.path.last().map_or(&b"/"[..], Vec::as_slice);
-        Ok(file_stat(name, tree.meta(&found.node)))
+        self.stat(reference, path, Last::Keep)
     }
 
     fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
         let core = &self.engine.core;
-        self.gateway(sources::resolve_image(core, image, &core.options.cancel))
+        self.gateway(sources::resolve_image(core, image, &self.cancel))
     }
 
     fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
@@ -161,5 +226,23 @@ fn file_stat(name: &[u8], meta: &Meta) -> FileStat {
         uid: meta.uid,
         gid: meta.gid,
         modified: seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds)),
+    }
+}
+
+/// Returns the graph of one source, called `name` in progress.
+pub(crate) fn source_definition(identifier: &str, name: &str) -> pb::Definition {
+    let source = pb::SourceOp { identifier: identifier.to_owned(), ..pb::SourceOp::default() };
+    let op = pb::Op { op: Some(pb::op::Op::Source(source)), ..pb::Op::default() }.encode_to_vec();
+    let source_digest = digest(&op);
+    let input = pb::Input { digest: source_digest.clone(), index: 0 };
+    let end = pb::Op { inputs: vec![input], ..pb::Op::default() }.encode_to_vec();
+    let described = pb::OpMetadata {
+        description: [("llb.customname".to_owned(), name.to_owned())].into(),
+        ..pb::OpMetadata::default()
+    };
+    pb::Definition {
+        metadata: [(source_digest, described)].into(),
+        def: vec![op, end],
+        ..pb::Definition::default()
     }
 }

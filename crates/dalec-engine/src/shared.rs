@@ -11,7 +11,7 @@ use crate::engine::{EngineOptions, Stats};
 use crate::error::{Error, Result};
 use crate::sandbox::Launcher;
 use crate::snapshot::write::Owners;
-use crate::solver::{Cells, Edge, Failure, Graph, Outcome, Slots};
+use crate::solver::{Asker, Cells, Edge, Failure, Graph, Outcome, Slots};
 use crate::sources::Sources;
 use crate::store::Store;
 
@@ -27,7 +27,7 @@ pub struct Core {
     pub sources: Sources,
     /// What was done so far.
     pub counters: Counters,
-    /// What references stand for.
+    /// What references stand for; their names cannot be guessed.
     pub references: Mutex<HashMap<Reference, Arc<Solved>>>,
     launcher: OnceLock<Launcher>,
 }
@@ -40,6 +40,8 @@ pub struct Solved {
     pub edge: Edge,
     /// The graph as it was received.
     pub definition: pb::Definition,
+    /// Who asked for it.
+    pub asker: Asker,
 }
 
 /// What was done so far.

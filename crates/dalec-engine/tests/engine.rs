@@ -2,14 +2,18 @@
 //! as an ordinary user.
 //!
 //! This executable is its own test runner, because it is also the shim of the sandboxes that the engine starts
-//! and the program that runs in them (`probe`). It lists and filters like `cargo test` does.
+//! and the programs that run in them (`probe`, and `frontend` for the frontends that it hosts). It lists and filters like `cargo test` does.
 
 #[path = "engine/caching.rs"]
 mod caching;
 #[path = "engine/failures.rs"]
 mod failures;
+#[path = "engine/frontend.rs"]
+mod frontend;
 #[path = "engine/graph.rs"]
 mod graph;
+#[path = "engine/hosting.rs"]
+mod hosting;
 #[path = "engine/images.rs"]
 mod images;
 #[path = "engine/layers.rs"]
@@ -23,6 +27,8 @@ mod people;
 mod probe;
 #[path = "engine/processes.rs"]
 mod processes;
+#[path = "engine/scopes.rs"]
+mod scopes;
 #[path = "engine/sharing.rs"]
 mod sharing;
 #[path = "engine/world.rs"]
@@ -34,13 +40,15 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 7] = [
+const CASES: [&[(&str, Case)]; 9] = [
     caching::CASES,
     failures::CASES,
+    hosting::CASES,
     images::CASES,
     layers::CASES,
     outputs::CASES,
     processes::CASES,
+    scopes::CASES,
     sharing::CASES,
 ];
 
@@ -49,6 +57,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["probe", ref commands @ ..] => probe::main(commands),
+        ["frontend"] => frontend::main(),
         ["inside", person, ref filters @ ..] => inside(person, filters),
         ["build-until-killed", state] => sharing::build_until_killed(state.as_ref()),
         _ => outside(&arguments),

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
-use dalec_llb::{Platform, State};
+use dalec_llb::{Platform, ProgressGroup, State};
 use dalec_spec::Platform as SpecPlatform;
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::target_spec::{BuildSource, TargetSpec};
 use dalec_targets::error::PlanError;
 use dalec_targets::locate::locate;
 use dalec_targets::request::{Answers, Options as PlanOptions, Plan, Request};
 use dalec_targets::routes::{self, Route};
 use dalec_targets::signing;
+use dalec_targets::sources::{Planner, built};
 use prost::Message;
 use serde_json::{Value, json};
 
 use crate::answers::answer;
 use crate::contexts::Contexts;
+use crate::dockerfile;
 use crate::error::FrontendError;
 use crate::main_context::{self, MainContext};
 use crate::metadata::{self, Facts};
@@ -93,6 +95,7 @@ impl PlatformBuild<'_> {
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
         let mut answers = answer(&self.contexts(), &routes::questions(route, &spec))?;
+        answers.builds = self.builds(&spec, &answers, !plan_options.skip_tests)?;
         let frontend = self.frontend()?;
         let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
@@ -118,6 +121,34 @@ impl PlatformBuild<'_> {
     fn contexts(&self) -> Contexts<'_> {
         let Build { gateway, options, main, .. } = *self.build;
         Contexts { gateway, options, main, platform: &self.graph_platform }
+    }
+
+    /// Has the Dockerfiles built that sources are taken from.
+    fn builds(
+        &self,
+        spec: &TargetSpec,
+        answers: &Answers,
+        tests: bool,
+    ) -> Result<Vec<(BuildSource, State)>, FrontendError> {
+        let Build { gateway, options, route, .. } = *self.build;
+        let planner = Planner {
+            answers,
+            source_map: &self.build.spec.source_map(),
+            group: ProgressGroup::new("prepare contexts of Dockerfiles"),
+        };
+        let build = |build: &BuildSource| {
+            let context = built::context(&planner, build).map_err(|error| self.plan_error(&error))?;
+            let state = dockerfile::build(gateway, options, build, &context, &self.graph_platform);
+            let state = state.map_err(|error| match error {
+                GatewayError::NotFound { path } => {
+                    let message = format!("there is no file {path:?} in what is to be built");
+                    self.plan_error(&PlanError::invalid(message, [build.source.span]))
+                }
+                error => error.into(),
+            })?;
+            Ok((build.clone(), state))
+        };
+        routes::builds(route, spec, tests, answers).into_iter().map(build).collect()
     }
 
     /// Returns the file system that holds this program.

@@ -6,6 +6,7 @@
 mod answers;
 mod build;
 mod contexts;
+mod dockerfile;
 mod error;
 mod forward;
 mod frontends;

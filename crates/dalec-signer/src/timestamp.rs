@@ -37,7 +37,7 @@ pub const TIMESTAMP_LIMIT: usize = message::LIMIT;
 #[derive(Debug, thiserror::Error)]
 pub enum TimestampError {
     /// The service did not answer.
-    #[error("the timestamp service does not answer")]
+    #[error("there is no answer from the timestamp service")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
     /// The service does not want to.
     #[error("the timestamp service refused with status {status}{}", words(text.as_ref()))]
@@ -225,7 +225,8 @@ impl<'a> DecodeValue<'a> for Info {
             if u8::decode(reader)? != 1 {
                 return Err(Tag::Integer.value_error());
             }
-            ObjectIdentifier::decode(reader)?;
+            // The policy; very short names are read by openssl and not here.
+            Any::decode(reader)?;
             let imprint = Imprint::decode(reader)?;
             Int::decode(reader)?;
             let time = Any::decode(reader)?;

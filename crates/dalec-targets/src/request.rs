@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dalec_llb::{Copy, File, Platform, SourceMap, State};
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
 use crate::image_config::ImageConfig;
 
@@ -38,6 +38,8 @@ pub struct Answers {
     pub images: BTreeMap<ImageQuestion, ImageAnswer>,
     /// The named contexts that exist, by name. The main context is called `context`.
     pub contexts: BTreeMap<String, State>,
+    /// What Dockerfiles yield; [`crate::routes::builds`] says which are needed.
+    pub builds: Vec<(BuildSource, State)>,
     /// What became of [`Plan::to_sign`], once it was signed.
     pub signed: Option<State>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use dalec_llb::State;
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
 use crate::containers::{self, Container, minimal, testing};
 use crate::deb::distro::{DISTROS, DebDistro};
@@ -12,7 +12,7 @@ use crate::deb::package::Package;
 use crate::deb::worker::Worker;
 use crate::error::PlanError;
 use crate::image_config::{self, ImageConfig};
-use crate::request::{Options, Plan, Questions, Request};
+use crate::request::{Answers, Options, Plan, Questions, Request};
 use crate::{sources, spec_tests, unsupported};
 
 /// One thing that can be built.
@@ -168,6 +168,25 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions.contexts.sort();
     questions.contexts.dedup();
     questions
+}
+
+/// Returns the Dockerfiles that other frontends must build before `route` is planned; `tests` says whether tests run.
+pub fn builds<'a>(
+    route: &Route,
+    spec: &'a TargetSpec,
+    tests: bool,
+    answers: &Answers,
+) -> Vec<&'a BuildSource> {
+    let is_built = match route.product {
+        Product::Packages | Product::SourcePackage => true,
+        Product::MinimalContainer | Product::TestingContainer => {
+            containers::prebuilt(answers, route.target()).is_none()
+        }
+        Product::Worker => false,
+    };
+    let sources = spec.sources.values().filter(|_| is_built);
+    let has_tests = tests && !matches!(route.product, Product::SourcePackage | Product::Worker);
+    sources::builds(sources.chain(spec_tests::mounted(spec).filter(|_| has_tests)))
 }
 
 /// Returns the graph of `route` for `request`.

@@ -57,13 +57,13 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
 
 /// Returns what of `source` cannot be built.
 pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
-    let name = match &source.kind {
-        SourceKind::Git(_) => Some("git sources"),
-        SourceKind::Image(_) => Some("image sources"),
-        SourceKind::Build(_) => Some("build sources"),
-        SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => None,
+    let feature = |name| vec![Feature { name, span: source.span }];
+    let kind = match &source.kind {
+        SourceKind::Git(_) => feature("git sources"),
+        SourceKind::Image(_) => feature("image sources"),
+        SourceKind::Build(build) => of_source(&build.source),
+        SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => Vec::new(),
     };
-    let kind = name.map(|name| Feature { name, span: source.span });
     let generators = source
         .generate
         .iter()

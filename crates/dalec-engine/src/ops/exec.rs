@@ -5,7 +5,8 @@ use pb::{NetMode, SecurityMode};
 
 use super::OpContext;
 use super::logs::{Tail, follow};
-use super::mounts::{Mounts, secret_value};
+use super::mounts::Mounts;
+use super::secret::secret_value;
 use crate::error::{Error, Result};
 use crate::sandbox::{
     DEFAULT_HOSTNAME, ExitStatus, HostEntry, Network, RunningSandbox, SandboxError, SandboxSpec, Ulimit,
@@ -47,33 +48,48 @@ pub fn run_sandbox(context: &OpContext<'_>, spec: &SandboxSpec, tail: &mut Tail)
     Counters::add(&context.core.counters.processes);
     let mut sandbox = launcher.spawn(spec).map_err(sandbox_error)?;
     let streams = [sandbox.stdout(), sandbox.stderr()];
+    let mut take = |stream, data: &[u8]| {
+        context.progress.log(stream, data);
+        tail.push(stream, data);
+    };
     // Leaving early drops the sandbox, which kills it.
-    follow(context, streams, tail)?;
-    wait(context, &mut sandbox)
+    follow(streams, &|| context.check(), &mut take)?;
+    wait(&mut sandbox, &|| context.check())
 }
 
-/// Waits for a process that has closed its outputs, and may still run.
-fn wait(context: &OpContext<'_>, sandbox: &mut RunningSandbox) -> Result<ExitStatus> {
+/// Waits for the end of a process; kills it when `check` says that it is not wanted any more.
+///
+/// # Errors
+/// What `check` says, and when the process is lost.
+pub fn wait(sandbox: &mut RunningSandbox, check: &dyn Fn() -> Result<()>) -> Result<ExitStatus> {
     let killer = sandbox.killer();
     let (sender, receiver) = std::sync::mpsc::channel();
+    let mut stopped = Ok(());
     let status = std::thread::scope(|scope| {
         scope.spawn(move || sender.send(sandbox.wait()));
         loop {
             match receiver.recv_timeout(std::time::Duration::from_millis(20)) {
                 Ok(status) => return Some(status),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if context.cancel.is_cancelled() => {
-                    killer.kill();
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if stopped.is_ok() => {
+                    stopped = check();
+                    if stopped.is_err() {
+                        killer.kill();
+                    }
                 }
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
             }
         }
     });
-    context.check()?;
+    stopped?;
     status.unwrap_or(Err(SandboxError::Lost)).map_err(sandbox_error)
 }
 
-fn refuse_unsupported(op: &pb::ExecOp, meta: &pb::Meta) -> Result<()> {
+/// Goes on unless the process asks for what this engine gives no process.
+///
+/// # Errors
+/// When it does.
+pub fn refuse_unsupported(op: &pb::ExecOp, meta: &pb::Meta) -> Result<()> {
     if op.security() == SecurityMode::Insecure {
         return Err(Error::op("this engine runs no privileged build steps"));
     }
@@ -86,7 +102,16 @@ fn refuse_unsupported(op: &pb::ExecOp, meta: &pb::Meta) -> Result<()> {
     Ok(())
 }
 
-fn spec(context: &OpContext<'_>, op: &pb::ExecOp, meta: &pb::Meta, mounts: &Mounts) -> Result<SandboxSpec> {
+/// Returns what the process of `op` is to be and to see.
+///
+/// # Errors
+/// When a secret is missing, or something that the process asks for makes no sense.
+pub fn spec(
+    context: &OpContext<'_>,
+    op: &pb::ExecOp,
+    meta: &pb::Meta,
+    mounts: &Mounts,
+) -> Result<SandboxSpec> {
     let mut env = meta.env.clone();
     env.extend(proxy_env(meta));
     for secret in &op.secretenv {
@@ -165,7 +190,8 @@ fn check_status(status: ExitStatus, meta: &pb::Meta, tail: Tail) -> Result<()> {
     Err(Error::Process { message, hint: String::new(), exit_code, log: tail.lines() })
 }
 
-fn sandbox_error(error: SandboxError) -> Error {
+/// Turns what became of a sandbox into an engine's error.
+pub fn sandbox_error(error: SandboxError) -> Error {
     let hint = error.hint().unwrap_or_default().to_owned();
     match error {
         SandboxError::Launch { .. } | SandboxError::Setup { .. } | SandboxError::Lost => {

@@ -10,7 +10,6 @@ use dalec_gateway::LogStream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::OpContext;
 use crate::error::{IoContext, Result};
 
 /// Lines kept for a failure.
@@ -29,7 +28,7 @@ pub struct Tail {
 
 impl Tail {
     /// Takes what was written to a stream.
-    fn push(&mut self, stream: LogStream, data: &[u8]) {
+    pub fn push(&mut self, stream: LogStream, data: &[u8]) {
         let index = usize::from(stream == LogStream::Stderr);
         for piece in data.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match piece.strip_suffix(b"\n") {
@@ -64,11 +63,15 @@ impl Tail {
     }
 }
 
-/// Reads both streams to their end, passing on what comes.
+/// Reads both streams to their end, handing what comes to `take`.
 ///
 /// # Errors
-/// [`crate::error::Error::Cancelled`] when someone says stop, and when a stream cannot be read.
-pub fn follow(context: &OpContext<'_>, streams: [Option<File>; 2], tail: &mut Tail) -> Result<()> {
+/// When `check` says so, which is asked all the time, and when a stream cannot be read.
+pub fn follow(
+    streams: [Option<File>; 2],
+    check: &dyn Fn() -> Result<()>,
+    take: &mut dyn FnMut(LogStream, &[u8]),
+) -> Result<()> {
     let mut streams: Vec<(LogStream, File)> = [LogStream::Stdout, LogStream::Stderr]
         .into_iter()
         .zip(streams)
@@ -77,7 +80,7 @@ pub fn follow(context: &OpContext<'_>, streams: [Option<File>; 2], tail: &mut Ta
     let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(POLL.subsec_nanos()) };
     let mut buffer = vec![0; 64 * 1024];
     while !streams.is_empty() {
-        context.check()?;
+        check()?;
         let ready: Vec<bool> = {
             let mut waiting: Vec<PollFd<'_>> = streams
                 .iter()
@@ -99,8 +102,7 @@ pub fn follow(context: &OpContext<'_>, streams: [Option<File>; 2], tail: &mut Ta
                 streams.remove(index);
                 continue;
             }
-            context.progress.log(*stream, &buffer[..length]);
-            tail.push(*stream, &buffer[..length]);
+            take(*stream, &buffer[..length]);
         }
     }
     Ok(())

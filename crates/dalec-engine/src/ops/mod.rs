@@ -10,9 +10,12 @@ pub mod file;
 mod logs;
 mod mounts;
 pub mod owner;
+mod secret;
+mod ssh;
 pub mod stack;
 
 use bollard_buildkit_proto::pb;
+use dalec_gateway::Purpose;
 
 use crate::Cancel;
 use crate::error::{Error, Result};
@@ -22,8 +25,9 @@ use crate::solver::VertexProgress;
 
 pub use active::{Active, shorten};
 pub use exec::run_sandbox;
-pub use logs::Tail;
-pub use mounts::{secret_value, wait_for_lock};
+pub use logs::{Tail, follow};
+pub use mounts::{Mounts, wait_for_lock};
+pub use secret::{check_secrets, names_signing_secret, secret_value};
 
 /// What an op works with.
 pub struct OpContext<'a> {
@@ -35,6 +39,8 @@ pub struct OpContext<'a> {
     pub cancel: &'a Cancel,
     /// Where the op should run; none for the preferred platform.
     pub platform: Option<&'a pb::Platform>,
+    /// What the op works for.
+    pub purpose: Purpose,
 }
 
 impl OpContext<'_> {

@@ -7,6 +7,8 @@ use bollard_buildkit_proto::pb;
 use pb::MountType;
 
 use super::active::{Active, View};
+use super::secret::secret_value;
+use super::ssh::Agent;
 use super::{OpContext, input};
 use crate::cachekey::Key;
 use crate::error::{Error, IoContext, Result};
@@ -27,6 +29,7 @@ pub struct Mounts {
     unchanged: Vec<(i64, Snapshot)>,
     views: Vec<View>,
     locks: Vec<Lock>,
+    agents: Vec<Agent>,
 }
 
 impl Mounts {
@@ -117,10 +120,10 @@ impl Mounts {
                 None => return Ok(()),
             },
             MountType::Ssh => {
-                if mount.ssh_opt.as_ref().is_some_and(|options| options.optional) {
-                    return Ok(());
-                }
-                return Err(Error::op("this engine cannot forward an ssh agent to a build step"));
+                let Some(agent) = Agent::forward(context, mount)? else { return Ok(()) };
+                let source = agent.socket();
+                self.agents.push(agent);
+                SandboxMount::Bind { source, selector: String::new(), dest, readonly: false }
             }
         };
         self.mounts.push(mount);
@@ -229,24 +232,4 @@ fn secret(context: &OpContext<'_>, mount: &pb::Mount) -> Result<Option<SandboxMo
     let mode = if options.mode == 0 { 0o400 } else { options.mode & 0o777 };
     let (uid, gid) = (options.uid, options.gid);
     Ok(Some(SandboxMount::File { dest: mount.dest.clone(), data, mode, uid, gid }))
-}
-
-/// Returns the value of the client's secret `id`; none when it is optional and was not given.
-///
-/// # Errors
-/// When it was not given, or cannot be read.
-pub fn secret_value(context: &OpContext<'_>, id: &str, optional: bool) -> Result<Option<Vec<u8>>> {
-    let value = context.core.options.secrets.secret(id).map_err(|error| Error::Op {
-        message: error.to_string(),
-        hint: String::new(),
-        source: Some(Box::new(error)),
-    })?;
-    if value.is_none() && !optional {
-        return Err(Error::Op {
-            message: format!("the secret {id:?} was not given"),
-            hint: format!("give it with --secret id={id},src=FILE or --secret id={id},env=VARIABLE"),
-            source: None,
-        });
-    }
-    Ok(value)
 }

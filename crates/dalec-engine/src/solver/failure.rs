@@ -22,7 +22,12 @@ struct Inner {
 
 impl Failure {
     /// Returns the failure of `vertex`.
+    ///
+    /// An error of a graph within `graph` is that of the vertex there.
     pub fn of(error: Error, graph: &Graph, vertex: &Vertex) -> Self {
+        if let Error::Below(failure) = error {
+            return *failure;
+        }
         Self(Arc::new(Inner {
             error: Shared(Arc::new(error)),
             vertex: Some((vertex.digest.clone(), vertex.name.clone())),

@@ -256,7 +256,8 @@ fn own_key(encoded: &[u8]) -> Result<Key> {
     Ok(hasher.finish())
 }
 
-fn digest(encoded: &[u8]) -> String {
+/// Returns what names an encoded op.
+pub fn digest(encoded: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(encoded)))
 }
 

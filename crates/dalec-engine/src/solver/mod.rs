@@ -4,8 +4,9 @@
 //! nothing above it is made. That path reads the database and looks at local directories; it starts no
 //! thread and mounts nothing. Only what is missing is *evaluated*: inputs at the same time, each on a thread
 //! of its own while it lasts, then the op. Vertices are shared between all solves of an engine, so what two
-//! solves need is done once.
+//! solves need is done once; only what a signer's own secrets went into is kept apart (see [`Asker`]).
 
+mod asker;
 mod cells;
 mod failure;
 pub mod graph;
@@ -14,8 +15,9 @@ mod name;
 mod progress;
 mod solve;
 
+pub use asker::Asker;
 pub use cells::{Cells, Slots, locked};
 pub use failure::Failure;
 pub use graph::{Edge, Graph};
 pub use progress::VertexProgress;
-pub use solve::{Made, Outcome, Solve};
+pub use solve::{Made, Outcome, RESULT, Solve};

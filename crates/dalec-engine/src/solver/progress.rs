@@ -32,6 +32,22 @@ impl VertexProgress {
         Self { sink, state: Mutex::new(state), digest: vertex.digest.clone() }
     }
 
+    /// Returns the teller for work that is no vertex of a graph: `id` names it among all others, `name` is shown.
+    pub fn of_work(sink: Progress, id: &str, name: String) -> Self {
+        let digest = super::graph::digest(id.as_bytes());
+        let state = VertexEvent {
+            digest: digest.clone(),
+            name,
+            group: String::new(),
+            inputs: Vec::new(),
+            started: None,
+            completed: None,
+            cached: false,
+            error: None,
+        };
+        Self { sink, state: Mutex::new(state), digest }
+    }
+
     /// Says that the work begins.
     pub fn start(&self) {
         self.change(|event| {

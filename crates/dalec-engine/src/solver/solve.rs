@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use dalec_gateway::Purpose;
+
+use super::asker::Asker;
 use super::cells::{Claim, locked};
 use super::failure::Failure;
 use super::graph::{Edge, Graph, Vertex};
@@ -18,6 +21,10 @@ use crate::snapshot::{Snapshot, Tree, digest, random_hex};
 use crate::sources;
 use crate::store::StoredResult;
 use bollard_buildkit_proto::pb;
+
+mod nested;
+
+pub use nested::RESULT;
 
 /// Stack of threads that evaluate; the graph's depth is on it. Only what is used takes memory.
 const STACK_BYTES: usize = 64 << 20;
@@ -39,7 +46,12 @@ pub struct Outcome {
 pub struct Solve<'a> {
     core: &'a Core,
     graph: &'a Graph,
+    asker: Asker,
     cancel: Cancel,
+    /// Whether a secret that is for signers alone went into a vertex, by position.
+    signing: Vec<bool>,
+    /// How many build ops this solve is within.
+    nesting: usize,
     /// What a look at the graph found, by position; filled before anything is evaluated.
     seen: Mutex<HashMap<usize, Peek>>,
     /// What failed first; everything after it failed because of it.
@@ -58,9 +70,29 @@ enum Peek {
 }
 
 impl<'a> Solve<'a> {
-    /// Returns a solve of `graph`; it stops when `cancel` says so, or when something in it fails.
-    pub fn new(core: &'a Core, graph: &'a Graph, cancel: &Cancel) -> Self {
-        Self { core, graph, cancel: cancel.child(), seen: Mutex::default(), first: Mutex::default() }
+    /// Returns a solve of `graph` for `asker`; it stops when `cancel` says so, or when something in it fails.
+    pub fn new(core: &'a Core, graph: &'a Graph, asker: &Asker, cancel: &Cancel) -> Self {
+        let mut signing: Vec<bool> = Vec::with_capacity(graph.vertices.len());
+        for vertex in &graph.vertices {
+            let own = asker.purpose_of(&vertex.digest) == Purpose::Sign
+                && ops::names_signing_secret(core, &vertex.op);
+            signing.push(own || vertex.inputs.iter().any(|edge| signing[edge.vertex]));
+        }
+        Self {
+            core,
+            graph,
+            asker: asker.clone(),
+            cancel: cancel.child(),
+            signing,
+            nesting: 0,
+            seen: Mutex::default(),
+            first: Mutex::default(),
+        }
+    }
+
+    /// Returns whether a secret that is for signers alone goes into what `edge` points to.
+    pub fn is_signing(&self, edge: Edge) -> bool {
+        self.signing[edge.vertex]
     }
 
     /// Returns the file system behind `edge`, running what is missing.
@@ -68,13 +100,18 @@ impl<'a> Solve<'a> {
     /// # Errors
     /// The first failure.
     pub fn snapshot(&self, edge: Edge) -> Result<Snapshot, Failure> {
+        let outcome = self.outcome(edge)?;
+        Ok(outcome.outputs.get(edge.output).cloned().unwrap_or_default())
+    }
+
+    /// Returns what the vertex of `edge` made, running what is missing.
+    fn outcome(&self, edge: Edge) -> Result<Arc<Outcome>, Failure> {
         let outcome = if self.graph.vertex(edge).depth > DEPTH_ON_CALLERS_STACK {
             self.on_large_stack(edge.vertex)
         } else {
             self.find(edge.vertex)
         };
-        let outcome = outcome.map_err(|failure| locked(&self.first).clone().unwrap_or(failure))?;
-        Ok(outcome.outputs.get(edge.output).cloned().unwrap_or_default())
+        outcome.map_err(|failure| locked(&self.first).clone().unwrap_or(failure))
     }
 
     fn on_large_stack(&self, vertex: usize) -> Result<Arc<Outcome>, Failure> {
@@ -98,7 +135,7 @@ impl<'a> Solve<'a> {
 
     fn evaluate(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
         let vertex = &self.graph.vertices[index];
-        let cell = self.core.outcomes.get(cell_name(vertex));
+        let cell = self.core.outcomes.get(self.cell_name(index));
         loop {
             match cell.claim(&self.cancel)? {
                 Claim::Done(outcome) => return Ok(outcome),
@@ -179,13 +216,19 @@ impl<'a> Solve<'a> {
 
     fn make(&self, vertex: &Vertex, inputs: &[Arc<Outcome>], progress: &VertexProgress) -> Result<Made> {
         let context = self.context(vertex, progress);
-        if let pb::op::Op::Source(op) = &vertex.op {
-            let made = sources::run(&context, vertex, op)?;
-            let key = made.key;
-            return self.keep(&key, made);
+        ops::check_secrets(self.core, context.purpose, &vertex.op)?;
+        match &vertex.op {
+            pb::op::Op::Source(op) if nested::is_result(op) => return self.made_before(op),
+            pb::op::Op::Source(op) => {
+                let made = sources::run(&context, vertex, op)?;
+                let key = made.key;
+                return self.keep(&key, made);
+            }
+            pb::op::Op::Build(build) => return self.build(vertex, build, inputs),
+            _ => {}
         }
         let known = Known { solve: self, vertex, inputs };
-        let Some(key) = op_key(vertex, &known)? else {
+        let Some(key) = self.key(vertex, &known)? else {
             return Err(Error::op("an input of the op was lost"));
         };
         // Another process may be at the same work.
@@ -229,7 +272,7 @@ impl<'a> Solve<'a> {
             return Ok(peek.clone());
         }
         let vertex = &self.graph.vertices[index];
-        let cell = self.core.outcomes.get(cell_name(vertex));
+        let cell = self.core.outcomes.get(self.cell_name(index));
         let peek = if let Some(outcome) = cell.done() {
             Peek::Hit(outcome)
         } else if vertex.ignore_cache || cell.is_busy() {
@@ -255,17 +298,23 @@ impl<'a> Solve<'a> {
         for edge in &vertex.inputs {
             self.peek(edge.vertex, seen).map_err(PeekError::Input)?;
         }
+        ops::check_secrets(self.core, self.asker.purpose_of(&vertex.digest), &vertex.op)?;
         let key = match &vertex.op {
+            pb::op::Op::Source(op) if nested::is_result(op) => {
+                return self.peek_made_before(op).map_err(PeekError::Input);
+            }
+            // What it builds may read what changes.
+            pb::op::Op::Build(_) => return Ok(Peek::Unknown),
             pb::op::Op::Source(op) => {
                 let progress = self.progress(vertex);
                 sources::key(&self.context(vertex, &progress), vertex, op)?
             }
-            _ => op_key(vertex, &Peeked { solve: self, seen })?,
+            _ => self.key(vertex, &Peeked { solve: self, seen })?,
         };
         let Some(key) = key else { return Ok(Peek::Unknown) };
         let Some(stored) = self.core.store().result(&key)? else { return Ok(Peek::Miss(key)) };
         let outcome = Arc::new(Outcome::from(stored));
-        if self.core.outcomes.get(cell_name(vertex)).offer(&outcome) {
+        if self.core.outcomes.get(self.cell_name(index)).offer(&outcome) {
             Counters::add(&self.core.counters.cached);
             let progress = self.progress(vertex);
             progress.cached();
@@ -286,7 +335,34 @@ impl<'a> Solve<'a> {
     }
 
     fn context<'c>(&'c self, vertex: &'c Vertex, progress: &'c VertexProgress) -> OpContext<'c> {
-        OpContext { core: self.core, progress, cancel: &self.cancel, platform: vertex.platform.as_ref() }
+        OpContext {
+            core: self.core,
+            progress,
+            cancel: &self.cancel,
+            platform: vertex.platform.as_ref(),
+            purpose: self.asker.purpose_of(&vertex.digest),
+        }
+    }
+
+    /// Returns the key of an op; what a signer's own secret goes into has one that nobody else has.
+    fn key(&self, vertex: &Vertex, inputs: &dyn Inputs) -> Result<Option<Key>> {
+        let key = op_key(vertex, inputs)?;
+        if !ops::names_signing_secret(self.core, &vertex.op) {
+            return Ok(key);
+        }
+        Ok(key.map(|key| {
+            let mut hasher = Key::hasher("for signing");
+            hasher.field(&key.0);
+            hasher.finish()
+        }))
+    }
+
+    /// Returns what names the outcome of a vertex in an engine.
+    fn cell_name(&self, index: usize) -> String {
+        let vertex = &self.graph.vertices[index];
+        let again = if vertex.tainted { " again" } else { "" };
+        let signing = if self.signing[index] { " for signing" } else { "" };
+        format!("{}{again}{signing}", vertex.digest)
     }
 }
 
@@ -367,8 +443,9 @@ fn run_op(context: &OpContext<'_>, vertex: &Vertex, inputs: &[Snapshot]) -> Resu
         pb::op::Op::File(file) => ops::file::run(context, file, inputs),
         pb::op::Op::Merge(merge) => Ok(vec![ops::stack::merge(context, merge, inputs)?]),
         pb::op::Op::Diff(diff) => Ok(vec![ops::stack::diff(context, diff, inputs)?]),
-        pb::op::Op::Build(_) => Err(Error::op("this engine runs no builds within builds")),
-        pb::op::Op::Source(_) => Err(Error::op("a source is no op to run")),
+        pb::op::Op::Build(_) | pb::op::Op::Source(_) => {
+            Err(Error::op("a source or a build within the build is no op to run"))
+        }
     }
 }
 
@@ -377,11 +454,6 @@ fn fresh_key(key: &Key) -> Result<Key> {
     let mut hasher = Key::hasher("fresh");
     hasher.field(&key.0).field(random_hex(16)?.as_bytes());
     Ok(hasher.finish())
-}
-
-/// Returns what names the outcome of `vertex` in an engine.
-fn cell_name(vertex: &Vertex) -> String {
-    if vertex.tainted { format!("{} again", vertex.digest) } else { vertex.digest.clone() }
 }
 
 type Evaluated = Result<Arc<Outcome>, Failure>;

@@ -53,7 +53,7 @@ impl Pinned {
 fn pinned(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<Option<Pinned>> {
     let platform = platform(context)?;
     if let Some(rest) = op.identifier.strip_prefix("oci-layout://") {
-        let (_, location) = layout_location(context.core, rest)?;
+        let (_, location) = layout_location(context.core, &in_store(op, rest))?;
         let Location::Local(image) = &location else { return Ok(None) };
         return Ok(image.digest.clone().map(|digest| Pinned { location, digest, platform }));
     }
@@ -62,6 +62,15 @@ fn pinned(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<Option<Pinned>> 
         text.parse().map_err(|error: crate::oci::BadReference| Error::op(error.to_string()))?;
     let digest = reference.digest().cloned();
     Ok(digest.map(|digest| Pinned { location: Location::Registry(reference), digest, platform }))
+}
+
+/// Returns `rest`, a reference in a layout, with the layout that the op names beside it in the place of its name:
+/// BuildKit's clients put the name of the image there.
+fn in_store(op: &pb::SourceOp, rest: &str) -> String {
+    match (op.attrs.get("oci.store").filter(|store| !store.is_empty()), rest.split_once('@')) {
+        (Some(store), Some((_, digest))) => format!("{store}@{digest}"),
+        _ => rest.to_owned(),
+    }
 }
 
 /// Finds out what an image that the op does not pin stands for.

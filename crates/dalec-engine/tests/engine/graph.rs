@@ -33,6 +33,17 @@ impl Graph {
         Node { digest, index: 0 }
     }
 
+    /// Takes another graph in and returns its result.
+    pub fn import(&mut self, other: &pb::Definition) -> Node {
+        let (terminal, ops) = other.def.split_last().expect("a graph with an end");
+        self.definition
+            .def
+            .extend(ops.iter().filter(|op| !self.definition.def.contains(op)).cloned().collect::<Vec<_>>());
+        self.definition.metadata.extend(other.metadata.clone());
+        let terminal = pb::Op::decode(terminal.as_slice()).expect("an op");
+        Node { digest: terminal.inputs[0].digest.clone(), index: terminal.inputs[0].index }
+    }
+
     pub fn source(&mut self, identifier: &str, attrs: &[(&str, &str)]) -> Node {
         let attrs = attrs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.op(pb::op::Op::Source(pb::SourceOp { identifier: identifier.into(), attrs }), &[])

@@ -46,7 +46,7 @@ fn an_image_of_a_layout_is_unpacked(world: &World) {
 }
 
 /// Writes an OCI layout with one image called `v1` and returns the digest of its manifest.
-fn layout(dir: &Path, layers: &[&[(&str, &str)]]) -> String {
+pub fn layout(dir: &Path, layers: &[&[(&str, &str)]]) -> String {
     std::fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
     let put = |data: &[u8]| {
         let hex = hex::encode(Sha256::digest(data));

@@ -54,6 +54,34 @@ fn run(name: &str, first: &str, second: &str) -> std::io::Result<()> {
             print!("{}", fs::read_to_string(first)?);
             Ok(())
         }
+        "length" => fs::write(second, format!("{} bytes\n", fs::read(first)?.len())),
+        "echo" => std::io::copy(&mut std::io::stdin(), &mut std::io::stdout()).map(drop),
+        "print-env" => {
+            println!("{} letters", std::env::var(first).unwrap_or_default().len());
+            Ok(())
+        }
+        "pause" => {
+            std::thread::park();
+            Ok(())
+        }
+        "columns" => {
+            // The size is set by another message than the one that starts this process.
+            while rustix::termios::tcgetwinsize(rustix::stdio::stdout())?.ws_col != 99 {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            println!("99 columns");
+            Ok(())
+        }
+        "ask-agent" => {
+            use std::io::{Read, Write};
+            let mut agent = std::os::unix::net::UnixStream::connect(first)?;
+            // Lists keys, then tries to remove them all.
+            agent.write_all(&[0, 0, 0, 1, 11, 0, 0, 0, 1, 19])?;
+            let mut answers = [0; 14];
+            agent.read_exact(&mut answers)?;
+            println!("{answers:?}");
+            Ok(())
+        }
         "env" => fs::write(second, std::env::var(first).unwrap_or_default()),
         "tree" => fs::write(second, listing(Path::new(first))),
         "absent" => match fs::symlink_metadata(first) {

@@ -1,6 +1,5 @@
 //! A store, a base with the probe in it, and engines on them.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -8,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bollard_buildkit_proto::pb;
 use dalec_engine::store::Store;
 use dalec_engine::userns::Mode;
-use dalec_engine::{Engine, EngineOptions, SecretError, Secrets, Session, Stats};
+use dalec_engine::{Engine, EngineOptions, SecretError, SecretScope, Secrets, Session, Stats};
 use dalec_gateway::{
     BuildOptions, Event, Gateway, GatewayError, ProgressSink, Reference, SolveFailure, SolveRequest,
 };
@@ -64,11 +63,20 @@ impl Events {
     }
 }
 
-struct TestSecrets(BTreeMap<String, Vec<u8>>);
+/// One secret for everyone, and one for signers.
+struct TestSecrets;
 
 impl Secrets for TestSecrets {
     fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, SecretError> {
-        Ok(self.0.get(id).cloned())
+        Ok(match id {
+            "key" => Some(SECRET.into()),
+            "signing-key" => Some(SIGNING_SECRET.into()),
+            _ => None,
+        })
+    }
+
+    fn scope(&self, id: &str) -> SecretScope {
+        if id == "signing-key" { SecretScope::Signer } else { SecretScope::Everyone }
     }
 }
 
@@ -108,7 +116,7 @@ impl World {
         for name in ["base", "context"] {
             options.local_dirs.insert(name.into(), self.path(name));
         }
-        options.secrets = Arc::new(TestSecrets([("key".to_owned(), SECRET.into())].into()));
+        options.secrets = Arc::new(TestSecrets);
         options
     }
 
@@ -144,6 +152,7 @@ impl World {
 }
 
 pub const SECRET: &str = "open sesame 4711";
+pub const SIGNING_SECRET: &str = "canary of the signing key 0815";
 
 /// A result, with the engine that made it.
 pub struct Built {
@@ -198,7 +207,10 @@ pub fn explain(error: &GatewayError) -> String {
         cause = error.source();
     }
     if let GatewayError::Solve(failure) = error {
-        text += &format!(" {:?}", failure.log);
+        text += &format!(" {:?} {:?}", failure.hint, failure.log);
+    }
+    if let GatewayError::Frontend { hint, log, .. } = error {
+        text += &format!(" {hint:?} {log:?}");
     }
     text
 }

@@ -158,7 +158,10 @@ impl Gateway for Recorder {
     }
 
     fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
-        self.solved.lock().unwrap().push(format!("frontend {}", request.options["source"]));
+        self.solved
+            .lock()
+            .unwrap()
+            .push(format!("frontend {}", request.options.get("source").unwrap_or(&request.frontend)));
         let answer = (self.answers)(&request);
         self.called.lock().unwrap().push(request);
         answer

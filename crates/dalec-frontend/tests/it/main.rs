@@ -1,6 +1,7 @@
 //! Requests as a gateway sees them: what is asked, what is solved, what other frontends are told, what is refused.
 
 mod contexts;
+mod dockerfiles;
 mod forwarding;
 mod gateway;
 mod requests;

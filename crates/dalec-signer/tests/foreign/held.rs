@@ -57,7 +57,7 @@ fn sign(gnupg: &Gnupg, key: &SigningKey, files: &[&str]) {
     let files: Vec<_> = files.iter().map(|name| gnupg.place.path(name)).collect();
     let request = Request {
         files: &files,
-        key,
+        key: dalec_signer::Key::OpenPgp(key),
         time: now(),
         replace: false,
         detached: Detached::Armored,

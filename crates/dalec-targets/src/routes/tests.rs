@@ -9,7 +9,7 @@ use dalec_spec::target_spec::{BuildStep, ContextSource, PackageConstraint, Sourc
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::request::{Answers, ImageAnswer, Options};
+use crate::request::{ImageAnswer, Options};
 
 /// A C program from the main context, with a build dependency.
 fn spec() -> TargetSpec {

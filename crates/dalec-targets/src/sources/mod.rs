@@ -4,6 +4,7 @@
 //! part of which state that is, so that a source can be mounted without being copied first. Patches are not
 //! applied here.
 
+pub mod built;
 mod context;
 mod http;
 mod inline;
@@ -11,7 +12,7 @@ mod inline;
 use std::sync::Arc;
 
 use dalec_llb::{Copy, File, Mount, ProgressGroup, SourceMap, State};
-use dalec_spec::target_spec::{Source, SourceKind};
+use dalec_spec::target_spec::{BuildSource, Source, SourceKind};
 
 use crate::error::PlanError;
 use crate::locate::locate;
@@ -62,7 +63,8 @@ impl Planner<'_> {
             SourceKind::Inline(inline) => Ok(inline::plan(self, name, source, inline, &path)),
             SourceKind::Http(http) => Ok(http::plan(self, name, source, http)),
             SourceKind::Context(context) => context::plan(self, name, source, &context.name, &path),
-            SourceKind::Git(_) | SourceKind::Image(_) | SourceKind::Build(_) => {
+            SourceKind::Build(build) => built::plan(self, name, source, build, &path),
+            SourceKind::Git(_) | SourceKind::Image(_) => {
                 Err(PlanError::Unsupported { features: unsupported::of_source(source) })
             }
         }
@@ -91,12 +93,33 @@ impl Planner<'_> {
 
 /// Returns the contexts that `sources` take from, in order of name, once each.
 pub fn contexts<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<String> {
-    let names = sources.into_iter().filter_map(|source| match &source.kind {
+    let names = sources.into_iter().filter_map(|source| match &innermost(source).kind {
         SourceKind::Context(context) => Some(context::key(&context.name)),
         _ => None,
     });
     let names: std::collections::BTreeSet<String> = names.map(str::to_owned).collect();
     names.into_iter().collect()
+}
+
+/// Returns the Dockerfiles that `sources` take from, in order, once each.
+pub fn builds<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<&'a BuildSource> {
+    let mut builds: Vec<&BuildSource> = Vec::new();
+    for source in sources {
+        if let SourceKind::Build(build) = &source.kind
+            && !builds.contains(&build)
+        {
+            builds.push(build);
+        }
+    }
+    builds
+}
+
+/// Returns what a Dockerfile of `source` is in, or `source` itself.
+fn innermost(source: &Source) -> &Source {
+    match &source.kind {
+        SourceKind::Build(build) => innermost(&build.source),
+        _ => source,
+    }
 }
 
 /// Returns `path` without `.`, empty and leading components, or nothing if it climbs out with `..`.

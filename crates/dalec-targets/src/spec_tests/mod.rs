@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use dalec_llb::{Exec, Location, Mount, Network, ProgressGroup, State};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{SourceMount, TargetSpec, Test, TestStep};
+use dalec_spec::target_spec::{Source, SourceMount, TargetSpec, Test, TestStep};
 use dalec_testrunner::protocol::{Command, OUTPUT_DIR, STDERR, STDOUT, Step, StepPaths};
 
 use crate::containers::Container;
@@ -63,8 +63,13 @@ pub fn skip_warning(request: &Request<'_>) -> Option<String> {
 
 /// Returns the named contexts that tests mount something from.
 pub fn contexts(spec: &TargetSpec) -> Vec<String> {
+    sources::contexts(mounted(spec))
+}
+
+/// Returns the sources that tests mount.
+pub(crate) fn mounted(spec: &TargetSpec) -> impl Iterator<Item = &Source> {
     let mounts = spec.tests.iter().flat_map(|test| &test.mounts);
-    sources::contexts(mounts.map(|mount: &SourceMount| &mount.source))
+    mounts.map(|mount: &SourceMount| &mount.source)
 }
 
 /// Plans one test.

@@ -22,6 +22,7 @@ use crate::options::contexts::Contexts;
 use crate::options::outputs::{Destination, ImageOutput};
 use crate::options::remote::{EngineKind, Remote, RemoteArgs};
 use crate::options::secrets::SecretPlaces;
+use crate::options::ssh;
 use crate::progress::{self, Display, Mode, json};
 use crate::signals::Watch;
 use crate::summary::Summary;
@@ -80,11 +81,17 @@ pub struct Args {
     /// are not unpacked.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
-    /// Secret for the steps that name it: id=NAME[,src=FILE|,env=VARIABLE]
+    /// Secret for the steps that name it: id=NAME[,src=FILE|,env=VARIABLE][,scope=signer]
     ///
-    /// Its value never enters a result, a log of ours or the cache.
+    /// Its value never enters a result, a log of ours or the cache. With scope=signer only signers get it: a step of the
+    /// build that names it is refused.
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
+    /// SSH agent for the steps that name it: ID, the agent of this environment, or ID=SOCKET
+    ///
+    /// Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
+    #[arg(long, value_name = "ID[=SOCKET]")]
+    ssh: Vec<String>,
     /// Where the result goes: a directory, type=tar,dest=FILE, or - for a tar archive on standard output
     ///
     /// May be given several times. Without it, the result only stays in the cache. With --engine buildkit also
@@ -169,6 +176,8 @@ struct Request {
     build_args: BTreeMap<String, String>,
     contexts: Contexts,
     secrets: SecretPlaces,
+    /// Sockets of ssh agents by id.
+    ssh_agents: BTreeMap<String, PathBuf>,
     destinations: Vec<Destination>,
     no_cache: Option<String>,
     pull: bool,
@@ -200,6 +209,7 @@ impl Request {
             platforms: platforms.map_err(|error| CommandError::usage(format!("--platform: {error}")))?,
             build_args: build_args::collect(&args.build_arg, build_args::environment)?,
             secrets: SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone()),
+            ssh_agents: ssh::agents(&args.ssh, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from))?,
             ca_bundle,
             contexts: Contexts::read(&args.context, &args.build_context)?,
             spec: spec?,

@@ -36,7 +36,7 @@ Examples:
   dalec sign --key key.asc out/*.deb out/*.dsc out/*.buildinfo out/*.changes
   dalec sign --key env:SIGNING_KEY --passphrase-file env:PASSPHRASE -o signed out/*.rpm
   dalec sign --key key.asc --detach binary release.tar.zst    # release.tar.zst.sig
-  dalec sign --key code.p12 --passphrase-file pass --timestamp-url http://timestamp.example.org out/*.exe
+  dalec sign --key code.p12 --passphrase-file pass --timestamp-url http://tsa.example.org a.exe
 
 docs/signing.md says how to make a key and how others check what was signed.")]
 pub struct Args {

@@ -24,6 +24,7 @@ const LARGEST_KEYRING: u64 = 64 << 20;
 ///
 /// The exit code is 0 when all files are valid, 1 when one is not or has no signature, and 2 when a file cannot be read.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("trust").required(true).multiple(true))]
 #[command(after_long_help = "\
 Examples:
   dalec verify --keyring key.asc out/*.deb out/*.changes
@@ -35,10 +36,10 @@ pub struct Args {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// OpenPGP public keys that are trusted, as text or bytes; may be given several times
-    #[arg(long, value_name = "FILE", required_unless_present = "ca")]
+    #[arg(long, value_name = "FILE", group = "trust")]
     keyring: Vec<PathBuf>,
     /// Certificates that are trusted for Windows programs and their timestamps, as PEM or DER; may be given several times
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "trust")]
     ca: Vec<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value = "text")]

@@ -4,6 +4,7 @@
 use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::pb;
 use dalec_frontend::FrontendError;
+use dalec_gateway::wire::Detail;
 use dalec_gateway::wire::errors::{source_details, to_rpc};
 use dalec_spec::span::Span;
 use dalec_spec::{Diagnostic, Severity, SourceText, codes};
@@ -29,14 +30,20 @@ pub fn status(error: &FrontendError) -> rpc::Status {
         FrontendError::Plan { source_text, spans, .. } => excerpt(source_text, spans).into_iter().collect(),
         _ => Vec::new(),
     };
+    let subrequest = match error {
+        FrontendError::UnknownSubrequest { id } => Some(Detail::Subrequest(id.clone()).encode()),
+        _ => None,
+    };
+    // Clients ask for what might not be known, and then look at the code; elsewhere it would be a word in front of ours.
+    let code = if subrequest.is_some() { tonic::Code::Unimplemented } else { tonic::Code::Unknown };
     rpc::Status {
-        code: tonic::Code::InvalidArgument as i32,
+        code: code as i32,
         message: match error {
             // What there is, as clients of BuildKit know it.
             FrontendError::UnknownTarget { .. } => format!("{error}\n{}", message()),
             _ => message(),
         },
-        details: source_details(&excerpts),
+        details: source_details(&excerpts).into_iter().chain(subrequest).collect(),
     }
 }
 
@@ -95,5 +102,23 @@ mod tests {
         let GatewayError::Solve(read) = from_rpc(status) else { panic!("no excerpts") };
         let lines = read.excerpts.iter().map(|excerpt| excerpt.ranges[0].start.unwrap().line);
         assert_eq!(lines.collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
+    fn lines_near_a_secret_are_not_sent() {
+        let error = spec_error(
+            "name: hello\nsources:\n  a:\n    git:\n      url: https://example.org/a.git\n      commit: b\n      \
+             auth:\n        token: |\n          hunter2 hunter2\n",
+        );
+        let FrontendError::Spec { diagnostics, .. } = &error else { unreachable!() };
+        assert!(diagnostics.iter().any(|found| found.code == codes::SECRET_IN_SPEC), "{diagnostics:?}");
+        assert!(status(&error).details.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_subrequest_is_said_in_the_words_of_clients() {
+        let status = status(&FrontendError::UnknownSubrequest { id: "frontend.lint".into() });
+        assert_eq!(status.code, tonic::Code::Unimplemented as i32);
+        assert_eq!(Detail::decode(&status.details[0]), Some(Detail::Subrequest("frontend.lint".into())));
     }
 }

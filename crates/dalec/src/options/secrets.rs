@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use dalec_engine::{SecretError, Secrets};
+use dalec_engine::{SecretError, SecretScope, Secrets};
 
 use super::fields;
 use crate::errors::CommandError;
 
-const FORM: &str = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE";
+const FORM: &str = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE; scope=signer gives it to signers alone";
 /// BuildKit's limit; a larger file is probably not what was meant.
 const LARGEST: u64 = 500 * 1024;
 
@@ -27,12 +27,19 @@ enum Place {
     Certificates(PathBuf),
 }
 
+/// One secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Given {
+    place: Place,
+    scope: SecretScope,
+}
+
 /// The secrets of a command line; values are read when a step needs them and never kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SecretPlaces(BTreeMap<String, Place>);
+pub struct SecretPlaces(BTreeMap<String, Given>);
 
 impl SecretPlaces {
-    /// Reads `id=NAME[,src=FILE|,env=VARIABLE]` values; with a name alone it is the variable of that name, or else the
+    /// Reads `id=NAME[,src=FILE|,env=VARIABLE][,scope=signer]` values; with a name alone it is the variable of that name, or else the
     /// file of that name.
     ///
     /// # Errors
@@ -40,8 +47,8 @@ impl SecretPlaces {
     pub fn parse(given: &[String]) -> Result<Self, CommandError> {
         let mut places = BTreeMap::new();
         for text in given {
-            let (id, place) = parse(text)?;
-            if places.insert(id.clone(), place).is_some() {
+            let (id, given) = parse(text)?;
+            if places.insert(id.clone(), given).is_some() {
                 return Err(CommandError::usage(format!("--secret: two secrets are called `{id}`")));
             }
         }
@@ -51,15 +58,22 @@ impl SecretPlaces {
     /// Serves the certificates that downloads trust, unless a secret of that name was given.
     pub fn with_ca_bundle(mut self, bundle: Option<PathBuf>) -> Self {
         if let Some(path) = bundle {
-            self.0.entry(CA_BUNDLE.to_owned()).or_insert(Place::Certificates(path));
+            let given = Given { place: Place::Certificates(path), scope: SecretScope::Everyone };
+            self.0.entry(CA_BUNDLE.to_owned()).or_insert(given);
         }
         self
     }
+
+    /// Returns whether one of them is for signers alone.
+    pub fn has_signers_own(&self) -> bool {
+        self.0.values().any(|given| given.scope == SecretScope::Signer)
+    }
 }
 
-fn parse(text: &str) -> Result<(String, Place), CommandError> {
+fn parse(text: &str) -> Result<(String, Given), CommandError> {
     let wrong = |what: &str| CommandError::usage_help(format!("--secret {text}: {what}"), FORM);
     let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
+    let mut scope = SecretScope::Everyone;
     for (key, value) in fields::split("--secret", text)? {
         let Some(value) = value else { return Err(wrong(&format!("`{key}` has no value"))) };
         match key.as_str() {
@@ -67,6 +81,10 @@ fn parse(text: &str) -> Result<(String, Place), CommandError> {
             "src" | "source" => file = Some(PathBuf::from(value)),
             "env" => variable = Some(value),
             "type" => kind = Some(value),
+            "scope" if value == "signer" => scope = SecretScope::Signer,
+            "scope" => {
+                return Err(wrong("the only scope is signer; without one, every step that names it gets it"));
+            }
             other => return Err(wrong(&format!("there is no field `{other}`"))),
         }
     }
@@ -97,12 +115,12 @@ fn parse(text: &str) -> Result<(String, Place), CommandError> {
         }
         Place::Variable(_) | Place::Certificates(_) => {}
     }
-    Ok((id, place))
+    Ok((id, Given { place, scope }))
 }
 
 impl Secrets for SecretPlaces {
     fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, SecretError> {
-        match self.0.get(id) {
+        match self.0.get(id).map(|given| &given.place) {
             None => Ok(None),
             Some(Place::Variable(name)) => match std::env::var_os(name) {
                 Some(value) => Ok(Some(std::os::unix::ffi::OsStringExt::into_vec(value))),
@@ -111,6 +129,10 @@ impl Secrets for SecretPlaces {
             Some(Place::File(path)) => read(id, path, LARGEST).map(Some),
             Some(Place::Certificates(path)) => read(id, path, LARGEST_BUNDLE).map(Some),
         }
+    }
+
+    fn scope(&self, id: &str) -> SecretScope {
+        self.0.get(id).map_or(SecretScope::Everyone, |given| given.scope)
     }
 }
 
@@ -146,6 +168,18 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_may_be_for_signers_alone() {
+        let given = ["id=PATH,scope=signer", "id=HOME"].map(str::to_owned);
+        let secrets = SecretPlaces::parse(&given).unwrap();
+        assert_eq!(
+            (secrets.scope("PATH"), secrets.scope("HOME")),
+            (SecretScope::Signer, SecretScope::Everyone)
+        );
+        assert!(secrets.has_signers_own());
+        assert!(!SecretPlaces::parse(&given[1..]).unwrap().has_signers_own());
+    }
+
+    #[test]
     fn certificates_are_served_unless_a_secret_has_their_name() {
         let folder = tempfile::tempdir().unwrap();
         let bundle = folder.path().join("bundle.pem");
@@ -173,6 +207,7 @@ mod tests {
             "id=a,src=/dev/null,env=PATH",
             "id=a,mode=0400",
             "id=a,type=ssh",
+            "id=PATH,scope=build",
             "id=a,env=DALEC_TEST_NOT_SET",
             "id=a,src=/nowhere/at/all",
         ] {

@@ -5,7 +5,10 @@ mod explain;
 mod help;
 mod key;
 mod lint;
+mod programs;
 mod refusals;
+#[path = "../../../dalec-signer/src/pe/sample.rs"]
+mod sample;
 mod sign;
 mod spec_commands;
 

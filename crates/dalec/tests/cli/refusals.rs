@@ -163,7 +163,7 @@ fn secrets_must_be_there_and_well_formed() {
         expect![[r#"
         error: --secret token: `token` has no value
          |
-         = help: write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE
+         = help: write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE; scope=signer gives it to signers alone
     "#]],
     );
     check(
@@ -171,7 +171,7 @@ fn secrets_must_be_there_and_well_formed() {
         expect![[r#"
         error: --secret id=token,mode=0400: there is no field `mode`
          |
-         = help: write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE
+         = help: write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE; scope=signer gives it to signers alone
     "#]],
     );
     check(

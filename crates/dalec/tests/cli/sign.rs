@@ -265,9 +265,11 @@ fn files_that_cannot_be_signed_are_explained() {
     let refused = |file: &str, code, expected| check(sign(&place, &["data", file]), code, "", expected);
     refused(
         "setup.exe",
-        1,
+        2,
         expect![[r#"
-            error: setup.exe is a Windows program; Authenticode signatures are not supported yet
+            error: setup.exe is a Windows program, which an OpenPGP key cannot sign
+             |
+             = help: give a private key with --key and its certificate with --cert, or PKCS #12; see docs/signing.md
         "#]],
     );
     refused(

@@ -146,7 +146,7 @@ impl Answers {
     }
 
     /// Returns the last word, once.
-    pub fn into_answer(&self) -> Option<Answer> {
+    pub fn take_answer(&self) -> Option<Answer> {
         locked(&self.answer).take().map(|(answer, _)| answer)
     }
 }

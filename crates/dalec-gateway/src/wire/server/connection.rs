@@ -66,7 +66,7 @@ struct Watch {
 /// When they are no pipes, or no thread can be had.
 pub fn serve(host: Arc<dyn Host>, from: OwnedFd, to: OwnedFd) -> io::Result<Serving> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
+        .enable_all()
         .thread_name("gateway")
         .max_blocking_threads(CALLS)
         .build()?;
@@ -115,7 +115,7 @@ impl Serving {
     /// Ends the conversation and returns how it went. Waits for calls that are being worked on.
     pub fn end(mut self) -> Outcome {
         self.stop();
-        if let Some(answer) = self.answers.into_answer() {
+        if let Some(answer) = self.answers.take_answer() {
             return Outcome::Answer(answer);
         }
         let watch = locked(&self.watch);

@@ -69,6 +69,7 @@ impl Request {
             secrets: Arc::new(self.secrets.clone()),
             local_dirs,
             oci_layouts: self.contexts.oci_layouts.clone(),
+            ssh_agents: self.ssh_agents.clone(),
             root_source: Some(Arc::new(roots)),
             frontend: std::env::current_exe().ok(),
             ca_bundle: self.ca_bundle.clone(),

@@ -10,7 +10,7 @@ use dalec_buildkit::{
     publish_cache,
 };
 use dalec_engine::sources::image::{Credential, host_credentials};
-use dalec_engine::{Cancel, Secrets as _, Stats};
+use dalec_engine::{Cancel, SecretScope, Secrets as _, Stats};
 use dalec_frontend::FrontendError;
 use dalec_gateway::{FRONTEND_DIR, GatewayError, executable_image};
 use serde_json::json;
@@ -76,7 +76,8 @@ impl Request {
             shared_key: shared_key(local_dirs.values().map(|dir| dir.as_path())),
             local_dirs,
             local_files: executable.map(|path| (FRONTEND_DIR.to_owned(), path)).into_iter().collect(),
-            secrets: Some(Arc::new(Served(self.secrets.clone()))),
+            secrets: Some(Arc::new(Served { secrets: self.secrets.clone(), to: SecretScope::Everyone })),
+            ssh: self.ssh_agents.clone(),
             stores,
             credentials: Some(Arc::new(login)),
             ..Services::default()
@@ -120,7 +121,9 @@ impl Job<'_> {
         let build = Build {
             frontend: name.map(|name| executable_image(FRONTEND_DIR, name)),
             services,
-            signer_secrets: None,
+            signer_secrets: request.secrets.has_signers_own().then(|| -> Arc<dyn Secrets> {
+                Arc::new(Served { secrets: request.secrets.clone(), to: SecretScope::Signer })
+            }),
             options,
             exports: exports.entries(self.client.is_docker()),
             cache_exports: self.remote.caches.exports.clone(),
@@ -170,11 +173,21 @@ fn login(registry: &str) -> Option<Login> {
 }
 
 /// The command line's secrets for the daemon.
-struct Served(SecretPlaces);
+struct Served {
+    secrets: SecretPlaces,
+    /// Whom this session serves.
+    to: SecretScope,
+}
 
 impl Secrets for Served {
     fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, dalec_buildkit::SecretError> {
-        self.0.secret(id).map_err(|error| dalec_buildkit::SecretError::Unreadable {
+        if (self.secrets.scope(id), self.to) == (SecretScope::Signer, SecretScope::Everyone) {
+            return Err(dalec_buildkit::SecretError::Refused {
+                id: id.to_owned(),
+                reason: "it is for signers only, and this step is not a signer's".to_owned(),
+            });
+        }
+        self.secrets.secret(id).map_err(|error| dalec_buildkit::SecretError::Unreadable {
             id: id.to_owned(),
             reason: error.to_string(),
         })

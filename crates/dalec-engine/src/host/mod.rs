@@ -1,0 +1,61 @@
+//! Hosting frontends: an image whose entrypoint speaks BuildKit's gateway protocol runs in a sandbox, and is served
+//! the engine over its standard input and output.
+//!
+//! What is found, set and refused is what BuildKit does (`frontend/gateway/gateway.go`), so that images made for it
+//! run unchanged: the entrypoint alone is run, as root, with the request in its environment. What a frontend says
+//! is a stranger's word; whatever it does, it ends with the call, and its processes and mounts with it.
+
+mod capabilities;
+mod container;
+mod files;
+mod image;
+mod outcome;
+mod process;
+mod served;
+mod signals;
+
+use dalec_gateway::{FrontendRequest, FrontendResult, GatewayError};
+
+use crate::session::Session;
+
+pub use capabilities::CAPABILITIES;
+
+/// The one frontend that is built in: it runs others.
+const GATEWAY: &str = "gateway.v0";
+
+/// Frontends that call frontends that call frontends: deeper than this is taken for a mistake without end.
+const MAX_DEPTH: usize = 16;
+
+/// Calls a frontend for the one that `session` belongs to.
+///
+/// # Errors
+/// [`GatewayError::Image`] when its image is nowhere to be had, [`GatewayError::Frontend`] when it does not do its work,
+/// [`GatewayError::Solve`] when it fails because of an op that it asked for.
+pub fn call(session: &Session, request: &FrontendRequest) -> Result<FrontendResult, GatewayError> {
+    if request.frontend != GATEWAY {
+        return Err(GatewayError::Frontend {
+            image: request.frontend.clone(),
+            message: "this engine has no frontend of that name built in".into(),
+            hint: Some(
+                "call one by its image, for example docker/dockerfile:1 for Dockerfiles, or give an image of that \
+                 name with --build-context"
+                    .into(),
+            ),
+            log: Vec::new(),
+        });
+    }
+    let Some(source) = request.options.get("source") else {
+        return Err(GatewayError::Request { message: "the call of a frontend names no image".into() });
+    };
+    if session.depth() >= MAX_DEPTH {
+        return Err(GatewayError::Frontend {
+            image: source.clone(),
+            message: format!("more than {MAX_DEPTH} frontends call each other"),
+            hint: None,
+            log: Vec::new(),
+        });
+    }
+    let image = image::find(session, source, request)?;
+    image.check_capabilities(request)?;
+    process::run(session.calling(request), &image)
+}

@@ -1,0 +1,154 @@
+//! What is served to a frontend: its session, containers, and a memory of what failed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bollard_buildkit_proto::pb;
+use dalec_files::Selection;
+use dalec_gateway::wire::server::{Container, ContainerRequest, Host};
+use dalec_gateway::{
+    BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
+    ResolveImage, ResolvedImage, SolveFailure, SolveRequest, Warning,
+};
+
+use super::CAPABILITIES;
+use super::container::EngineContainer;
+use crate::session::Session;
+use crate::snapshot::resolve::Last;
+use crate::solver::locked;
+
+/// Failures that are remembered; a frontend that goes on after more than these tells of later ones itself.
+const MAX_FAILURES: usize = 32;
+
+/// The session of a frontend as it is served.
+pub struct Served {
+    session: Arc<Session>,
+    /// Failed ops that the frontend was told of: what comes back of them through the protocol has lost their logs.
+    failures: Mutex<BTreeMap<String, SolveFailure>>,
+}
+
+impl Served {
+    /// Returns what is served of `session`.
+    pub fn new(session: Arc<Session>) -> Self {
+        Self { session, failures: Mutex::default() }
+    }
+
+    /// Returns the failures that the frontend was told of, by vertex.
+    pub fn take_failures(&self) -> BTreeMap<String, SolveFailure> {
+        std::mem::take(&mut *locked(&self.failures))
+    }
+
+    fn told<T>(&self, result: Result<T, GatewayError>) -> Result<T, GatewayError> {
+        if let Err(GatewayError::Solve(failure)) = &result {
+            let mut failures = locked(&self.failures);
+            if failures.len() < MAX_FAILURES {
+                failures.entry(failure.vertex.clone()).or_insert_with(|| copy(failure));
+            }
+        }
+        result
+    }
+}
+
+/// Returns a failure without its cause, which only one can have; what it says is added to the message.
+fn copy(failure: &SolveFailure) -> SolveFailure {
+    let mut message = failure.message.clone();
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    SolveFailure {
+        vertex: failure.vertex.clone(),
+        name: failure.name.clone(),
+        message,
+        hint: failure.hint.clone(),
+        exit_code: failure.exit_code,
+        log: failure.log.clone(),
+        excerpts: failure.excerpts.clone(),
+        details: failure.details.clone(),
+        cause: None,
+    }
+}
+
+impl Gateway for Served {
+    fn build_options(&self) -> &BuildOptions {
+        self.session.build_options()
+    }
+
+    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
+        self.session.inputs()
+    }
+
+    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
+        self.told(self.session.solve(request))
+    }
+
+    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+        self.told(self.session.solve_frontend(request))
+    }
+
+    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
+        self.session.definition(reference)
+    }
+
+    fn supports(&self, id: &str) -> bool {
+        self.session.supports(id)
+    }
+
+    fn read_file(
+        &self,
+        reference: &Reference,
+        path: &str,
+        range: Option<FileRange>,
+    ) -> Result<Vec<u8>, GatewayError> {
+        self.told(self.session.read_file(reference, path, range))
+    }
+
+    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
+        self.told(self.session.read_dir(reference, path))
+    }
+
+    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
+        self.told(self.session.stat_file(reference, path))
+    }
+
+    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
+        self.session.resolve_image(image)
+    }
+
+    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
+        self.session.frontend_image()
+    }
+
+    fn warn(&self, warning: Warning) {
+        self.session.warn(warning);
+    }
+}
+
+impl Host for Served {
+    fn capabilities(&self) -> &[&'static str] {
+        CAPABILITIES
+    }
+
+    fn read_matching(
+        &self,
+        reference: &Reference,
+        path: &str,
+        pattern: &str,
+    ) -> Result<Vec<FileStat>, GatewayError> {
+        let patterns = Selection::new(&[pattern.to_owned()], &[])
+            .map_err(|error| GatewayError::Request { message: error.to_string() })?;
+        let mut entries = self.read_dir(reference, path)?;
+        entries.retain(|entry| patterns.includes(entry.name.as_bytes()));
+        Ok(entries)
+    }
+
+    fn stat_followed(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
+        self.told(self.session.stat(reference, path, Last::Follow))
+    }
+
+    fn container(&self, request: ContainerRequest) -> Result<Arc<dyn Container>, GatewayError> {
+        let container = self.told(EngineContainer::new(self.session.clone(), request))?;
+        Ok(Arc::new(container))
+    }
+}

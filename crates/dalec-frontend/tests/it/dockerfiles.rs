@@ -1,0 +1,80 @@
+//! Sources that are results of Dockerfiles.
+
+use dalec_frontend::{FrontendError, answer};
+use dalec_llb::describe;
+
+use crate::gateway::{Recorder, SPEC, words};
+
+/// A request for a source package of the result of a Dockerfile.
+fn recorder(dockerfile: &str, options: &[(&str, &str)], source: &str) -> Recorder {
+    let options: Vec<_> = [("target", "bookworm/dsc")].into_iter().chain(options.iter().copied()).collect();
+    let start = SPEC.find("sources:").unwrap();
+    let end = SPEC.find("artifacts:").unwrap();
+    let sources = format!("sources:\n  tool: {source}\n");
+    let gateway =
+        Recorder::new(&options).file("spec.yml", format!("{}{sources}{}", &SPEC[..start], &SPEC[end..]));
+    match dockerfile {
+        "" => gateway,
+        dockerfile => gateway.file("docker/File", dockerfile),
+    }
+}
+
+const BUILD: &str = "{path: usr, build: {source: {context: {name: code}}, dockerfile_path: docker/File, target: last, args: {A: own}}}";
+
+/// SRC-010, SRC-011: the frontend that the Dockerfile names gets its context, the options of the request and its arguments.
+#[test]
+fn the_frontend_of_the_dockerfile_builds_it() {
+    let options = [("context:code", "local:code"), ("build-arg:VERSION", "2"), ("no-cache", "dalec.pkg")];
+    let gateway = recorder("# syntax=example.org/docker:1\nFROM x\n", &options, BUILD);
+    answer(&gateway).unwrap();
+    let call = &gateway.calls()[0];
+    assert_eq!(call.frontend, "gateway.v0");
+    for (name, value) in [
+        ("source", "example.org/docker:1"),
+        ("target", "last"),
+        ("build-arg:A", "own"),
+        ("build-arg:VERSION", "2"),
+        ("no-cache", "dalec.pkg"),
+        ("context:code", "local:code"),
+    ] {
+        assert_eq!(call.options[name], value, "{name}");
+    }
+    assert!(!call.options.contains_key("filename"));
+    assert!(describe(&call.inputs["context"]).contains("source local://code"));
+    assert!(describe(&call.inputs["dockerfile"]).contains("mkfile 600 /Dockerfile"));
+    let taken = "copy #0:/usr -> /tool/";
+    assert!(
+        gateway.graphs_with("docker-image://example.org/answer:1") > 0 && gateway.graphs_with(taken) <= 1
+    );
+}
+
+/// SRC-010, SRC-012: without a frontend of its own it is BuildKit's; a file is the Dockerfile itself.
+#[test]
+fn a_dockerfile_without_a_frontend() {
+    let inline =
+        "{build: {source: {inline: {file: {contents: FROM scratch}}}, dockerfile_path: docker/File}}";
+    let gateway = recorder("FROM scratch\n", &[], inline);
+    answer(&gateway).unwrap();
+    let call = &gateway.calls()[0];
+    assert_eq!(call.frontend, "dockerfile.v0");
+    assert!(!call.options.contains_key("source") && !call.options.contains_key("target"));
+    let context = describe(&call.inputs["context"]);
+    assert!(context.contains("-> docker/File"), "{context}");
+}
+
+#[test]
+fn a_missing_dockerfile_is_named() {
+    let gateway = recorder("", &[("context:code", "local:code")], BUILD);
+    let error = answer(&gateway).unwrap_err();
+    assert!(words(&error).contains("\"docker/File\""), "{error}");
+    assert!(matches!(&error, FrontendError::Plan { spans, .. } if spans.len() == 1), "with its place");
+}
+
+#[test]
+fn packages_that_are_given_need_no_sources() {
+    let options =
+        [("target", "bookworm/container"), ("context:pkg", "local:pkg"), ("context:code", "local:code")];
+    let gateway = recorder("# syntax=example.org/docker:1\n", &options, BUILD);
+    answer(&gateway).unwrap();
+    assert!(gateway.calls().is_empty());
+}
