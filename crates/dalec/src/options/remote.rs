@@ -30,37 +30,37 @@ pub struct RemoteArgs {
     #[arg(long, value_name = "ADDRESS", env = "BUILDKIT_HOST", hide_env = true)]
     buildkit_host: Option<String>,
     /// Directory with ca.pem, cert.pem and key.pem, or ca.crt, tls.crt and tls.key
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
     tls_dir: Option<PathBuf>,
     /// Certificates (PEM) of the authority that signed the daemon's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_ca: Option<PathBuf>,
     /// Certificate (PEM) that the daemon knows this client by
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_cert: Option<PathBuf>,
     /// Key (PEM) of that certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_key: Option<PathBuf>,
     /// Name that the daemon's certificate must have [default: the host of the address]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     tls_server_name: Option<String>,
     /// Where the daemon may take results from that it does not have itself
     ///
     /// An image reference, or type=registry,ref=REFERENCE, type=local,src=DIR, type=gha and other types that the daemon
     /// knows. May be given several times.
-    #[arg(long, value_name = "CACHE")]
+    #[arg(long, value_name = "CACHE", hide_short_help = true)]
     cache_from: Vec<String>,
     /// Where the daemon puts results for others
     ///
     /// type=registry,ref=REFERENCE, type=local,dest=DIR, type=inline (in the image itself), type=gha and other types that
     /// the daemon knows; mode=max also puts in what no result holds.
-    #[arg(long, value_name = "CACHE")]
+    #[arg(long, value_name = "CACHE", hide_short_help = true)]
     cache_to: Vec<String>,
     /// Name of the image, for outputs that are images; may be given several times
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     /// Push the image to its registry; short for -o type=image,push=true
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     push: bool,
 }
 

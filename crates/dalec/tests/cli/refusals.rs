@@ -193,10 +193,10 @@ fn destinations_must_make_sense() {
     check(
         &["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar"],
         expect![[r#"
-        error: -o type=oci,dest=out.tar: the type `oci` is not supported
-         |
-         = help: write -o DIRECTORY, -o type=local,dest=DIRECTORY, -o type=tar,dest=FILE or -o - for a tar archive on standard output
-    "#]],
+            error: -o type=oci: the embedded engine does not write images
+             |
+             = help: build with --engine buildkit
+        "#]],
     );
     check(
         &["--target", "bookworm/deb", "-o", "dalec.yml"],
@@ -207,8 +207,8 @@ fn destinations_must_make_sense() {
     check(
         &["--target", "bookworm/deb", "-o", "-", "-o", "type=tar,dest=-"],
         expect![[r#"
-        error: standard output takes one tar archive, not several
-    "#]],
+            error: standard output takes one archive, not several
+        "#]],
     );
     check(
         &["--target", "bookworm/deb", "--target", "trixie/deb", "-o", "type=tar,dest=out.tar"],
