@@ -53,7 +53,7 @@ fn run(built: &Path, answer: &Path, signed: &Path, report: &Path) -> Result<(), 
 
 /// Copies `answer` to `signed`. What was built keeps its permissions and time; what is new is as old as the youngest of
 /// it, so that the time of signing is in no result.
-fn take(built: &Path, answer: &Path, signed: &Path) -> io::Result<()> {
+pub fn take(built: &Path, answer: &Path, signed: &Path) -> io::Result<()> {
     let known = files(built)?;
     let youngest = known.values().filter_map(|metadata| metadata.modified().ok()).max();
     for (path, metadata) in files(answer)? {

@@ -92,7 +92,7 @@ impl Words {
     }
 
     /// Returns the words without pieces of the spec, for clients that show those themselves.
-    pub(super) fn message(&self) -> String {
+    pub fn message(&self) -> String {
         let mut message = clean_line(&self.headline);
         let mut add = |text: &str| {
             message.push('\n');
