@@ -91,7 +91,9 @@ fn check(options: &[(&str, &str)], expected: Expect) {
 
 #[test]
 fn keys_are_secrets_and_there_is_no_network() {
-    check(&[("dalec.target", "bookworm"), ("build-arg:OTHER", "x"), ("cmdline", "")], expect![[r#"
+    check(
+        &[("dalec.target", "bookworm"), ("build-arg:OTHER", "x"), ("cmdline", "")],
+        expect![[r#"
         #0 source docker-image://signer
         #1 source docker-image://artifacts
         #2 exec network=NONE
@@ -111,7 +113,8 @@ fn keys_are_secrets_and_there_is_no_network() {
             mount /run/secrets/dalec-signer/code-passphrase secret dalec-code-signing-passphrase
             name Sign
         #3 result #2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -169,28 +172,52 @@ fn settings_are_build_arguments_and_words() {
 
 #[test]
 fn what_makes_no_sense_is_said() {
-    check(&[("cmdline", "debs")], expect![[r#"
+    check(
+        &[("cmdline", "debs")],
+        expect![[r#"
         the signer's cmdline has "debs", which is none of deb, rpm, authenticode, openpgp
-    "#]]);
-    check(&[("build-arg:DALEC_SIGN_DETACH", "beside")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("build-arg:DALEC_SIGN_DETACH", "beside")],
+        expect![[r#"
         DALEC_SIGN_DETACH is "beside", and neither armored nor binary
-    "#]]);
-    check(&[("build-arg:DALEC_SIGN_REPLACE", "yes")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("build-arg:DALEC_SIGN_REPLACE", "yes")],
+        expect![[r#"
         DALEC_SIGN_REPLACE is "yes", and neither 1 nor 0
-    "#]]);
-    check(&[("build-arg:DALEC_SIGN_TIMESTAMP_URL", "time.example.org")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("build-arg:DALEC_SIGN_TIMESTAMP_URL", "time.example.org")],
+        expect![[r#"
         DALEC_SIGN_TIMESTAMP_URL is "time.example.org", which is no http:// or https:// address
-    "#]]);
-    check(&[("build-arg:SOURCE_DATE_EPOCH", "today")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("build-arg:SOURCE_DATE_EPOCH", "today")],
+        expect![[r#"
         SOURCE_DATE_EPOCH is "today", which is no number of seconds since 1970
-    "#]]);
-    check(&[("contextkey", "artifacts")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("contextkey", "artifacts")],
+        expect![[r#"
         there is nothing to sign: the request has no context
-    "#]]);
-    check(&[("context:dalec-signing", "input:none")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("context:dalec-signing", "input:none")],
+        expect![[r#"
         the context dalec-signing is an input that is not there
-    "#]]);
-    check(&[("context:dalec-signing", "https://example.org")], expect![[r#"
+    "#]],
+    );
+    check(
+        &[("context:dalec-signing", "https://example.org")],
+        expect![[r#"
         the context dalec-signing is "https://example.org"; it can be a directory or an image
-    "#]]);
+    "#]],
+    );
 }

@@ -90,9 +90,9 @@ pub struct Args {
     secret: Vec<String>,
     #[command(flatten)]
     signing: SigningArgs,
-    /// SSH agent for the steps that name it: ID, the agent of this environment, or ID=SOCKET
+    /// SSH agent for the steps that name it
     ///
-    /// Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
+    /// ID alone is the agent that SSH_AUTH_SOCK names. Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
     #[arg(long, value_name = "ID[=SOCKET]")]
     ssh: Vec<String>,
     /// Where the result goes: a directory, type=tar,dest=FILE, or - for a tar archive on standard output

@@ -19,14 +19,14 @@ const FILE: &str = "signing.yml";
 /// Who signs.
 #[derive(Debug, clap::Args)]
 pub struct SigningArgs {
-    /// Sign the packages with this OpenPGP key: a file, or env:NAME for a variable
+    /// OpenPGP key that signs the packages: a file, or env:NAME
     ///
     /// The signer inside dalec does it after the tests, whatever signer the spec names. No step of the build gets at the
     /// key. `dalec key new` makes one.
     #[arg(long, value_name = "KEY")]
     sign_key: Option<OsString>,
     /// What opens the key: a file with the passphrase, or env:NAME
-    #[arg(long, value_name = "FILE", requires = "sign_key")]
+    #[arg(long, value_name = "FILE", requires = "sign_key", hide_short_help = true)]
     sign_passphrase_file: Option<OsString>,
 }
 
