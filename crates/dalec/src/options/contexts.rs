@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dalec_engine::Cancel;
 
 use crate::errors::CommandError;
+use crate::observe::Base;
 use crate::signals::Watch;
 
 const FORM: &str = "write --build-context NAME=REFERENCE";
@@ -88,6 +89,24 @@ impl Contexts {
             self.unpacked.push(folder);
         }
         Ok(())
+    }
+
+    /// Returns the images that a build started from as people gave them: by the name of the context and its path.
+    pub fn as_given(&self, mut bases: Vec<Base>) -> Vec<Base> {
+        for base in &mut bases {
+            let Some(stored) = base.reference.strip_prefix("oci-layout://") else { continue };
+            let id = stored.split([':', '@']).next().unwrap_or_default();
+            let Some(path) = self.oci_layouts.get(id) else { continue };
+            let value = format!("oci-layout://{id}");
+            let is_it = |given: &str| {
+                given.strip_prefix(&value).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+            };
+            if let Some((name, _)) = self.options.iter().find(|(_, given)| is_it(given)) {
+                base.reference.clone_from(name);
+            }
+            base.origin = format!("the build context {}", path.display());
+        }
+        bases
     }
 
     fn add(&mut self, name: &str, reference: &str) -> Result<(), CommandError> {
@@ -310,6 +329,16 @@ mod tests {
                 "url=https://example.org/a.tar.gz",
             ]
         );
+        let base = |reference: &str| Base {
+            reference: reference.into(),
+            platform: String::new(),
+            digest: "sha256:00".into(),
+            origin: "BuildKit".into(),
+        };
+        let given = contexts.as_given(vec![base("oci-layout://context-1:v1@sha256:00"), base("debian:12")]);
+        let given: Vec<String> =
+            given.into_iter().map(|base| format!("{}: {}", base.reference, base.origin)).collect();
+        assert_eq!(given, [format!("layout: the build context {dir}"), "debian:12: BuildKit".to_owned()]);
         let unpacked = contexts.local_dirs["files"].clone();
         assert_eq!(std::fs::read_to_string(unpacked.join("a/b")).unwrap(), "text");
         drop(contexts);
