@@ -4,6 +4,7 @@ use dalec_gateway::{Gateway, GatewayError, Purpose};
 use dalec_llb::{Platform, State};
 use dalec_spec::SourceText;
 use dalec_spec::target_spec::{Signer, TargetSpec};
+use serde_json::Value;
 
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
@@ -120,6 +121,20 @@ impl Signing {
         request.purpose = Purpose::Sign;
         let result = gateway.solve_frontend(request)?;
         frontends::single(gateway, &signer.image, &result)
+    }
+
+    /// Returns the error of an answer in which more than signatures differs, as the list of `differences` says.
+    pub fn refused(&self, differences: &Value) -> GatewayError {
+        let lines = differences.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let lines: String = lines.map(|line| format!("\n{line}")).collect();
+        GatewayError::Frontend {
+            image: self.signer.image.clone(),
+            message: format!("it changed more than signatures{lines}"),
+            hint: Some(format!(
+                "if this signer is meant to do that, --build-arg {UNVERIFIED}=1 takes its answer as it is"
+            )),
+            log: Vec::new(),
+        }
     }
 }
 

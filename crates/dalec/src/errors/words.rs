@@ -261,7 +261,10 @@ fn of_step(exit: Exit, failure: &SolveFailure, spec: &SpecName) -> Words {
 
 /// Returns the words of `failure` in one line: names of steps may hold pieces of the spec.
 fn one_line(failure: &SolveFailure) -> String {
-    format!("{}: {}", words_of(&failure.name), words_of(&failure.message))
+    match failure.name.as_str() {
+        "" => words_of(&failure.message),
+        name => format!("{}: {}", words_of(name), words_of(&failure.message)),
+    }
 }
 
 /// Returns `text` on one line, safe to show.
