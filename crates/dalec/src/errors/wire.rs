@@ -107,6 +107,7 @@ mod tests {
             status(&FrontendError::Signing { image: "example.org/a".into(), place, error: Box::new(error) });
         expect![[r#"
             error signing packages: it changed more than signatures
+            note: a.deb is missing
             note: the signer is example.org/a"#]]
         .assert_eq(&status.message);
         let GatewayError::Solve(read) = from_rpc(status) else { panic!("no excerpts") };
