@@ -200,12 +200,13 @@ pub(super) fn of_gateway(exit: Exit, error: &GatewayError, spec: &SpecName) -> W
         GatewayError::Image { hint, .. } | GatewayError::Environment { hint, .. } => {
             Words { help: (!hint.is_empty()).then(|| hint.clone()), ..words }
         }
-        GatewayError::Frontend { image, message, hint, log } => Words {
-            step: Some((image.clone(), log.clone())),
-            notes: vec![format!("the frontend is {image}")],
-            help: hint.clone(),
-            ..Words::new(exit, message)
-        },
+        GatewayError::Frontend { image, message, hint, log } => {
+            let mut words = Words::new(exit, message);
+            words.step = Some((image.clone(), log.clone()));
+            words.notes.push(format!("the frontend is {image}"));
+            words.help.clone_from(hint);
+            words
+        }
         GatewayError::NotFound { .. } | GatewayError::Cancelled | GatewayError::Request { .. } => words,
     }
 }
