@@ -10,7 +10,7 @@ mod request;
 use std::collections::BTreeMap;
 
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, SolveRequest};
-use dalec_llb::{Exec, Mount, Network, Platform, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Local, Mount, Network, Platform, ProgressGroup, Secret, State};
 
 use request::Request;
 
@@ -80,10 +80,12 @@ pub fn answer(gateway: &dyn Gateway) -> Result<FrontendResult, SignerError> {
     let options = &gateway.build_options().options;
     let request = Request::parse(options)?;
     let inputs = gateway.inputs()?;
-    let artifacts = match inputs.get(request.context_name(options)) {
+    let name = request::context_name(options);
+    let artifacts = match inputs.get(name) {
         Some(definition) => state(definition)?,
+        // Somebody asks for signatures of a directory.
         None => {
-            return Err(SignerError::Request("there is nothing to sign: the request has no context".into()));
+            State::local(Local { name: name.to_owned(), label: "[context] load".into(), ..Local::default() })
         }
     };
     let signing = request::named_context(options, &inputs)?;

@@ -91,11 +91,6 @@ impl Request {
         })
     }
 
-    /// Returns the name of the input that is to be signed.
-    pub(crate) fn context_name<'a>(&self, options: &'a BTreeMap<String, String>) -> &'a str {
-        options.get("contextkey").map_or("context", String::as_str)
-    }
-
     /// Returns the arguments of the step that signs.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
@@ -117,6 +112,11 @@ impl Request {
         }
         flags
     }
+}
+
+/// Returns the name of what is to be signed.
+pub(crate) fn context_name(options: &BTreeMap<String, String>) -> &str {
+    options.get("contextkey").map_or("context", String::as_str)
 }
 
 /// Returns the named context, if the client has one: a directory, an input or an image.
