@@ -10,7 +10,7 @@ mod request;
 use std::collections::BTreeMap;
 
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, SolveRequest};
-use dalec_llb::{Exec, Local, Mount, Network, Platform, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Mount, Network, Platform, ProgressGroup, Secret, State};
 
 use request::Request;
 
@@ -81,14 +81,13 @@ pub fn answer(gateway: &dyn Gateway) -> Result<FrontendResult, SignerError> {
     let request = Request::parse(options)?;
     let inputs = gateway.inputs()?;
     let name = request::context_name(options);
+    let session = &gateway.build_options().session;
     let artifacts = match inputs.get(name) {
         Some(definition) => state(definition)?,
         // Somebody asks for signatures of a directory.
-        None => {
-            State::local(Local { name: name.to_owned(), label: "[context] load".into(), ..Local::default() })
-        }
+        None => request::local(name, session),
     };
-    let signing = request::named_context(options, &inputs)?;
+    let signing = request::named_context(options, session, &inputs)?;
     let program = state(&gateway.frontend_image()?)?;
     let signed = program.run(step(&request, &artifacts, signing.as_ref())).output(place::OUTPUT);
     let platform = platform(gateway);
