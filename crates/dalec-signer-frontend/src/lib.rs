@@ -80,13 +80,14 @@ pub fn answer(gateway: &dyn Gateway) -> Result<FrontendResult, SignerError> {
     let options = &gateway.build_options().options;
     let request = Request::parse(options)?;
     let inputs = gateway.inputs()?;
-    let artifacts = match inputs.get(request.context_name(options)) {
+    let name = request::context_name(options);
+    let session = &gateway.build_options().session;
+    let artifacts = match inputs.get(name) {
         Some(definition) => state(definition)?,
-        None => {
-            return Err(SignerError::Request("there is nothing to sign: the request has no context".into()));
-        }
+        // Somebody asks for signatures of a directory.
+        None => request::local(name, session),
     };
-    let signing = request::named_context(options, &inputs)?;
+    let signing = request::named_context(options, session, &inputs)?;
     let program = state(&gateway.frontend_image()?)?;
     let signed = program.run(step(&request, &artifacts, signing.as_ref())).output(place::OUTPUT);
     let platform = platform(gateway);

@@ -91,11 +91,6 @@ impl Request {
         })
     }
 
-    /// Returns the name of the input that is to be signed.
-    pub(crate) fn context_name<'a>(&self, options: &'a BTreeMap<String, String>) -> &'a str {
-        options.get("contextkey").map_or("context", String::as_str)
-    }
-
     /// Returns the arguments of the step that signs.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
@@ -119,16 +114,26 @@ impl Request {
     }
 }
 
+/// Returns the name of what is to be signed.
+pub(crate) fn context_name(options: &BTreeMap<String, String>) -> &str {
+    options.get("contextkey").map_or("context", String::as_str)
+}
+
+/// Returns the directory `name` that the client of `session` serves: not that of another one, who builds at the same time.
+pub(crate) fn local(name: &str, session: &str) -> State {
+    let label = format!("[context {name}] load");
+    State::local(Local { name: name.to_owned(), session: session.to_owned(), label, ..Local::default() })
+}
+
 /// Returns the named context, if the client has one: a directory, an input or an image.
 pub(crate) fn named_context(
     options: &BTreeMap<String, String>,
+    session: &str,
     inputs: &BTreeMap<String, pb::Definition>,
 ) -> Result<Option<State>, SignerError> {
     let Some(value) = options.get(SIGNING_CONTEXT) else { return Ok(None) };
     if let Some(name) = value.strip_prefix("local:") {
-        let local =
-            Local { name: name.to_owned(), label: "[context dalec-signing]".into(), ..Local::default() };
-        return Ok(Some(State::local(local)));
+        return Ok(Some(local(name, session)));
     }
     if let Some(reference) = value.strip_prefix("docker-image://") {
         return Ok(Some(State::image(ImageRef { reference: reference.to_owned(), ..ImageRef::default() })));

@@ -203,12 +203,6 @@ fn what_makes_no_sense_is_said() {
     "#]],
     );
     check(
-        &[("contextkey", "artifacts")],
-        expect![[r#"
-        there is nothing to sign: the request has no context
-    "#]],
-    );
-    check(
         &[("context:dalec-signing", "input:none")],
         expect![[r#"
         the context dalec-signing is an input that is not there

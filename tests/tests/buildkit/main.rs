@@ -4,5 +4,6 @@
 #[path = "."]
 mod buildkit {
     mod harness;
+    mod our_signer;
     mod signers;
 }
