@@ -39,6 +39,8 @@ pub mod place {
     pub const CERTIFICATES: &str = "certificates.pem";
     /// The file in the named context with fingerprints of the only keys that may sign.
     pub const FINGERPRINTS: &str = "fingerprints";
+    /// The file in [`OUTPUT`] with the fingerprints of the keys that are there, one in each line.
+    pub const KEYS: &str = "keys";
 }
 
 /// Flags of the step that signs. Each has a value behind it but [`flag::REPLACE`].
@@ -59,6 +61,10 @@ pub mod flag {
     pub const KEY_NAME: &str = "--key-name";
     /// The same of the private key for Windows programs.
     pub const CODE_KEY_NAME: &str = "--code-key-name";
+    /// Nothing is signed: the fingerprints of the keys are written.
+    pub const LIST_KEYS: &str = "--list-keys";
+    /// Fingerprint of a key that was there when keys were listed; others do not sign.
+    pub const KEY: &str = "--key";
 }
 
 /// Why a request was not answered.
@@ -89,30 +95,60 @@ pub fn answer(gateway: &dyn Gateway) -> Result<FrontendResult, SignerError> {
     };
     let signing = request::named_context(options, session, &inputs)?;
     let program = state(&gateway.frontend_image()?)?;
-    let signed = program.run(step(&request, &artifacts, signing.as_ref())).output(place::OUTPUT);
     let platform = platform(gateway);
+    let keys = keys(gateway, &program, &request, signing.as_ref(), &platform)?;
+    let signed =
+        program.run(signing_step(&request, &artifacts, signing.as_ref(), &keys)).output(place::OUTPUT);
     let solved = gateway.solve(SolveRequest { definition: signed.marshal(&platform), evaluate: true })?;
     Ok(FrontendResult { refs: vec![(String::new(), solved)], metadata: BTreeMap::new() })
 }
 
-/// Returns the step that signs.
-fn step(request: &Request, artifacts: &State, signing: Option<&State>) -> Exec {
-    let program = format!("/{PROGRAM}");
-    let args = [program, STEP.to_owned()].into_iter().chain(request.flags());
+/// Returns the fingerprints of the keys that the client has now.
+///
+/// Engines know what a step made by what went into it, and secrets are no part of that: without the name of its key, a
+/// signature by a key that was replaced since would be taken for the new one's.
+///
+/// # Errors
+/// What the engine says.
+fn keys(
+    gateway: &dyn Gateway,
+    program: &State,
+    request: &Request,
+    signing: Option<&State>,
+    platform: &Platform,
+) -> Result<Vec<String>, SignerError> {
+    let step = step(request, signing, vec![flag::LIST_KEYS.to_owned()]);
+    let listed = program.run(step.network(Network::None).name("Look at the keys").ignore_cache(true));
+    let definition = listed.output(place::OUTPUT).marshal(platform);
+    let Some(listed) = gateway.solve(SolveRequest { definition, evaluate: true })? else {
+        return Ok(Vec::new());
+    };
+    let text = gateway.read_file(&listed, place::KEYS, None)?;
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+}
+
+/// Returns the step that signs with `keys`.
+fn signing_step(request: &Request, artifacts: &State, signing: Option<&State>, keys: &[String]) -> Exec {
+    let mut flags = request.flags();
+    flags.extend(keys.iter().flat_map(|key| [flag::KEY.to_owned(), key.clone()]));
     let network = match request.timestamp_url {
         Some(_) => Network::Sandbox,
         None => Network::None,
     };
+    let input = Mount::bind(place::INPUT, artifacts).readonly();
+    step(request, signing, flags).network(network).name("Sign").mount(input)
+}
+
+/// Returns a step of this program that has the client's keys.
+fn step(request: &Request, signing: Option<&State>, flags: Vec<String>) -> Exec {
+    let args = [format!("/{PROGRAM}"), STEP.to_owned()].into_iter().chain(request.names()).chain(flags);
     let secret = |path: &str, id: &str| {
         // Whether it is needed turns out when the files are seen.
         Mount::secret(path, Secret { id: id.to_owned(), optional: true, mode: 0o400 })
     };
     Exec::new(args)
-        .network(network)
         .readonly_root()
-        .name("Sign")
         .group(&ProgressGroup::new("Sign package"))
-        .mount(Mount::bind(place::INPUT, artifacts).readonly())
         .mount(Mount::output(place::OUTPUT))
         .mounts(signing.map(|signing| Mount::bind(place::CONTEXT, signing).readonly()))
         .mount(secret(place::KEY, &request.key))

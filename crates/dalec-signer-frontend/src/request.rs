@@ -91,13 +91,17 @@ impl Request {
         })
     }
 
+    /// Returns the arguments that say how people call the keys.
+    pub(crate) fn names(&self) -> [String; 4] {
+        let [key, code_key] = [self.key.clone(), self.code_key.clone()];
+        [flag::KEY_NAME.into(), key, flag::CODE_KEY_NAME.into(), code_key]
+    }
+
     /// Returns the arguments of the step that signs.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut push = |name: &str, value: &str| flags.extend([name.to_owned(), value.to_owned()]);
         self.kinds.iter().for_each(|kind| push(flag::KIND, kind));
-        push(flag::KEY_NAME, &self.key);
-        push(flag::CODE_KEY_NAME, &self.code_key);
         let given = [
             (flag::FINGERPRINT, &self.fingerprint),
             (flag::DETACH, &self.detach),

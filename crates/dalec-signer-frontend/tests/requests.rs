@@ -52,8 +52,9 @@ impl Gateway for Recorder {
         unreachable!("a signer builds on no result")
     }
 
-    fn read_file(&self, _: &Reference, _: &str, _: Option<FileRange>) -> Result<Vec<u8>, GatewayError> {
-        unreachable!("a signer reads nothing itself")
+    fn read_file(&self, _: &Reference, path: &str, _: Option<FileRange>) -> Result<Vec<u8>, GatewayError> {
+        assert_eq!(path, dalec_signer_frontend::place::KEYS, "a signer reads nothing else itself");
+        Ok(b"ABCD\n".to_vec())
     }
 
     fn read_dir(&self, _: &Reference, _: &str) -> Result<Vec<FileStat>, GatewayError> {
@@ -81,8 +82,18 @@ fn check(options: &[(&str, &str)], expected: Expect) {
         Ok(result) => {
             assert_eq!(result.refs, [(String::new(), Some(Reference("signed".into())))]);
             let solved = recorder.solved.lock().unwrap();
-            let state = State::from_definition(&solved[0]).unwrap();
-            describe(&state.marshal(&Platform::linux("amd64")))
+            let shown = |definition| {
+                let state = State::from_definition(definition).unwrap();
+                describe(&state.marshal(&Platform::linux("amd64")))
+            };
+            let [keys, signed] = solved.as_slice() else { panic!("{} graphs were solved", solved.len()) };
+            // Keys are looked at each time, and without the artifacts.
+            assert!(
+                shown(keys).contains("ignore-cache") && !shown(keys).contains("artifacts"),
+                "{}",
+                shown(keys)
+            );
+            shown(signed)
         }
         Err(error) => format!("{error}\n"),
     };
@@ -94,26 +105,28 @@ fn keys_are_secrets_and_there_is_no_network() {
     check(
         &[("dalec.target", "bookworm"), ("build-arg:OTHER", "x"), ("cmdline", "")],
         expect![[r#"
-        #0 source docker-image://signer
-        #1 source docker-image://artifacts
-        #2 exec network=NONE
-            arg /signer
-            arg sign-tree
-            arg --key-name
-            arg dalec-signing-key
-            arg --code-key-name
-            arg dalec-code-signing-key
-            cwd /
-            mount / #0 ro
-            mount /tmp/internal/dalec/signer/input #1 ro
-            mount /tmp/internal/dalec/signer/output scratch
-            mount /run/secrets/dalec-signer/key secret dalec-signing-key
-            mount /run/secrets/dalec-signer/passphrase secret dalec-signing-passphrase
-            mount /run/secrets/dalec-signer/code-key secret dalec-code-signing-key
-            mount /run/secrets/dalec-signer/code-passphrase secret dalec-code-signing-passphrase
-            name Sign
-        #3 result #2
-    "#]],
+            #0 source docker-image://signer
+            #1 source docker-image://artifacts
+            #2 exec network=NONE
+                arg /signer
+                arg sign-tree
+                arg --key-name
+                arg dalec-signing-key
+                arg --code-key-name
+                arg dalec-code-signing-key
+                arg --key
+                arg ABCD
+                cwd /
+                mount / #0 ro
+                mount /tmp/internal/dalec/signer/output scratch
+                mount /run/secrets/dalec-signer/key secret dalec-signing-key
+                mount /run/secrets/dalec-signer/passphrase secret dalec-signing-passphrase
+                mount /run/secrets/dalec-signer/code-key secret dalec-code-signing-key
+                mount /run/secrets/dalec-signer/code-passphrase secret dalec-code-signing-passphrase
+                mount /tmp/internal/dalec/signer/input #1 ro
+                name Sign
+            #3 result #2
+        "#]],
     );
 }
 
@@ -132,20 +145,20 @@ fn settings_are_build_arguments_and_words() {
         ],
         expect![[r#"
             #0 source docker-image://signer
-            #1 source docker-image://artifacts
-            #2 source local://signing
-                name [context dalec-signing]
+            #1 source local://signing
+                name [context signing] load
+            #2 source docker-image://artifacts
             #3 exec network=UNSET
                 arg /signer
                 arg sign-tree
-                arg --kind
-                arg deb
-                arg --kind
-                arg authenticode
                 arg --key-name
                 arg mine
                 arg --code-key-name
                 arg dalec-code-signing-key
+                arg --kind
+                arg deb
+                arg --kind
+                arg authenticode
                 arg --fingerprint
                 arg ABCD
                 arg --detach
@@ -155,15 +168,17 @@ fn settings_are_build_arguments_and_words() {
                 arg --time
                 arg 1767225600
                 arg --replace
+                arg --key
+                arg ABCD
                 cwd /
                 mount / #0 ro
-                mount /tmp/internal/dalec/signer/input #1 ro
                 mount /tmp/internal/dalec/signer/output scratch
-                mount /tmp/internal/dalec/signer/context #2 ro
+                mount /tmp/internal/dalec/signer/context #1 ro
                 mount /run/secrets/dalec-signer/key secret mine
                 mount /run/secrets/dalec-signer/passphrase secret dalec-signing-passphrase
                 mount /run/secrets/dalec-signer/code-key secret dalec-code-signing-key
                 mount /run/secrets/dalec-signer/code-passphrase secret dalec-code-signing-passphrase
+                mount /tmp/internal/dalec/signer/input #2 ro
                 name Sign
             #4 result #3
         "#]],

@@ -34,6 +34,10 @@ struct Args {
     time: Option<u64>,
     #[arg(long)]
     replace: bool,
+    #[arg(long)]
+    list_keys: bool,
+    #[arg(long)]
+    key: Vec<String>,
 }
 
 /// Where the step finds and leaves things.
@@ -82,6 +86,9 @@ pub fn main(args: &[OsString]) -> i32 {
 fn run(args: &Args, places: &Places, now: u64) -> Result<String, String> {
     // Neither a core dump nor another process gets at what is read now. That cannot fail on Linux.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    if args.list_keys {
+        return args.write_keys(places, now).map(|()| String::new());
+    }
     take(&places.input, &places.input, &places.output)
         .map_err(|error| format!("cannot copy what is to be signed: {error}"))?;
     let mut files = Vec::new();
@@ -173,8 +180,20 @@ impl Args {
             .map_err(|error| format!("cannot sign with the secret `{name}`: {error}"))
     }
 
+    /// Writes the fingerprints of the keys that are there and of use; what is wrong with others is said by who needs them.
+    fn write_keys(&self, places: &Places, now: u64) -> Result<(), String> {
+        let open_pgp = self.open_pgp(places, now).map(|key| key.signer().fingerprint.clone());
+        let code = self.code(places, now).map(|key| key.certificate().fingerprint.clone());
+        let lines: String = [open_pgp, code].into_iter().flatten().map(|line| line + "\n").collect();
+        let file = places.output.join(place::KEYS);
+        fs::write(&file, lines).map_err(|error| format!("cannot write the names of the keys: {error}"))
+    }
+
     /// Checks that a key with one of `names` may sign.
     fn check_fingerprint(&self, places: &Places, names: &[&str]) -> Result<(), String> {
+        if !self.key.is_empty() && !self.key.iter().any(|key| names.contains(&key.as_str())) {
+            return Err(format!("the key {} took the place of another one during the build", names[0]));
+        }
         let listed = content(&places.context.join(place::FINGERPRINTS))?.unwrap_or_default();
         let listed = String::from_utf8_lossy(&listed).into_owned();
         let lines = listed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -8,5 +8,6 @@ mod first_package;
 mod lifecycle;
 mod rebuild;
 mod routes;
+mod signed;
 
 use dalec_e2e::specs;
