@@ -27,27 +27,23 @@ impl Engine {
         match self {
             Self::Embedded => project.build(target),
             Self::Inside => {
-                let build = Buildkit::shared().buildx(&project.path(""));
-                let syntax = format!("BUILDKIT_SYNTAX={FRONTEND}");
-                let build = build.args([
-                    "-f",
-                    "spec.yml",
-                    "--target",
-                    target,
-                    "--output",
-                    "out",
-                    "--build-arg",
-                    &syntax,
-                ]);
-                let build = build.arg("--build-context").arg(format!("{FRONTEND}={}", frontend().context()));
-                build.args(base_contexts()).arg(".")
+                let build = inside(project).args(["-f", "spec.yml", "--target", target, "--output", "out"]);
+                build.arg(".")
             }
         }
     }
 }
 
+/// Returns a build by our frontend image in the folder of `project`; flags and the main context follow.
+pub fn inside(project: &Project) -> Invocation {
+    let build = Buildkit::shared().buildx(&project.path(""));
+    let build = build.arg("--build-arg").arg(format!("BUILDKIT_SYNTAX={FRONTEND}"));
+    let build = build.arg("--build-context").arg(format!("{FRONTEND}={}", frontend().context()));
+    build.args(base_contexts())
+}
+
 /// Returns our frontend image.
-fn frontend() -> &'static Layout {
+pub fn frontend() -> &'static Layout {
     static IMAGE: OnceLock<Layout> = OnceLock::new();
     IMAGE.get_or_init(|| frontend_image(dalec(), "frontend", &Buildkit::shared().folder().join("frontend")))
 }

@@ -3,6 +3,7 @@
 /// Its name is in the names of all tests here: `cargo xtask test` leaves them out where there is no root.
 #[path = "."]
 mod buildkit {
+    mod frontend;
     mod harness;
     mod our_signer;
     mod signers;
