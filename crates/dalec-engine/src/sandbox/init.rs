@@ -17,7 +17,7 @@ use super::files::{self, MemoryFiles, Owner};
 use super::places::{self, Kind, Parents, Places};
 use super::process::Command;
 use super::root::Root;
-use super::shim::close_input;
+use super::shim::close_streams;
 use super::stubs::Stub;
 use super::user::User;
 use super::wire::{self, At, ExitStatus, Failure, Input, Report};
@@ -80,8 +80,7 @@ fn start(spec: &SandboxSpec, input: Input, stubs: &mut Vec<Stub>) -> Result<(Pid
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("hide the first process")?;
     let ended = children_ended().at("watch for the end of the command")?;
     let command = Command::new(spec, &user, cwd, input)?.start()?;
-    // The command alone reads it: who writes must see when it does not any more.
-    close_input().at("let go of the input of the command")?;
+    close_streams().at("let go of the streams of the command")?;
     Ok((command, ended))
 }
 

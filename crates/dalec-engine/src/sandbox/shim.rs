@@ -69,7 +69,7 @@ fn control_socket() -> io::Result<UnixStream> {
         return Err(io::Error::last_os_error());
     }
     let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    close_input()?;
+    rustix::stdio::dup2_stdin(null()?)?;
     rustix::process::chdir("/")?;
     Ok(UnixStream::from(control))
 }
@@ -79,10 +79,16 @@ fn take_input(control: &UnixStream) -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(wire::receive_descriptor(control)?)?)
 }
 
-/// Lets go of the standard input.
-pub(super) fn close_input() -> Result<(), Errno> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)
+/// Lets go of the standard streams: their other ends must see when the command has closed them.
+pub(super) fn close_streams() -> Result<(), Errno> {
+    let null = null()?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)
+}
+
+fn null() -> Result<OwnedFd, Errno> {
+    rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn run(spec: SandboxSpec, input: Input, control: &UnixStream) -> Result<(), Failure> {
@@ -100,7 +106,7 @@ fn run(spec: SandboxSpec, input: Input, control: &UnixStream) -> Result<(), Fail
         pid => {
             drop(spec);
             drop(orders);
-            close_input().at("let go of the input of the command")?;
+            close_streams().at("let go of the streams of the command")?;
             let init = Pid::from_raw(pid).expect("fork returns a positive pid to the parent");
             watch(init, control, &to_init)
         }

@@ -298,6 +298,14 @@ fn bad_frontends_fail_the_call_and_leave_nothing(world: &World) {
     );
     check_failure(
         world,
+        "disconnect",
+        expect![[r#"
+        it closed its connection without returning a result
+        log: speaking to nobody
+    "#]],
+    );
+    check_failure(
+        world,
         "refuse",
         expect![[r#"
         the certificate expired yesterday

@@ -135,7 +135,7 @@ pub enum OciError {
         /// Name of the image.
         name: Reference,
         /// Why.
-        source: ImageError,
+        source: Box<ImageError>,
     },
     /// The build was cancelled.
     #[error("the build was cancelled")]

@@ -22,7 +22,7 @@ pub fn push(
         let upload = Upload::new(name, client.clone(), settings, cancel);
         send(images, name, &upload).map_err(|source| match source.is_cancelled() {
             true => OciError::Cancelled,
-            false => OciError::Push { name: name.clone(), source },
+            false => OciError::Push { name: name.clone(), source: Box::new(source) },
         })?;
     }
     Ok(())
