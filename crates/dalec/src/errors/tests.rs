@@ -338,7 +338,10 @@ fn a_signer_that_changed_too_much() {
     let place = Some((SourceText::new("hello.yml", text), Span::new(start, text.len() - 1)));
     let error =
         FrontendError::Signing { image: "example.org/signer:1".into(), place, error: Box::new(error) };
-    check(CommandError::Frontend { error: Box::new(error), spec: spec() }, 1, expect![[r#"
+    check(
+        CommandError::Frontend { error: Box::new(error), spec: spec() },
+        1,
+        expect![[r#"
         error: error signing packages: it changed more than signatures
          --> examples/hello.yml:3:11
           |
@@ -349,5 +352,6 @@ fn a_signer_that_changed_too_much() {
                   b.deb: its member data.tar.xz was changed
           = note: the signer is example.org/signer:1
           = help: take it as it is
-    "#]]);
+    "#]],
+    );
 }
