@@ -81,10 +81,7 @@ impl Options {
             main_context: option(given("contextkey").as_deref().unwrap_or(MAIN)),
             context_subdir: given("contextsubdir"),
             subrequest: option("requestid"),
-            multi_platform: matches!(
-                option("multi-platform").as_str(),
-                "1" | "t" | "T" | "TRUE" | "true" | "True"
-            ),
+            multi_platform: boolean(&option("multi-platform")).unwrap_or_default(),
             forwarded_target: given("dalec.target"),
             session: request.session.clone(),
             local_sessions: prefixed("local-sessionid:"),
@@ -129,14 +126,20 @@ impl Options {
     /// # Errors
     /// [`FrontendError::Option`] for text that is no boolean.
     pub fn flag(&self, name: &str) -> Result<bool, FrontendError> {
-        match self.build_args.get(name).map_or("", String::as_str) {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-            "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-            other => Err(FrontendError::Option {
-                option: format!("build-arg {name}"),
-                message: format!("`{other}` is not a boolean; write 1 or 0"),
-            }),
-        }
+        let value = self.build_args.get(name).map_or("", String::as_str);
+        boolean(value).ok_or_else(|| FrontendError::Option {
+            option: format!("build-arg {name}"),
+            message: format!("`{value}` is not a boolean; write 1 or 0"),
+        })
+    }
+}
+
+/// Reads a boolean in the forms that upstream's programs take; nothing is false.
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -321,3 +321,37 @@ fn programs_get_places_and_logs() {
         }"#]]
     .assert_eq(&json);
 }
+
+/// SIGN-016: every difference, who signed, and where that stands.
+#[test]
+fn a_signer_that_changed_too_much() {
+    let text = "name: hello\npackage_config:\n  signer: {image: example.org/signer:1}\n";
+    let start = text.find("{image").expect("the signer");
+    let error = GatewayError::Frontend {
+        image: "example.org/signer:1".into(),
+        message:
+            "it changed more than signatures\na.deb is missing\nb.deb: its member data.tar.xz was changed"
+                .into(),
+        hint: Some("take it as it is".into()),
+        log: Vec::new(),
+    };
+    let place = Some((SourceText::new("hello.yml", text), Span::new(start, text.len() - 1)));
+    let error =
+        FrontendError::Signing { image: "example.org/signer:1".into(), place, error: Box::new(error) };
+    check(
+        CommandError::Frontend { error: Box::new(error), spec: spec() },
+        1,
+        expect![[r#"
+        error: error signing packages: it changed more than signatures
+         --> examples/hello.yml:3:11
+          |
+        3 |   signer: {image: example.org/signer:1}
+          |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = note: a.deb is missing
+                  b.deb: its member data.tar.xz was changed
+          = note: the signer is example.org/signer:1
+          = help: take it as it is
+    "#]],
+    );
+}
