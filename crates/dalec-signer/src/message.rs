@@ -56,18 +56,27 @@ impl Message {
         if outer.content_type != SIGNED_DATA {
             return Err(Broken("its signature is no signed message".to_owned()));
         }
-        let data: SignedData = outer.content.decode_as().map_err(|_| damaged())?;
-        let signers = data.signer_infos.0.into_vec();
+        // Read piece by piece: what stands beside the certificates of messages in use is more than any library reads.
+        let (mut content, mut certificates, mut signers) = (None, Vec::new(), Vec::new());
+        for (number, part) in values(outer.content.value()).enumerate() {
+            match (number, part.tag) {
+                (2, 0x30) => content = EncapsulatedContentInfo::from_der(part.whole).ok(),
+                (3, 0xa0) => {
+                    let all = values(part.content).filter(|one| one.tag == 0x30);
+                    certificates.extend(all.filter_map(|one| Certificate::parse(one.whole)));
+                }
+                (3.., 0x31) => {
+                    signers.extend(values(part.content).map(|one| SignerInfo::from_der(one.whole)))
+                }
+                _ => {}
+            }
+        }
+        let signers = signers.into_iter().collect::<Result<Vec<_>, _>>().map_err(|_| damaged())?;
         let [signer] = <[SignerInfo; 1]>::try_from(signers)
             .map_err(|_| Broken("its signature is not by exactly one signer".to_owned()))?;
-        let certificates = data.certificates.map(|set| set.0.into_vec()).unwrap_or_default();
-        let certificates = certificates.into_iter().filter_map(|choice| match choice {
-            CertificateChoices::Certificate(certificate) => Certificate::of(certificate),
-            CertificateChoices::Other(_) => None,
-        });
-        let EncapsulatedContentInfo { econtent_type: kind, econtent } = data.encap_content_info;
+        let EncapsulatedContentInfo { econtent_type: kind, econtent } = content.ok_or_else(damaged)?;
         let content = econtent.ok_or_else(damaged)?;
-        Ok(Self { kind, content, certificates: certificates.collect(), signer })
+        Ok(Self { kind, content, certificates, signer })
     }
 
     /// Returns the certificate that the signature says it is by; none when that does not come with it.
@@ -234,15 +243,25 @@ fn attributes(all: Vec<(ObjectIdentifier, Any)>) -> der::Result<Attributes> {
 fn is_sane(bytes: &[u8], depth: usize) -> bool {
     const CONSTRUCTED: u8 = 0x20;
     const SEQUENCE: u8 = 0x30;
-    let is_sane_part = |(tag, value): (u8, &[u8])| {
-        let is_small = tag == SEQUENCE || values(value).nth(LARGEST_SET).is_none();
-        tag & CONSTRUCTED == 0 || depth < DEEPEST && is_small && is_sane(value, depth + 1)
+    let is_sane_part = |Value { tag, content, .. }: Value<'_>| {
+        let is_small = tag == SEQUENCE || values(content).nth(LARGEST_SET).is_none();
+        tag & CONSTRUCTED == 0 || depth < DEEPEST && is_small && is_sane(content, depth + 1)
     };
     values(bytes).all(is_sane_part)
 }
 
-/// Returns the first byte of the tag and the content of each value in `bytes`, as far as they can be read.
-fn values(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+/// A value as it is encoded.
+#[derive(Debug, PartialEq, Eq)]
+struct Value<'a> {
+    /// The first byte of its tag.
+    tag: u8,
+    /// All of it.
+    whole: &'a [u8],
+    content: &'a [u8],
+}
+
+/// Returns the values in `bytes`, as far as they can be read.
+fn values(mut bytes: &[u8]) -> impl Iterator<Item = Value<'_>> {
     std::iter::from_fn(move || {
         let (tag, rest) = bytes.split_first()?;
         let rest = match tag & 0x1f {
@@ -261,9 +280,10 @@ fn values(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
                 (length?, rest)
             }
         };
-        let (value, rest) = rest.split_at_checked(length)?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        let whole = &bytes[..bytes.len() - rest.len()];
         bytes = rest;
-        Some((*tag, value))
+        Some(Value { tag: *tag, whole, content })
     })
 }
 
@@ -274,8 +294,10 @@ mod tests {
     #[test]
     fn values_are_found_in_any_encoding_of_length_and_tag() {
         let bytes = [2, 1, 7, 4, 0x81, 2, 8, 9, 0xbf, 0x81, 1, 0, 0x30, 0x84, 0, 0, 0, 1, 5, 4, 9, 1];
-        let found: Vec<(u8, &[u8])> = values(&bytes).collect();
+        let found: Vec<(u8, &[u8])> = values(&bytes).map(|value| (value.tag, value.content)).collect();
         assert_eq!(found, [(2, &[7][..]), (4, &[8, 9]), (0xbf, &[]), (0x30, &[5])]);
+        let wholes: Vec<u8> = values(&bytes).flat_map(|value| value.whole.to_vec()).collect();
+        assert_eq!(wholes, bytes[..bytes.len() - 3]);
         for bad in [&[][..], &[2], &[0x1f], &[0x1f, 0x80], &[2, 0x85], &[2, 0x89, 1, 1, 1, 1, 1, 1, 1, 1, 1]]
         {
             assert_eq!(values(bad).count(), 0);

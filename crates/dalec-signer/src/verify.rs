@@ -12,6 +12,7 @@ use crate::keyring::{Fault, Finding, Keyring};
 use crate::kind::{self, Kind, Named};
 use crate::parts::Parts;
 use crate::sign::{is_true, read_text};
+use crate::x509::CertificateFault;
 use crate::x509::chain::{NOBODY, Roots};
 use crate::{armor, authenticode, deb, rpm};
 
@@ -87,7 +88,11 @@ pub fn verify<'a>(path: &Path, trust: impl Into<Trust<'a>>, now: u64) -> Result<
 
 fn judge(findings: &[Finding]) -> Verdict {
     let is_good = findings.iter().any(|finding| finding.fault.is_none());
-    let is_bad = findings.iter().any(|finding| !matches!(finding.fault, None | Some(Fault::UnknownKey)));
+    // That of somebody whom nobody knows does not speak against another one.
+    let is_bad = findings.iter().any(|finding| {
+        let unknown = [Fault::UnknownKey, Fault::Certificate(CertificateFault::Untrusted)];
+        finding.fault.is_some_and(|fault| !unknown.contains(&fault))
+    });
     match (findings.is_empty(), is_good && !is_bad) {
         (true, _) => Verdict::Unsigned,
         (false, true) => Verdict::Valid,

@@ -115,13 +115,8 @@ impl PartialEq for Certificate {
 impl Certificate {
     /// Reads one certificate; nothing when it is none.
     pub(crate) fn parse(der: &[u8]) -> Option<Self> {
-        Self::of(x509_cert::Certificate::from_der(der).ok()?)
-    }
-
-    /// Takes `parsed` over.
-    pub(crate) fn of(parsed: x509_cert::Certificate) -> Option<Self> {
-        let der = parsed.to_der().ok()?;
-        Some(Self { parsed, der })
+        let parsed = x509_cert::Certificate::from_der(der).ok()?;
+        Some(Self { parsed, der: der.to_vec() })
     }
 
     /// Returns whose it is.

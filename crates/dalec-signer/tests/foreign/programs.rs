@@ -156,6 +156,12 @@ fn what_osslsigncode_signs_is_valid_for_us() {
     place.succeed("osslsigncode", &args);
     let report = verify(&place, "two.exe");
     assert_eq!((report.verdict, report.findings.len()), (Verdict::Valid, 2), "{:?}", report.findings);
+    // One of them by somebody unknown does not speak against the other; one that is bad does.
+    let report = verify_at(&place, &authority.roots(&["p256.pem"]), "two.exe", now());
+    assert_eq!(report.verdict, Verdict::Valid, "{:?}", report.findings);
+    let bytes = place.read("two.exe");
+    tamper(&place.path("two.exe"), bytes.len() - 30);
+    assert_ne!(verify(&place, "two.exe").verdict, Verdict::Valid);
 }
 
 #[test]
