@@ -5,6 +5,7 @@
 pub(crate) mod chain;
 pub(crate) mod error;
 pub(crate) mod hash;
+mod held;
 pub(crate) mod key;
 pub(crate) mod pem;
 pub(crate) mod public;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here ever holds key material, nor words of a parser about secret keys.
 
+use crate::held::HolderError;
+
 use super::{CertificateFacts, CertificateFault};
 
 /// Why a private key cannot sign programs.
@@ -62,6 +64,12 @@ pub enum CodeKeyError {
         certificate: CertificateFacts,
         /// What is wrong with it.
         fault: CertificateFault,
+    },
+    /// Whoever holds the key does not sign.
+    #[error("whoever holds it does not sign: {error}")]
+    Held {
+        /// What he says.
+        error: HolderError,
     },
     /// The key does not compute.
     #[error("it cannot make a signature")]

@@ -50,12 +50,7 @@ impl Signs for Secret {
     }
 
     fn algorithm(&self) -> AlgorithmIdentifierOwned {
-        match self {
-            Self::Rsa(_) => AlgorithmIdentifierOwned { oid: RSA, parameters: Some(der::Any::null()) },
-            Self::P256(_) | Self::P384(_) => {
-                AlgorithmIdentifierOwned { oid: HASH.with_ecdsa(), parameters: None }
-            }
-        }
+        algorithm(matches!(self, Self::Rsa(_)))
     }
 
     fn sign(&self, digest: &[u8]) -> Result<Vec<u8>, CodeKeyError> {
@@ -74,6 +69,14 @@ impl Signs for Secret {
             }
         };
         signature.ok_or(CodeKeyError::Useless)
+    }
+}
+
+/// Returns what a signed message calls signatures by RSA, or else by ECDSA.
+pub(crate) fn algorithm(is_rsa: bool) -> AlgorithmIdentifierOwned {
+    match is_rsa {
+        true => AlgorithmIdentifierOwned { oid: RSA, parameters: Some(der::Any::null()) },
+        false => AlgorithmIdentifierOwned { oid: HASH.with_ecdsa(), parameters: None },
     }
 }
 
