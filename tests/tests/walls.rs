@@ -89,6 +89,18 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "dalec-signer-frontend",
+        &[
+            "dalec-signer",
+            "dalec-openpgp",
+            "dalec-engine",
+            "dalec-spec",
+            "dalec-frontend",
+            "dalec-targets",
+            "clap",
+        ],
+    ),
+    (
         "dalec-testrunner",
         &["dalec-engine", "dalec-llb", "dalec-targets", "dalec-frontend", "tokio", "reqwest", "clap"],
     ),

@@ -10,7 +10,8 @@ use std::process::Command;
 use dalec_engine::Cancel;
 use dalec_engine::export::oci::{Flavor, LayerSource, OciImage, OciOptions, PreparedImages};
 use dalec_engine::oci::{BlobDir, Compression, Digest, Platform, Reference, media_type};
-use dalec_engine::sources::image::Layer;
+use dalec_engine::sources::http::{HttpClient, HttpSettings};
+use dalec_engine::sources::image::{Layer, RegistrySettings};
 use dalec_engine::tarball::{Entry, Times, Writer};
 
 use crate::root;
@@ -129,6 +130,14 @@ pub fn run(request: &Request) -> Result<(), String> {
     if let Some(directory) = &request.oci {
         prepared.write_layout(directory, &cancel).map_err(words)?;
         println!("{}@{}", directory.display(), prepared.digest());
+    }
+    if let Some(reference) = names.first() {
+        let client = HttpClient::new(HttpSettings::default());
+        prepared.push(&client, &RegistrySettings::default(), &cancel).map_err(|error| {
+            let hint = error.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
+            words(error) + &hint
+        })?;
+        println!("{reference}@{}", prepared.digest());
     }
     Ok(())
 }

@@ -213,6 +213,9 @@ impl PlatformBuild<'_> {
         let compared =
             signing::compare(frontend, packages, &signed, locate(&self.build.spec.source_map(), at));
         let found = self.report(&compared.report).map_err(failed)?;
+        if let Some(differences) = found.get("differences") {
+            return Err(failed(signing.refused(differences)));
+        }
         for warning in found["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             self.warn(warning.to_owned());
         }

@@ -37,9 +37,9 @@ pub fn of(options: &Options, platforms: &[Platform], facts: Vec<Facts>) -> BTree
     add(PLATFORMS.into(), &json!({ "Platforms": list.collect::<Vec<_>>() }));
     let created = created(options);
     for (platform, facts) in platforms.iter().zip(facts) {
-        let key = |name: &str| match platforms.len() {
-            1 => name.to_owned(),
-            _ => format!("{name}/{platform}"),
+        let key = |name: &str| match options.names_platforms() {
+            true => format!("{name}/{platform}"),
+            false => name.to_owned(),
         };
         let config = facts.config.map(|mut config| {
             config.other.insert("created".into(), json!(created));

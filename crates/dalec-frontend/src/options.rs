@@ -31,6 +31,8 @@ pub struct Options {
     pub context_subdir: Option<String>,
     /// What is asked for besides a build; empty for a build.
     pub subrequest: String,
+    /// Whether results are named by platform even when there is one.
+    pub multi_platform: bool,
     /// Target key that a caller fixed, another frontend for example.
     pub forwarded_target: Option<String>,
     /// Session that serves directories.
@@ -79,6 +81,10 @@ impl Options {
             main_context: option(given("contextkey").as_deref().unwrap_or(MAIN)),
             context_subdir: given("contextsubdir"),
             subrequest: option("requestid"),
+            multi_platform: matches!(
+                option("multi-platform").as_str(),
+                "1" | "t" | "T" | "TRUE" | "true" | "True"
+            ),
             forwarded_target: given("dalec.target"),
             session: request.session.clone(),
             local_sessions: prefixed("local-sessionid:"),
@@ -106,6 +112,11 @@ impl Options {
             [] => vec![self.build_platform.clone()],
             some => some.to_vec(),
         }
+    }
+
+    /// Returns whether results are named by platform.
+    pub fn names_platforms(&self) -> bool {
+        self.multi_platform || self.platforms.len() > 1
     }
 
     /// Returns whether the build argument `name` is exactly `1`.

@@ -4,19 +4,21 @@ use dalec_gateway::{Gateway, GatewayError, Purpose};
 use dalec_llb::{Platform, State};
 use dalec_spec::SourceText;
 use dalec_spec::target_spec::{Signer, TargetSpec};
+use serde_json::Value;
 
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::frontends;
 use crate::main_context::MAIN;
 use crate::options::Options;
+use crate::own_signer;
 
 /// Leaves packages unsigned.
 const SKIP: &str = "DALEC_SKIP_SIGNING";
-/// Names the file that says who signs.
-const CONFIG_PATH: &str = "DALEC_SIGNING_CONFIG_PATH";
-/// Names the context of that file.
-const CONFIG_CONTEXT: &str = "DALEC_SIGNING_CONFIG_CONTEXT_NAME";
+/// Build argument that names the file which says who signs.
+pub const CONFIG_PATH: &str = "DALEC_SIGNING_CONFIG_PATH";
+/// Build argument that names the context of that file.
+pub const CONFIG_CONTEXT: &str = "DALEC_SIGNING_CONFIG_CONTEXT_NAME";
 /// Signs packages before they are tested.
 const BEFORE_TESTS: &str = "DALEC_SIGN_BEFORE_TESTS";
 /// Takes what a signer returns without comparing it.
@@ -118,8 +120,23 @@ impl Signing {
         }
         request.inputs.insert(MAIN.into(), packages.marshal(platform));
         request.purpose = Purpose::Sign;
+        own_signer::provide(gateway, &mut request, platform)?;
         let result = gateway.solve_frontend(request)?;
         frontends::single(gateway, &signer.image, &result)
+    }
+
+    /// Returns the error of an answer in which more than signatures differs, as the list of `differences` says.
+    pub fn refused(&self, differences: &Value) -> GatewayError {
+        let lines = differences.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let lines: String = lines.map(|line| format!("\n{line}")).collect();
+        GatewayError::Frontend {
+            image: self.signer.image.clone(),
+            message: format!("it changed more than signatures{lines}"),
+            hint: Some(format!(
+                "if this signer is meant to do that, --build-arg {UNVERIFIED}=1 takes its answer as it is"
+            )),
+            log: Vec::new(),
+        }
     }
 }
 

@@ -60,6 +60,17 @@ impl Kind {
 /// Names that drivers, controls and programs for firmware have, and other files as well.
 const MAYBE_PROGRAMS: [&[u8]; 7] = [b"sys", b"efi", b"ocx", b"scr", b"cpl", b"drv", b"mui"];
 
+/// Returns how the file at `path` is signed; none when it is itself a signature.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn kind_of(path: &Path) -> io::Result<Option<Kind>> {
+    match of(path, &File::open(path)?)? {
+        Named::Signable(kind) => Ok(Some(kind)),
+        Named::Signature => Ok(None),
+    }
+}
+
 /// Returns what `file`, which is at `path`, is.
 ///
 /// # Errors

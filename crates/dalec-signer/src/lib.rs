@@ -35,7 +35,7 @@ pub use error::{Broken, KeyError, SignError, VerifyError};
 pub use generate::{Algorithm, GenerateError, GeneratedKey, NewKey, generate};
 pub use key::{KeyMaterial, SigningKey};
 pub use keyring::{Fault, Finding, Keyring};
-pub use kind::Kind;
+pub use kind::{Kind, kind_of};
 pub use sign::{Detached, Key, Request, Signed, Watch, sign};
 pub use timestamp::{TIMESTAMP_LIMIT, Timestamp, TimestampError, Timestamps};
 pub use verify::{Report, Trust, Verdict, verify};

@@ -8,7 +8,7 @@ use cms::signed_data::{
     CertificateSet, EncapsulatedContentInfo, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
 };
 use der::asn1::{ObjectIdentifier, OctetString, SetOfVec};
-use der::{Any, Decode, Encode, Header, Reader, SliceReader, Tag};
+use der::{Any, Decode, Encode};
 use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
@@ -29,7 +29,7 @@ const SUBJECT_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 pub(crate) const LIMIT: usize = 1 << 20;
 /// Sets are sorted when they are read, which takes long when somebody fills them.
 const LARGEST_SET: usize = 64;
-const DEEPEST: usize = 32;
+const DEEPEST: usize = 100;
 
 /// A message that can be read, with one signature.
 pub(crate) struct Message {
@@ -228,38 +228,67 @@ fn attributes(all: Vec<(ObjectIdentifier, Any)>) -> der::Result<Attributes> {
     SetOfVec::try_from(all.into_iter().map(attribute).collect::<der::Result<Vec<_>>>()?)
 }
 
-/// Returns whether `bytes` are one value whose parts are not nested too deep, with no set that is too large.
+/// Returns whether the values in `bytes` are not nested too deep, with no set among them that is too large.
+///
+/// What cannot be read ends the search: it cannot be read later either.
 fn is_sane(bytes: &[u8], depth: usize) -> bool {
-    let mut reader = match SliceReader::new(bytes) {
-        Ok(reader) => reader,
-        Err(_) => return false,
+    const CONSTRUCTED: u8 = 0x20;
+    const SEQUENCE: u8 = 0x30;
+    let is_sane_part = |(tag, value): (u8, &[u8])| {
+        let is_small = tag == SEQUENCE || values(value).nth(LARGEST_SET).is_none();
+        tag & CONSTRUCTED == 0 || depth < DEEPEST && is_small && is_sane(value, depth + 1)
     };
-    let mut parts = 0;
-    while !reader.is_finished() {
-        let Ok(header) = Header::decode(&mut reader) else { return false };
-        let Ok(value) = reader.read_slice(header.length) else { return false };
-        parts += 1;
-        let is_set = header.tag == Tag::Set || header.tag.is_context_specific();
-        let is_deeper = header.tag.is_constructed();
-        if is_deeper && (depth == DEEPEST || !is_sane(value, depth + 1)) {
-            return false;
-        }
-        if is_set && is_deeper && count(value) > LARGEST_SET {
-            return false;
-        }
-    }
-    depth > 0 || parts == 1
+    values(bytes).all(is_sane_part)
 }
 
-fn count(value: &[u8]) -> usize {
-    let Ok(mut reader) = SliceReader::new(value) else { return 0 };
-    let mut parts = 0;
-    while !reader.is_finished() {
-        let read = Header::decode(&mut reader).and_then(|header| reader.read_slice(header.length));
-        if read.is_err() {
-            break;
+/// Returns the first byte of the tag and the content of each value in `bytes`, as far as they can be read.
+fn values(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (tag, rest) = bytes.split_first()?;
+        let rest = match tag & 0x1f {
+            // A number that goes on until a byte without the highest bit.
+            0x1f => &rest[rest.iter().position(|byte| byte & 0x80 == 0)? + 1..],
+            _ => rest,
+        };
+        let (first, rest) = rest.split_first()?;
+        let (length, rest) = match usize::from(first & 0x7f) {
+            short if first & 0x80 == 0 => (short, rest),
+            digits => {
+                let (digits, rest) = rest.split_at_checked(digits)?;
+                let length = digits.iter().try_fold(0_usize, |length, digit| {
+                    length.checked_mul(256).map(|length| length + usize::from(*digit))
+                });
+                (length?, rest)
+            }
+        };
+        let (value, rest) = rest.split_at_checked(length)?;
+        bytes = rest;
+        Some((*tag, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_sane, values};
+
+    #[test]
+    fn values_are_found_in_any_encoding_of_length_and_tag() {
+        let bytes = [2, 1, 7, 4, 0x81, 2, 8, 9, 0xbf, 0x81, 1, 0, 0x30, 0x84, 0, 0, 0, 1, 5, 4, 9, 1];
+        let found: Vec<(u8, &[u8])> = values(&bytes).collect();
+        assert_eq!(found, [(2, &[7][..]), (4, &[8, 9]), (0xbf, &[]), (0x30, &[5])]);
+        for bad in [&[][..], &[2], &[0x1f], &[0x1f, 0x80], &[2, 0x85], &[2, 0x89, 1, 1, 1, 1, 1, 1, 1, 1, 1]]
+        {
+            assert_eq!(values(bad).count(), 0);
         }
-        parts += 1;
     }
-    parts
+
+    #[test]
+    fn large_sets_are_refused_and_large_sequences_are_not() {
+        let members = [5, 0].repeat(65);
+        for (tag, expected) in [(0x30, true), (0x31, false), (0xa0, false)] {
+            let bytes = [&[tag, 0x81, 130][..], &members].concat();
+            assert_eq!(is_sane(&bytes, 0), expected, "{tag}");
+            assert!(is_sane(&bytes[..bytes.len() - 1], 0), "what is cut off is nothing");
+        }
+    }
 }

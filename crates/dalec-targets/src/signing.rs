@@ -39,12 +39,12 @@ impl PackageKind {
     }
 }
 
-/// A signer's answer that was compared with what was built.
+/// A signer's answer that is compared with what was built.
 #[derive(Debug, Clone)]
 pub struct Compared {
-    /// What was signed, and signatures beside it.
+    /// What was signed, and signatures beside it; empty when more than signatures differs.
     pub signed: State,
-    /// Holds [`REPORT`].
+    /// Holds [`REPORT`], a JSON object: `artifacts` and `warnings`, or `differences` when more than signatures differs.
     pub report: State,
 }
 

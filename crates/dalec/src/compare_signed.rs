@@ -1,6 +1,6 @@
 //! The step of a build that holds what a signer returned against what was built.
 //!
-//! It runs in a container of its own, where both lie read-only. What it says becomes the words of the failed build.
+//! It runs in a container of its own, where both lie read-only. What it finds is a report; who called the signer decides.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,37 +23,37 @@ pub fn main(args: &[OsString]) -> i32 {
     match run(built, answer, signed, report) {
         Ok(()) => 0,
         Err(error) => {
-            say(&error);
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            eprintln!("dalec: error: @1: what the signer returned cannot be compared: {error}{cause}");
             1
         }
     }
 }
 
-/// Compares `answer` with `built`, writes what was found to `report` and what to go on with to `signed`.
+/// Compares `answer` with `built`, writes what was found to `report` and what to go on with to `signed`: nothing when
+/// more than signatures differs.
 fn run(built: &Path, answer: &Path, signed: &Path, report: &Path) -> Result<(), CompareError> {
-    let comparison = compare(built, answer)?;
-    let text = json!({ "artifacts": comparison.artifacts, "warnings": comparison.warnings() }).to_string();
-    let report = report.join(dalec_frontend::REPORT);
-    fs::write(&report, text).map_err(|source| CompareError::Read { path: report, source })?;
-    take(built, answer, signed).map_err(|source| CompareError::Read { path: signed.to_owned(), source })
-}
-
-/// Prints `error`, one line per difference, with the signer in the spec as the place of the first.
-fn say(error: &CompareError) {
-    let CompareError::Different { differences } = error else {
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        eprintln!("dalec: error: @1: what the signer returned cannot be compared: {error}{cause}");
-        return;
+    let (found, is_good) = match compare(built, answer) {
+        Ok(found) => (json!({ "artifacts": found.artifacts, "warnings": found.warnings() }), true),
+        Err(CompareError::Different { differences }) => {
+            let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            (json!({ "differences": differences }), false)
+        }
+        Err(error) => return Err(error),
     };
-    eprintln!("dalec: error: @1: the signer changed more than signatures");
-    for difference in differences {
-        eprintln!("dalec: error: {difference}");
+    let report = report.join(dalec_frontend::REPORT);
+    fs::write(&report, found.to_string()).map_err(|source| CompareError::Read { path: report, source })?;
+    match is_good {
+        true => take(built, answer, signed)
+            .map_err(|source| CompareError::Read { path: signed.to_owned(), source }),
+        false => Ok(()),
     }
 }
 
 /// Copies `answer` to `signed`. What was built keeps its permissions and time; what is new is as old as the youngest of
 /// it, so that the time of signing is in no result.
-fn take(built: &Path, answer: &Path, signed: &Path) -> io::Result<()> {
+pub fn take(built: &Path, answer: &Path, signed: &Path) -> io::Result<()> {
     let known = files(built)?;
     let youngest = known.values().filter_map(|metadata| metadata.modified().ok()).max();
     for (path, metadata) in files(answer)? {
@@ -118,6 +118,11 @@ mod tests {
             File::open(self.path(path)).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
         }
 
+        fn report(&self) -> serde_json::Value {
+            let report = fs::read(self.path("report").join(dalec_frontend::REPORT)).unwrap();
+            serde_json::from_slice(&report).unwrap()
+        }
+
         fn run(&self) -> i32 {
             main(&["built", "answer", "signed", "report"].map(|name| self.path(name).into_os_string()))
         }
@@ -136,8 +141,7 @@ mod tests {
         assert_eq!(metadata.permissions().mode() & 0o7777, 0o640);
         let time = metadata.modified().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(time.as_secs(), 1000);
-        let report = fs::read(trees.path("report").join(dalec_frontend::REPORT)).unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        let report = trees.report();
         assert_eq!(report["artifacts"][0]["path"], "sub/a.zip");
         assert_eq!(report["artifacts"][0]["before"], report["artifacts"][0]["after"]);
         assert_eq!(report["warnings"].as_array().unwrap().len(), 1, "nothing was signed");
@@ -148,7 +152,8 @@ mod tests {
         let trees = Trees::new();
         trees.write("built/sub/a.zip", "payload", 1000);
         trees.write("answer/sub/a.zip", "PAYLOAD", 1000);
-        assert_eq!(trees.run(), 1);
+        assert_eq!(trees.run(), 0);
+        assert_eq!(trees.report()["differences"], json!(["sub/a.zip: its content was changed"]));
         assert_eq!(fs::read_dir(trees.path("signed")).unwrap().count(), 0);
         assert_eq!(main(&[]), 64);
     }

@@ -13,6 +13,7 @@ mod options;
 mod outputs;
 mod progress;
 mod role;
+mod sign_tree;
 mod signals;
 mod signed;
 mod spec_file;
@@ -32,8 +33,10 @@ fn main() {
         Role::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
         Role::Compare(args) => compare_signed::main(&args),
         Role::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
+        Role::Signer => ended(commands::frontend::serve(commands::frontend::sign)),
+        Role::SignTree(args) => sign_tree::main(&args),
         Role::Unknown(name) => {
-            eprintln!("error: the frontend has no part called `{name}`");
+            eprintln!("error: this program has no part called `{name}`");
             role::UNKNOWN
         }
         Role::Command => ended(run(Cli::parse())),

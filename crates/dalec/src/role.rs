@@ -11,6 +11,12 @@ pub const UNKNOWN: i32 = 64;
 /// Name of the executable in the frontend's image.
 const FRONTEND: &str = "frontend";
 
+/// Name of the executable in the signers' image.
+const SIGNER: &str = dalec_signer_frontend::PROGRAM;
+
+/// Signs what a build made.
+const SIGN_TREE: &str = dalec_signer_frontend::STEP;
+
 /// Runs a step or a check of a spec's test in the tested container.
 const TEST_RUNNER: &str = "test-runner";
 
@@ -28,6 +34,10 @@ pub enum Role {
     TestRunner(Vec<OsString>),
     /// Compares what a signer returned with what was built, with these arguments.
     Compare(Vec<OsString>),
+    /// Answers a build engine that started the signers' image.
+    Signer,
+    /// Signs what a build made, with these arguments.
+    SignTree(Vec<OsString>),
     /// A part that does not exist.
     Unknown(String),
 }
@@ -35,12 +45,15 @@ pub enum Role {
 /// Returns what a process with `args`, its own name first, is.
 pub fn of(mut args: impl Iterator<Item = OsString>) -> Role {
     let own = args.next().unwrap_or_default();
-    let is_frontend = Path::new(&own).file_name().is_some_and(|name| name == FRONTEND);
+    let name = Path::new(&own).file_name().unwrap_or_default();
+    let (is_frontend, is_signer) = (name == FRONTEND, name == SIGNER);
     match args.next() {
         Some(first) if first == TEST_RUNNER => Role::TestRunner(args.collect()),
         Some(first) if first == COMPARE => Role::Compare(args.collect()),
-        Some(first) if is_frontend => Role::Unknown(first.to_string_lossy().into_owned()),
+        Some(first) if is_signer && first == SIGN_TREE => Role::SignTree(args.collect()),
+        Some(first) if is_frontend || is_signer => Role::Unknown(first.to_string_lossy().into_owned()),
         None if is_frontend => Role::Frontend,
+        None if is_signer => Role::Signer,
         _ => Role::Command,
     }
 }
@@ -57,6 +70,8 @@ mod tests {
     fn the_name_decides_in_images_of_ours() {
         assert_eq!(check("/frontend"), Role::Frontend);
         assert_eq!(check("/frontend credential-helper get"), Role::Unknown("credential-helper".into()));
+        assert_eq!(check("/signer"), Role::Signer);
+        assert_eq!(check("/signer sign"), Role::Unknown("sign".into()));
         assert_eq!(check("/usr/bin/dalec"), Role::Command);
         assert_eq!(check("dalec frontend"), Role::Command);
     }
@@ -64,6 +79,7 @@ mod tests {
     #[test]
     fn parts_keep_their_arguments() {
         assert_eq!(check("/frontend compare-signed a"), Role::Compare(vec!["a".into()]));
+        assert_eq!(check("/signer sign-tree --replace"), Role::SignTree(vec!["--replace".into()]));
         for name in ["/frontend", "/tmp/dalec"] {
             let Role::TestRunner(args) = check(&format!("{name} test-runner step a")) else {
                 panic!("{name}")

@@ -6,5 +6,6 @@ mod buildkit {
     mod client;
     mod docker;
     mod harness;
+    mod our_signer;
     mod signers;
 }

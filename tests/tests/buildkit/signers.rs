@@ -10,7 +10,7 @@ use dalec_e2e::signers::go_signer;
 use serde_json::Value;
 
 /// A folder with two packages of nearly nothing.
-fn packages() -> Project {
+pub fn packages() -> Project {
     let project = Project::new("");
     for name in ["a", "b"] {
         let folder = project.path("").join(name);
@@ -33,7 +33,7 @@ fn packages() -> Project {
 }
 
 /// Calls a signer on the packages, in `mode`; its answer goes to `out`.
-fn call(project: &Project, signer: &Layout, mode: &str, more: &[&str]) -> Ran {
+pub fn call(project: &Project, signer: &Layout, mode: &str, more: &[&str]) -> Ran {
     let mut call = Buildkit::shared().buildctl(&project.path(""));
     call = call.args([
         "build",

@@ -1,6 +1,7 @@
 //! What is served to a frontend: its session, containers, and a memory of what failed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bollard_buildkit_proto::pb;
@@ -20,17 +21,21 @@ use crate::solver::locked;
 /// Failures that are remembered; a frontend that goes on after more than these tells of later ones itself.
 const MAX_FAILURES: usize = 32;
 
+/// Warnings that are passed on; nobody reads more.
+const MAX_WARNINGS: usize = 1000;
+
 /// The session of a frontend as it is served.
 pub struct Served {
     session: Arc<Session>,
     /// Failed ops that the frontend was told of: what comes back of them through the protocol has lost their logs.
     failures: Mutex<BTreeMap<String, SolveFailure>>,
+    warnings: AtomicUsize,
 }
 
 impl Served {
     /// Returns what is served of `session`.
     pub fn new(session: Arc<Session>) -> Self {
-        Self { session, failures: Mutex::default() }
+        Self { session, failures: Mutex::default(), warnings: AtomicUsize::new(0) }
     }
 
     /// Returns the failures that the frontend was told of, by vertex.
@@ -121,7 +126,9 @@ impl Gateway for Served {
     }
 
     fn warn(&self, warning: Warning) {
-        self.session.warn(warning);
+        if self.warnings.fetch_add(1, Ordering::Relaxed) < MAX_WARNINGS {
+            self.session.warn(warning);
+        }
     }
 }
 

@@ -209,7 +209,7 @@ fn what_is_not_supported_is_said(world: &World) {
         };
         graph.exec(Exec::new(&base, &["exit=0"]).mount(mount, None)).remove(0)
     };
-    assert_eq!(world.failure(ssh).message, "this engine cannot forward an ssh agent to a build step");
+    assert_eq!(world.failure(ssh).message, "no ssh agent called \"default\" was given");
     let git = world.failure(|graph| graph.source("git://example.org/x.git", &[]));
     assert_eq!(git.message, "this engine has no sources like \"git://example.org/x.git\"");
 }

@@ -212,7 +212,10 @@ async fn sign(client: &mut Client, request: &Request) -> Result<api::Result, ton
 async fn everything(client: &mut Client, request: &Request) -> Result<api::Result, tonic::Status> {
     let mut report = String::new();
     let mut say = |line: String| writeln!(report, "{line}").expect("writing to a string");
-    let pong = client.ping(api::PingRequest {}).await?.into_inner();
+    // As BuildKit's own client library asks first.
+    let mut ping = tonic::Request::new(api::PingRequest {});
+    ping.set_timeout(Duration::from_secs(15));
+    let pong = client.ping(ping).await?.into_inner();
     let has = |name: &str| pong.frontend_api_caps.iter().any(|cap| cap.enabled && cap.id == name);
     say(format!("exec {} importcaches {}", has("gateway.exec"), has("importcaches")));
     let llb = |name: &str| pong.llb_caps.iter().any(|cap| cap.enabled && cap.id == name);

@@ -329,7 +329,7 @@ fn bad_frontends_fail_the_call_and_leave_nothing(world: &World) {
         world,
         "too-much",
         expect![[r#"
-        Error, decoded message length too large: found 20971700 bytes, the limit is: 16777216 bytes
+        Error, decoded message length too large: found 20971750 bytes, the limit is: 16777216 bytes
     "#]],
     );
     let shown = world.events.log().len();

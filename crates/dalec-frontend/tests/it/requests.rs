@@ -99,6 +99,8 @@ fn results_are_described() {
         one["refs.platforms"],
         r#"{"Platforms":[{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}"#
     );
+    let named = metadata(&[("target", "bookworm/deb"), ("multi-platform", "true")]);
+    assert!(named.contains_key("containerimage.config/linux/amd64"), "as clients of several nodes want it");
     let several =
         metadata(&[("target", "bookworm/testing/container"), ("platform", "linux/amd64,linux/arm64")]);
     for key in ["containerimage.config", "containerimage.base.config"] {

@@ -291,6 +291,18 @@ fn what_signed_is_told() {
     assert_eq!(gateway.warnings(), ["oh"], "what the comparison warns of");
 }
 
+/// An answer in which more than signatures differs is refused, with every difference, before anything is made of it.
+#[test]
+fn an_answer_that_differs_is_refused() {
+    let report = r#"{"differences":["a.deb is missing","b.deb: its member data.tar.xz was changed"]}"#;
+    let gateway = recorder("bookworm/container", &[], SIGNER).file("report.json", report);
+    let error = answer(&gateway).unwrap_err();
+    assert!(matches!(error, FrontendError::Signing { .. }));
+    let told = words(&error);
+    assert!(told.contains("it changed more than signatures\na.deb is missing\nb.deb: its member"), "{told}");
+    assert_eq!(gateway.graphs_with("Put the signed packages in place"), 0);
+}
+
 /// What a signer returns is taken as it is only on demand, loudly.
 #[test]
 fn comparing_can_be_left_out() {

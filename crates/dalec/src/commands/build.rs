@@ -22,6 +22,7 @@ use crate::options::contexts::Contexts;
 use crate::options::outputs::{Destination, ImageOutput};
 use crate::options::remote::{EngineKind, Remote, RemoteArgs};
 use crate::options::secrets::SecretPlaces;
+use crate::options::signing::SigningArgs;
 use crate::options::ssh;
 use crate::progress::{self, Display, Mode, json};
 use crate::signals::Watch;
@@ -87,9 +88,11 @@ pub struct Args {
     /// build that names it is refused.
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
-    /// SSH agent for the steps that name it: ID, the agent of this environment, or ID=SOCKET
+    #[command(flatten)]
+    signing: SigningArgs,
+    /// SSH agent for the steps that name it
     ///
-    /// Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
+    /// ID alone is the agent that SSH_AUTH_SOCK names. Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
     #[arg(long, value_name = "ID[=SOCKET]")]
     ssh: Vec<String>,
     /// Where the result goes: a directory, type=tar,dest=FILE, or - for a tar archive on standard output
@@ -205,13 +208,17 @@ impl Request {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;
         }
         let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
+        let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
+        let mut secrets = SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone());
+        let mut contexts = Contexts::read(&args.context, &args.build_context)?;
+        args.signing.apply(&mut build_args, &mut contexts, &mut secrets)?;
         Ok(Self {
             platforms: platforms.map_err(|error| CommandError::usage(format!("--platform: {error}")))?,
-            build_args: build_args::collect(&args.build_arg, build_args::environment)?,
-            secrets: SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone()),
+            build_args,
+            secrets,
             ssh_agents: ssh::agents(&args.ssh, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from))?,
             ca_bundle,
-            contexts: Contexts::read(&args.context, &args.build_context)?,
+            contexts,
             spec: spec?,
             targets,
             destinations,

@@ -4,8 +4,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bollard_buildkit_proto::google::rpc;
+use dalec_gateway::FrontendResult;
 use dalec_gateway::wire::client::GrpcGateway;
+use dalec_gateway::wire::errors::to_rpc;
 use dalec_gateway::wire::stdio;
+use dalec_signer_frontend::SignerError;
 
 use crate::errors::{CommandError, wire};
 
@@ -19,11 +22,34 @@ pub struct Args {}
 
 /// Answers the request that BuildKit started this process for.
 ///
+/// # Errors
+/// As [`serve`].
+pub fn run(_args: &Args) -> Result<(), CommandError> {
+    serve(|gateway| dalec_frontend::answer(gateway).map_err(|error| wire::status(&error)))
+}
+
+/// Signs what the request that BuildKit started this process for brings.
+///
+/// # Errors
+/// In words for the engine.
+pub fn sign(gateway: &GrpcGateway) -> Result<FrontendResult, rpc::Status> {
+    dalec_signer_frontend::answer(gateway).map_err(|error| match error {
+        SignerError::Gateway(error) => to_rpc(&error),
+        SignerError::Request(message) => {
+            rpc::Status { code: tonic::Code::InvalidArgument as i32, message, details: Vec::new() }
+        }
+    })
+}
+
+/// Answers the request that BuildKit started this process for by `answer`.
+///
 /// A failed build is an answer, too: the engine gets the words, and the process ends well.
 ///
 /// # Errors
 /// When there is no engine to speak to, or it does not take the answer.
-pub fn run(_args: &Args) -> Result<(), CommandError> {
+pub fn serve(
+    answer: impl Fn(&GrpcGateway) -> Result<FrontendResult, rpc::Status>,
+) -> Result<(), CommandError> {
     let broken = |message: &str, source: Box<dyn std::error::Error + Send + Sync>| CommandError::Internal {
         message: message.to_owned(),
         source,
@@ -32,16 +58,19 @@ pub fn run(_args: &Args) -> Result<(), CommandError> {
     let runtime = runtime.map_err(|error| broken("cannot start a runtime", error.into()))?;
     let gateway = stdio::connect(runtime.handle())
         .map_err(|error| broken("cannot take a request of a build engine", error.into()))?;
-    let answered = answer(&gateway);
+    let answered = reply(&gateway, answer);
     // The connection's tasks wait for input that does not come any more.
     runtime.shutdown_background();
     answered.map_err(|error| broken("the build engine did not take the answer", error.into()))
 }
 
-fn answer(gateway: &GrpcGateway) -> Result<(), dalec_gateway::GatewayError> {
-    match catch_unwind(AssertUnwindSafe(|| dalec_frontend::answer(gateway))) {
+fn reply(
+    gateway: &GrpcGateway,
+    answer: impl Fn(&GrpcGateway) -> Result<FrontendResult, rpc::Status>,
+) -> Result<(), dalec_gateway::GatewayError> {
+    match catch_unwind(AssertUnwindSafe(|| answer(gateway))) {
         Ok(Ok(result)) => gateway.return_result(&result),
-        Ok(Err(error)) => gateway.return_error(wire::status(&error)),
+        Ok(Err(error)) => gateway.return_error(error),
         Err(panic) => gateway.return_error(recovered(panic.as_ref())),
     }
 }

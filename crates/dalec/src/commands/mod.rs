@@ -22,7 +22,7 @@ use crate::errors::{CommandError, Style};
 use crate::terminal::{self, Keep, Stream, clean};
 
 /// Returns the time in seconds since 1970.
-fn now() -> u64 {
+pub fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map(|since| since.as_secs()).unwrap_or_default()
 }
@@ -34,7 +34,7 @@ pub fn time(seconds: u64) -> String {
 }
 
 /// Returns who signs, safe to show: what a key says of its owner is anybody's text.
-fn signer(signer: &Signer) -> String {
+pub fn signer(signer: &Signer) -> String {
     match &signer.user_id {
         Some(user) => format!("{} ({})", signer.fingerprint, clean(user.as_bytes(), Keep::Nothing)),
         None => signer.fingerprint.clone(),
@@ -42,7 +42,7 @@ fn signer(signer: &Signer) -> String {
 }
 
 /// Returns whose certificate it is, safe to show.
-fn certificate(certificate: &CertificateFacts) -> String {
+pub fn certificate(certificate: &CertificateFacts) -> String {
     format!("{} ({})", certificate.fingerprint, name(&certificate.subject))
 }
 

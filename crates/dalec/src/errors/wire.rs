@@ -4,6 +4,7 @@
 use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::pb;
 use dalec_frontend::FrontendError;
+use dalec_gateway::GatewayError;
 use dalec_gateway::wire::Detail;
 use dalec_gateway::wire::errors::{source_details, to_rpc};
 use dalec_spec::span::Span;
@@ -22,8 +23,11 @@ pub fn status(error: &FrontendError) -> rpc::Status {
         FrontendError::Signing { place, error, .. } => {
             let mut status = to_rpc(error);
             status.message = message();
-            let place = place.as_ref().and_then(|(source_text, span)| excerpt(source_text, &[*span]));
-            status.details.extend(source_details(place.as_slice()));
+            // A step of ours has its place with it.
+            if !matches!(error.as_ref(), GatewayError::Solve(failure) if !failure.excerpts.is_empty()) {
+                let place = place.as_ref().and_then(|(source_text, span)| excerpt(source_text, &[*span]));
+                status.details.extend(source_details(place.as_slice()));
+            }
             return status;
         }
         FrontendError::Spec { source_text, diagnostics } => excerpts_of(source_text, diagnostics),
@@ -79,7 +83,6 @@ fn excerpt(source_text: &SourceText, spans: &[Span]) -> Option<dalec_gateway::Ex
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dalec_gateway::GatewayError;
     use dalec_gateway::wire::errors::from_rpc;
     use expect_test::expect;
 
@@ -87,6 +90,28 @@ mod tests {
         let source_text = SourceText::new("dalec.yml", text);
         let diagnostics = dalec_spec::load(&source_text).diagnostics;
         FrontendError::Spec { source_text, diagnostics }
+    }
+
+    /// SIGN-016: a client is told that it was the signing, what the signer said, and where it stands.
+    #[test]
+    fn signers_that_fail_are_named() {
+        let source_text = SourceText::new("dalec.yml", "name: hello\npackage_config: {signer: {image: a}}\n");
+        let error = GatewayError::Frontend {
+            image: "example.org/a".into(),
+            message: "it changed more than signatures\na.deb is missing".into(),
+            hint: None,
+            log: Vec::new(),
+        };
+        let place = Some((source_text, Span::new(29, 47)));
+        let status =
+            status(&FrontendError::Signing { image: "example.org/a".into(), place, error: Box::new(error) });
+        expect![[r#"
+            error signing packages: it changed more than signatures
+            note: a.deb is missing
+            note: the signer is example.org/a"#]]
+        .assert_eq(&status.message);
+        let GatewayError::Solve(read) = from_rpc(status) else { panic!("no excerpts") };
+        assert_eq!(read.excerpts[0].ranges[0].start.unwrap().line, 2);
     }
 
     #[test]

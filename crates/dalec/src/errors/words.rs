@@ -92,7 +92,7 @@ impl Words {
     }
 
     /// Returns the words without pieces of the spec, for clients that show those themselves.
-    pub(super) fn message(&self) -> String {
+    pub fn message(&self) -> String {
         let mut message = clean_line(&self.headline);
         let mut add = |text: &str| {
             message.push('\n');
@@ -200,12 +200,13 @@ pub(super) fn of_gateway(exit: Exit, error: &GatewayError, spec: &SpecName) -> W
         GatewayError::Image { hint, .. } | GatewayError::Environment { hint, .. } => {
             Words { help: (!hint.is_empty()).then(|| hint.clone()), ..words }
         }
-        GatewayError::Frontend { image, message, hint, log } => Words {
-            step: Some((image.clone(), log.clone())),
-            notes: vec![format!("the frontend is {image}")],
-            help: hint.clone(),
-            ..Words::new(exit, message)
-        },
+        GatewayError::Frontend { image, message, hint, log } => {
+            let mut words = Words::new(exit, message);
+            words.step = Some((image.clone(), log.clone()));
+            words.notes.push(format!("the frontend is {image}"));
+            words.help.clone_from(hint);
+            words
+        }
         GatewayError::NotFound { .. } | GatewayError::Cancelled | GatewayError::Request { .. } => words,
     }
 }
@@ -261,7 +262,10 @@ fn of_step(exit: Exit, failure: &SolveFailure, spec: &SpecName) -> Words {
 
 /// Returns the words of `failure` in one line: names of steps may hold pieces of the spec.
 fn one_line(failure: &SolveFailure) -> String {
-    format!("{}: {}", words_of(&failure.name), words_of(&failure.message))
+    match failure.name.as_str() {
+        "" => words_of(&failure.message),
+        name => format!("{}: {}", words_of(name), words_of(&failure.message)),
+    }
 }
 
 /// Returns `text` on one line, safe to show.

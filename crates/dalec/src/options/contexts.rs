@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dalec_engine::Cancel;
 
 use crate::errors::CommandError;
+use crate::observe::Base;
 use crate::signals::Watch;
 
 const FORM: &str = "write --build-context NAME=REFERENCE";
@@ -28,7 +29,9 @@ pub struct Contexts {
     pub oci_layouts: BTreeMap<String, PathBuf>,
     /// Archives of files by the name of their context, before [`Contexts::unpack`].
     archives: BTreeMap<String, PathBuf>,
-    /// Unpacked archives; they are removed when this is dropped.
+    /// Files to write by the name of their context: name and content of the one file in it.
+    files: BTreeMap<String, (&'static str, String)>,
+    /// Unpacked archives and written files; they are removed when this is dropped.
     pub(super) unpacked: Vec<tempfile::TempDir>,
 }
 
@@ -55,17 +58,55 @@ impl Contexts {
         Ok(contexts)
     }
 
-    /// Unpacks the archives of files; from then on they are directories like others.
+    /// Adds a context with one file, called `file`, which holds `text`.
     ///
     /// # Errors
-    /// When one cannot be unpacked, or `cancel` asks to stop; nothing is left of it then.
+    /// [`CommandError::Usage`] when there is a context `name`.
+    pub fn add_file(&mut self, name: &str, file: &'static str, text: String) -> Result<(), CommandError> {
+        if self.options.contains_key(name) {
+            return Err(CommandError::usage(format!("--build-context {name}: the name is taken")));
+        }
+        self.files.insert(name.to_owned(), (file, text));
+        self.options.insert(name.to_owned(), local_source(name));
+        Ok(())
+    }
+
+    /// Unpacks the archives of files and writes what was added; from then on they are directories like others.
+    ///
+    /// # Errors
+    /// When one cannot be unpacked or written, or `cancel` asks to stop; nothing is left of it then.
     pub fn unpack(&mut self, cancel: &Cancel, watch: &Watch) -> Result<(), CommandError> {
         for (name, path) in std::mem::take(&mut self.archives) {
             let folder = unpack(&path, cancel, watch)?;
             self.local_dirs.insert(name, folder.path().to_owned());
             self.unpacked.push(folder);
         }
+        for (name, (file, text)) in std::mem::take(&mut self.files) {
+            let folder = temporary(watch)?;
+            let path = folder.path().join(file);
+            std::fs::write(&path, text).map_err(|error| CommandError::unwritable(path, error))?;
+            self.local_dirs.insert(name, folder.path().to_owned());
+            self.unpacked.push(folder);
+        }
         Ok(())
+    }
+
+    /// Returns the images that a build started from as people gave them: by the name of the context and its path.
+    pub fn as_given(&self, mut bases: Vec<Base>) -> Vec<Base> {
+        for base in &mut bases {
+            let Some(stored) = base.reference.strip_prefix("oci-layout://") else { continue };
+            let id = stored.split([':', '@']).next().unwrap_or_default();
+            let Some(path) = self.oci_layouts.get(id) else { continue };
+            let value = format!("oci-layout://{id}");
+            let is_it = |given: &str| {
+                given.strip_prefix(&value).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+            };
+            if let Some((name, _)) = self.options.iter().find(|(_, given)| is_it(given)) {
+                base.reference.clone_from(name);
+            }
+            base.origin = format!("the build context {}", path.display());
+        }
+        bases
     }
 
     fn add(&mut self, name: &str, reference: &str) -> Result<(), CommandError> {
@@ -202,13 +243,19 @@ fn is_image_archive(path: &Path) -> Result<bool, CommandError> {
     Ok(false)
 }
 
-/// Unpacks an archive into a folder of its own; nothing in it can reach outside of that folder.
-pub(super) fn unpack(path: &Path, cancel: &Cancel, watch: &Watch) -> Result<tempfile::TempDir, CommandError> {
+/// Returns an empty folder for one context.
+fn temporary(watch: &Watch) -> Result<tempfile::TempDir, CommandError> {
     let folder = tempfile::Builder::new()
         .prefix("dalec-context-")
         .tempdir()
         .map_err(|error| CommandError::unwritable(std::env::temp_dir(), error))?;
     watch.remove_when_killed(folder.path());
+    Ok(folder)
+}
+
+/// Unpacks an archive into a folder of its own; nothing in it can reach outside of that folder.
+pub(super) fn unpack(path: &Path, cancel: &Cancel, watch: &Watch) -> Result<tempfile::TempDir, CommandError> {
+    let folder = temporary(watch)?;
     let reader = Stoppable { reader: open(path)?.into_inner(), cancel };
     let mut archive = tar::Archive::new(reader);
     archive.set_preserve_permissions(true);
@@ -282,6 +329,16 @@ mod tests {
                 "url=https://example.org/a.tar.gz",
             ]
         );
+        let base = |reference: &str| Base {
+            reference: reference.into(),
+            platform: String::new(),
+            digest: "sha256:00".into(),
+            origin: "BuildKit".into(),
+        };
+        let given = contexts.as_given(vec![base("oci-layout://context-1:v1@sha256:00"), base("debian:12")]);
+        let given: Vec<String> =
+            given.into_iter().map(|base| format!("{}: {}", base.reference, base.origin)).collect();
+        assert_eq!(given, [format!("layout: the build context {dir}"), "debian:12: BuildKit".to_owned()]);
         let unpacked = contexts.local_dirs["files"].clone();
         assert_eq!(std::fs::read_to_string(unpacked.join("a/b")).unwrap(), "text");
         drop(contexts);

@@ -1,4 +1,4 @@
-//! Values of flags, taken apart: build arguments, contexts, secrets, ssh agents, keys, destinations, caches, engines.
+//! Values of flags, taken apart: build arguments, contexts, secrets, signing, ssh agents, keys, destinations, caches, engines.
 
 pub mod build_args;
 pub mod caches;
@@ -9,4 +9,5 @@ mod layouts;
 pub mod outputs;
 pub mod remote;
 pub mod secrets;
+pub mod signing;
 pub mod ssh;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dalec_engine::{SecretError, SecretScope, Secrets};
 
 use super::fields;
+use super::keys::KeySource;
 use crate::errors::CommandError;
 
 const FORM: &str = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE; scope=signer gives it to signers alone";
@@ -64,6 +65,24 @@ impl SecretPlaces {
         self
     }
 
+    /// Adds the secret `id` for signers alone; `flag` is what gave it.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`] when it is not there, or another secret has that id.
+    pub fn add_signing(&mut self, flag: &str, id: &str, source: KeySource) -> Result<(), CommandError> {
+        let place = match source {
+            KeySource::File(path) => Place::File(path),
+            KeySource::Variable(name) => Place::Variable(name),
+            KeySource::Stdin => return Err(CommandError::usage(format!("{flag} takes no standard input"))),
+        };
+        place.check(id)?;
+        let given = Given { place, scope: SecretScope::Signer };
+        match self.0.insert(id.to_owned(), given) {
+            None => Ok(()),
+            Some(_) => Err(CommandError::usage(format!("{flag} and --secret both give the secret `{id}`"))),
+        }
+    }
+
     /// Returns whether one of them is for signers alone.
     pub fn has_signers_own(&self) -> bool {
         self.0.values().any(|given| given.scope == SecretScope::Signer)
@@ -103,19 +122,26 @@ fn parse(text: &str) -> Result<(String, Given), CommandError> {
         (None, None) if kind.is_none() && std::env::var_os(&id).is_some() => Place::Variable(id.clone()),
         (None, None) => Place::File(id.clone().into()),
     };
-    match &place {
-        Place::File(path) => {
-            let found = std::fs::metadata(path);
-            found.map_err(|source| {
-                CommandError::unreadable(&format!("file for the secret `{id}`:"), path, source)
-            })?;
-        }
-        Place::Variable(name) if std::env::var_os(name).is_none() => {
-            return Err(CommandError::usage(format!("the variable {name} for the secret `{id}` is not set")));
-        }
-        Place::Variable(_) | Place::Certificates(_) => {}
-    }
+    place.check(&id)?;
     Ok((id, Given { place, scope }))
+}
+
+impl Place {
+    /// Checks that the secret `id` is there.
+    fn check(&self, id: &str) -> Result<(), CommandError> {
+        match self {
+            Self::File(path) => match std::fs::metadata(path) {
+                Ok(_) => Ok(()),
+                Err(source) => {
+                    Err(CommandError::unreadable(&format!("file for the secret `{id}`:"), path, source))
+                }
+            },
+            Self::Variable(name) if std::env::var_os(name).is_none() => {
+                Err(CommandError::usage(format!("the variable {name} for the secret `{id}` is not set")))
+            }
+            Self::Variable(_) | Self::Certificates(_) => Ok(()),
+        }
+    }
 }
 
 impl Secrets for SecretPlaces {

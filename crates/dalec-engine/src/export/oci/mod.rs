@@ -7,6 +7,7 @@
 mod config;
 mod layer;
 mod layout;
+mod push;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use crate::oci::{
     BlobDir, BlobError, Compression, Descriptor, Digest, Index, Manifest, Platform, PlatformEntry, Reference,
     media_type,
 };
-use crate::sources::image::Layer;
+use crate::sources::http::HttpClient;
+use crate::sources::image::{ImageError, Layer, RegistrySettings};
 use crate::tarball::{Times, TreeError};
 
 /// Name of an annotation with the tag of an image.
@@ -127,9 +129,27 @@ pub enum OciError {
     /// The blob directory cannot be used.
     #[error(transparent)]
     Blob(#[from] BlobError),
+    /// A registry cannot be reached or refuses.
+    #[error("cannot push {name}")]
+    Push {
+        /// Name of the image.
+        name: Reference,
+        /// Why.
+        source: ImageError,
+    },
     /// The build was cancelled.
     #[error("the build was cancelled")]
     Cancelled,
+}
+
+impl OciError {
+    /// Returns what to do about it, when there is something to say.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Push { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
 }
 
 /// Images whose every part is in a blob directory, ready to be written.
@@ -197,6 +217,19 @@ impl PreparedImages {
     /// When the directory holds something else, or cannot be written.
     pub fn write_layout(&self, directory: &Path, cancel: &Cancel) -> Result<(), OciError> {
         layout::write_directory(self, directory, cancel)
+    }
+
+    /// Sends everything to the registries of its names, each under its tag.
+    ///
+    /// # Errors
+    /// When a registry cannot be reached or refuses.
+    pub fn push(
+        &self,
+        client: &HttpClient,
+        settings: &RegistrySettings,
+        cancel: &Cancel,
+    ) -> Result<(), OciError> {
+        push::push(self, client, settings, cancel)
     }
 
     /// Returns what stands in `index.json`: one entry per name.

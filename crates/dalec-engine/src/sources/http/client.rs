@@ -3,11 +3,13 @@
 //! It follows redirects itself, because credentials must not travel to another server and because loopback
 //! servers are never asked through a proxy. Waiting can be cancelled at any time.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use reqwest::{Certificate, Client, ClientBuilder, Method, StatusCode, Url, redirect};
 use tokio::runtime::Runtime;
@@ -21,6 +23,8 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// How often a cancelled build is noticed while waiting.
 const TICK: Duration = Duration::from_millis(50);
+/// Bytes of a file that are sent at once.
+const PIECE: usize = 256 << 10;
 /// How the client behaves.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -70,13 +74,22 @@ struct Machinery {
     direct: OnceLock<Result<Client, String>>,
 }
 
+/// What goes with a request.
+#[derive(Debug, Clone)]
+enum Body {
+    None,
+    Text(String),
+    /// A file of this many bytes, which must not change meanwhile.
+    File(PathBuf, u64),
+}
+
 /// A request.
 #[derive(Debug, Clone)]
 pub struct Ask {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: Option<String>,
+    body: Body,
     basic: Option<(String, String)>,
     impatient: bool,
 }
@@ -97,7 +110,7 @@ impl Ask {
             method: Method::GET,
             url: parsed,
             headers: HeaderMap::new(),
-            body: None,
+            body: Body::None,
             basic: None,
             impatient: false,
         })
@@ -110,9 +123,33 @@ impl Ask {
     pub fn post_form(url: &str, body: String) -> Result<Self, HttpError> {
         let mut ask = Self::get(url)?;
         ask.method = Method::POST;
-        ask.body = Some(body);
+        ask.body = Body::Text(body);
         ask.header("content-type", "application/x-www-form-urlencoded")?;
         Ok(ask)
+    }
+
+    /// Returns a request that starts something, with nothing in it.
+    ///
+    /// # Errors
+    /// As [`Ask::get`].
+    pub fn post(url: &str) -> Result<Self, HttpError> {
+        Ok(Self { method: Method::POST, body: Body::Text(String::new()), ..Self::get(url)? })
+    }
+
+    /// Returns a request that puts text at `url`.
+    ///
+    /// # Errors
+    /// As [`Ask::get`].
+    pub fn put(url: &str, body: String) -> Result<Self, HttpError> {
+        Ok(Self { method: Method::PUT, body: Body::Text(body), ..Self::get(url)? })
+    }
+
+    /// Returns a request that puts the file `path` of `size` bytes at `url`.
+    ///
+    /// # Errors
+    /// As [`Ask::get`].
+    pub fn put_file(url: &str, path: &Path, size: u64) -> Result<Self, HttpError> {
+        Ok(Self { method: Method::PUT, body: Body::File(path.to_owned(), size), ..Self::get(url)? })
     }
 
     /// Asks for the headers alone.
@@ -302,11 +339,46 @@ impl Machinery {
         if let Some((user, password)) = &ask.basic {
             request = request.basic_auth(user, Some(password));
         }
-        if let Some(body) = &ask.body {
-            request = request.body(body.clone());
-        }
+        request = match &ask.body {
+            Body::None => request,
+            Body::Text(text) => request.body(text.clone()),
+            Body::File(path, size) => {
+                let pieces = Pieces::of(path).map_err(|error| HttpError::Setup {
+                    message: format!("cannot read {}: {error}", path.display()),
+                })?;
+                let body = reqwest::Body::wrap_stream(tokio_stream::iter(pieces));
+                request.header(CONTENT_LENGTH, *size).body(body)
+            }
+        };
         let sent = wait(&self.runtime, cancel, async { request.send().await })?;
         sent.map_err(|error| HttpError::from_client(&ask.url, &error.without_url()))
+    }
+}
+
+/// A file piece by piece.
+struct Pieces {
+    file: File,
+}
+
+impl Pieces {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { file: File::open(path)? })
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = std::io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut piece = vec![0; PIECE];
+        match self.file.read(&mut piece) {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some(Ok(piece))
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 }
 
@@ -401,7 +473,7 @@ impl Reply<'_> {
 
     fn redirect_target(&self, ask: &Ask) -> Result<Option<Url>, HttpError> {
         let redirects = matches!(self.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-        if !redirects || ask.method == Method::POST {
+        if !redirects || !matches!(ask.method, Method::GET | Method::HEAD) {
             return Ok(None);
         }
         let bad = |reason: String| HttpError::Redirect { url: shown_url(&ask.url), reason };

@@ -12,6 +12,7 @@ mod location;
 mod memory;
 mod provider;
 mod registry;
+mod upload;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use auth::{Credential, CredentialLookup, host_credentials};
 pub use error::ImageError;
 pub use location::{LocalImage, Location};
 pub use registry::RegistrySettings;
+pub use upload::Upload;
 
 use local::LocalProvider;
 use memory::Memory;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::ImageError;
 use super::auth::{self, Authorization, Credential, CredentialLookup, LoginError};
 use super::provider::{MAX_DOCUMENT, Part, Provider, Root};
+use crate::Cancel;
 use crate::oci::{BlobDir, BlobError, Descriptor, Digest, Reference, media_type};
 use crate::sources::http::{Ask, HttpClient, HttpError, Reply};
 use crate::sources::transfer::Transfer;
@@ -37,9 +38,9 @@ pub struct RegistryProvider {
 }
 
 /// A server that may have the image.
-struct Endpoint {
+pub(super) struct Endpoint {
     /// Without a slash at the end.
-    base: String,
+    pub base: String,
     /// The registry whose login counts.
     registry: String,
     plain_http: bool,
@@ -167,46 +168,70 @@ impl RegistryProvider {
         }
     }
 
-    /// Gets what the registry asks for; returns in words with which login.
     fn log_in(
         &self,
         endpoint: &Endpoint,
         challenges: &[String],
         transfer: &Transfer<'_>,
     ) -> Result<String, ImageError> {
+        let login = Login {
+            reference: &self.reference,
+            actions: "pull",
+            client: &self.client,
+            credentials: self.credentials.as_ref(),
+        };
+        login.run(endpoint, challenges, transfer.cancel)
+    }
+
+    fn denied(&self, endpoint: &Endpoint, credentials: String) -> ImageError {
+        endpoint.denied(&self.reference, credentials)
+    }
+}
+
+/// Gets what a registry asks for before it lets us do something.
+pub(super) struct Login<'a> {
+    /// The image.
+    pub reference: &'a Reference,
+    /// What is to be done with it, such as `pull` or `pull,push`, where the registry does not say.
+    pub actions: &'a str,
+    /// Asks.
+    pub client: &'a HttpClient,
+    /// Finds logins.
+    pub credentials: &'a CredentialLookup,
+}
+
+impl Login<'_> {
+    /// Logs in; returns in words with which login.
+    pub fn run(
+        &self,
+        endpoint: &Endpoint,
+        challenges: &[String],
+        cancel: &Cancel,
+    ) -> Result<String, ImageError> {
         let found = (self.credentials)(&endpoint.registry);
         let (credential, words): (Option<Credential>, String) = match found {
             Ok(credential) => (Some(credential), "the stored login was not accepted".to_owned()),
             Err(reason) => (None, reason),
         };
-        let scope = format!("repository:{}:pull", self.reference.repository());
+        let scope = format!("repository:{}:{}", self.reference.repository(), self.actions);
         let plain = endpoint.plain_http;
-        let answer =
-            auth::answer(challenges, &scope, credential.as_ref(), plain, &self.client, transfer.cancel);
-        match answer {
+        match auth::answer(challenges, &scope, credential.as_ref(), plain, self.client, cancel) {
             Ok(authorization) => {
                 *endpoint.authorization() = Some(authorization);
                 Ok(words)
             }
-            Err(LoginError::Refused) => Err(self.denied(endpoint, words)),
+            Err(LoginError::Refused) => Err(endpoint.denied(self.reference, words)),
             Err(LoginError::Http(error)) => Err(error.into()),
             Err(LoginError::Challenge(reason)) => {
                 Err(ImageError::Challenge { registry: endpoint.registry.clone(), reason })
             }
         }
     }
-
-    fn denied(&self, endpoint: &Endpoint, credentials: String) -> ImageError {
-        ImageError::Denied {
-            reference: self.reference.to_string(),
-            registry: endpoint.registry.clone(),
-            credentials,
-        }
-    }
 }
 
 impl Endpoint {
-    fn of_domain(domain: &str) -> Self {
+    /// Returns the registry that references of `domain` mean.
+    pub fn of_domain(domain: &str) -> Self {
         // The default registry answers under another name than its references carry.
         let host = if domain == "docker.io" { "registry-1.docker.io" } else { domain };
         let plain_http = Ask::get(&format!("http://{host}/"))
@@ -234,7 +259,13 @@ impl Endpoint {
         }
     }
 
-    fn authorization(&self) -> std::sync::MutexGuard<'_, Option<Authorization>> {
+    /// Returns the error for a registry that does not let us do something with `reference`.
+    pub fn denied(&self, reference: &Reference, credentials: String) -> ImageError {
+        ImageError::Denied { reference: reference.to_string(), registry: self.registry.clone(), credentials }
+    }
+
+    /// Returns what goes with every request once the registry asked for it.
+    pub fn authorization(&self) -> std::sync::MutexGuard<'_, Option<Authorization>> {
         // It is replaced as a whole, so a panic elsewhere cannot leave half of one.
         self.authorization.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

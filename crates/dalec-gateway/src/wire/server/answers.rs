@@ -12,6 +12,9 @@ use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use crate::wire::server::Host;
 use crate::{FrontendResult, GatewayError, Reference};
 
+/// References that one frontend is given; a frontend that asks for more has lost its way.
+const MAX_REFERENCES: usize = 10_000;
+
 /// What a frontend hands back.
 pub type Answer = Result<FrontendResult, rpc::Status>;
 
@@ -36,6 +39,20 @@ impl Answers {
             true => Ok(Some(reference)),
             false => {
                 Err(GatewayError::Request { message: format!("no solve of this frontend yielded {id:?}") })
+            }
+        }
+    }
+
+    /// Goes on unless this frontend was given more than any frontend needs.
+    ///
+    /// # Errors
+    /// When it was.
+    pub fn check_room(&self) -> Result<(), GatewayError> {
+        match locked(&self.known).len() < MAX_REFERENCES {
+            true => Ok(()),
+            false => {
+                let message = format!("this frontend has solved more than {MAX_REFERENCES} graphs");
+                Err(GatewayError::Request { message })
             }
         }
     }

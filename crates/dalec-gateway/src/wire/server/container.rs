@@ -10,6 +10,9 @@ use super::answers::{Answers, locked};
 use super::host::{Container, ContainerRequest, Host};
 use crate::GatewayError;
 
+/// Containers that a frontend has at a time.
+const MAX_CONTAINERS: usize = 64;
+
 /// Containers by name. Dropped, all of them are released.
 #[derive(Default)]
 pub struct Containers(Mutex<BTreeMap<String, Arc<dyn Container>>>);
@@ -33,6 +36,9 @@ impl Containers {
         }
         if locked(&self.0).contains_key(&name) {
             return wrong(format!("there is a container {name:?} already"));
+        }
+        if locked(&self.0).len() >= MAX_CONTAINERS {
+            return wrong(format!("this frontend has {MAX_CONTAINERS} containers already; release some"));
         }
         let mount = |mount: pb::Mount| {
             let reference = answers.reference(&mount.result_id)?;

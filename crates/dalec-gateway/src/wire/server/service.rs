@@ -62,6 +62,7 @@ impl Service {
     }
 
     fn solve_any(&self, request: &mut api::SolveRequest) -> Result<FrontendResult, GatewayError> {
+        self.answers.check_room()?;
         let definition = request.definition.take().unwrap_or_default();
         if request.frontend.is_empty() {
             let reference = self.host.solve(SolveRequest { definition, evaluate: request.evaluate })?;

@@ -97,7 +97,7 @@ impl Request {
             None => exporter.write(&result.refs, destination),
             Some(target) => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
         });
-        let built = Built::new(target, &result, gateway.bases());
+        let built = Built::new(target, &result, self.contexts.as_given(gateway.bases()));
         Ok(Built { outputs: outputs.collect::<Result<_, _>>()?, ..built })
     }
 

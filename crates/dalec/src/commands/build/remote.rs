@@ -149,7 +149,14 @@ impl Job<'_> {
         let stats = Stats { ops_run: built.steps.run, ops_cached: built.steps.cached, ..Stats::default() };
         let outputs = exports.finish(&built.response)?;
         let exporter = crate::outputs::exports::record(&built.response);
-        Ok((Built { outputs, exporter, ..Built::new(target, &built.result, bases) }, stats))
+        Ok((
+            Built {
+                outputs,
+                exporter,
+                ..Built::new(target, &built.result, request.contexts.as_given(bases))
+            },
+            stats,
+        ))
     }
 }
 

@@ -1,0 +1,256 @@
+//! The step of the signers' image that signs: everything in one directory, into another.
+//!
+//! It runs in a container that holds this program alone. Keys are files that the engine mounts for this step.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use dalec_engine::Cancel;
+use dalec_signer::{CodeKey, Detached, Key, KeyMaterial, Kind, Request, SigningKey, Timestamps, Watch};
+use dalec_signer_frontend::place;
+
+use crate::compare_signed::take;
+use crate::timestamps::Service;
+
+/// What to sign, and how; see [`dalec_signer_frontend::flag`].
+#[derive(Debug, clap::Parser)]
+struct Args {
+    #[arg(long)]
+    kind: Vec<String>,
+    #[arg(long)]
+    key_name: String,
+    #[arg(long)]
+    code_key_name: String,
+    #[arg(long)]
+    fingerprint: Option<String>,
+    #[arg(long)]
+    detach: Option<String>,
+    #[arg(long)]
+    timestamp_url: Option<String>,
+    #[arg(long)]
+    time: Option<u64>,
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Where the step finds and leaves things.
+struct Places {
+    input: PathBuf,
+    output: PathBuf,
+    context: PathBuf,
+    key: PathBuf,
+    passphrase: PathBuf,
+    code_key: PathBuf,
+    code_passphrase: PathBuf,
+}
+
+/// Runs the step with `args`; returns the exit code.
+pub fn main(args: &[OsString]) -> i32 {
+    let name = OsString::from(dalec_signer_frontend::STEP);
+    let args = match Args::try_parse_from(std::iter::once(&name).chain(args)) {
+        Ok(args) => args,
+        Err(error) => {
+            eprintln!("dalec: error: {error}");
+            return crate::role::UNKNOWN;
+        }
+    };
+    let places = Places {
+        input: place::INPUT.into(),
+        output: place::OUTPUT.into(),
+        context: place::CONTEXT.into(),
+        key: place::KEY.into(),
+        passphrase: place::PASSPHRASE.into(),
+        code_key: place::CODE_KEY.into(),
+        code_passphrase: place::CODE_PASSPHRASE.into(),
+    };
+    match run(&args, &places, crate::commands::now()) {
+        Ok(signed) => {
+            eprint!("{signed}");
+            0
+        }
+        Err(words) => {
+            eprintln!("dalec: error: {words}");
+            1
+        }
+    }
+}
+
+/// Signs; returns what was signed by whom, or in words why not.
+fn run(args: &Args, places: &Places, now: u64) -> Result<String, String> {
+    // Neither a core dump nor another process gets at what is read now. That cannot fail on Linux.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    take(&places.input, &places.input, &places.output)
+        .map_err(|error| format!("cannot copy what is to be signed: {error}"))?;
+    let mut files = Vec::new();
+    walk(&places.output, &mut files).map_err(|error| format!("cannot list what is to be signed: {error}"))?;
+    let (mut programs, mut others) = (Vec::new(), Vec::new());
+    for path in files {
+        let kind = dalec_signer::kind_of(&path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        match kind {
+            Some(Kind::Program) if args.wants("authenticode", false) => programs.push(path),
+            Some(kind) if kind != Kind::Program && args.wants(word(kind), kind == Kind::Detached) => {
+                others.push(path)
+            }
+            _ => {}
+        }
+    }
+    let mut said = String::new();
+    let time = args.time.unwrap_or(now);
+    if !others.is_empty() {
+        let key = args.open_pgp(places, now)?;
+        let signer = key.signer();
+        let names = [signer.fingerprint.as_str(), signer.primary.as_str()];
+        args.check_fingerprint(places, &names)?;
+        said += &args.sign(&others, Key::OpenPgp(&key), time, places)?;
+        said += &format!("by {}\n", crate::commands::signer(signer));
+    }
+    if !programs.is_empty() {
+        let key = args.code(places, now)?;
+        let certificate = key.certificate();
+        args.check_fingerprint(places, &[certificate.fingerprint.as_str()])?;
+        let service = match &args.timestamp_url {
+            Some(url) => Some(Service::new(url, Cancel::new()).map_err(|error| {
+                error
+                    .words()
+                    .map_or_else(|| "there is no such timestamp service".to_owned(), |words| words.message())
+            })?),
+            None => None,
+        };
+        let timestamps = service.as_ref().map(|service| service as &dyn Timestamps);
+        said += &args.sign(&programs, Key::Code { key: &key, timestamps }, time, places)?;
+        said += &format!("by {}\n", crate::commands::certificate(&certificate));
+    }
+    if said.is_empty() {
+        return Err("there is nothing that the signer signs in what was built".into());
+    }
+    Ok(said)
+}
+
+/// Returns the word of a command line for a kind of file.
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Rpm => "rpm",
+        Kind::Program => "authenticode",
+        Kind::Deb | Kind::Dsc | Kind::Buildinfo | Kind::Changes => "deb",
+        Kind::Detached => "openpgp",
+    }
+}
+
+impl Args {
+    /// Returns whether files of a kind are signed: those that were named, or all that have their signature inside.
+    fn wants(&self, word: &str, is_beside: bool) -> bool {
+        match self.kind.as_slice() {
+            [] => !is_beside,
+            kinds => kinds.iter().any(|kind| kind == word),
+        }
+    }
+
+    fn open_pgp(&self, places: &Places, now: u64) -> Result<SigningKey, String> {
+        let name = &self.key_name;
+        let material = secret(&places.key)?.ok_or_else(|| {
+            format!("the client gives no secret `{name}`, which is to be the OpenPGP key; use --secret id={name},…")
+        })?;
+        let passphrase = secret(&places.passphrase)?.map(KeyMaterial::without_line_break);
+        SigningKey::load(&material, passphrase.as_ref(), now)
+            .map_err(|error| format!("cannot sign with the secret `{name}`: {error}"))
+    }
+
+    fn code(&self, places: &Places, now: u64) -> Result<CodeKey, String> {
+        let name = &self.code_key_name;
+        let material = secret(&places.code_key)?.ok_or_else(|| {
+            format!(
+                "the client gives no secret `{name}`, which is to be the key for Windows programs; use \
+                 --secret id={name},…"
+            )
+        })?;
+        let passphrase = secret(&places.code_passphrase)?.map(KeyMaterial::without_line_break);
+        let certificates = content(&places.context.join(place::CERTIFICATES))?;
+        CodeKey::load(&material, certificates.as_deref(), passphrase.as_ref(), now)
+            .map_err(|error| format!("cannot sign with the secret `{name}`: {error}"))
+    }
+
+    /// Checks that a key with one of `names` may sign.
+    fn check_fingerprint(&self, places: &Places, names: &[&str]) -> Result<(), String> {
+        let listed = content(&places.context.join(place::FINGERPRINTS))?.unwrap_or_default();
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let lines = listed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let allowed: Vec<String> = lines.chain(self.fingerprint.as_deref()).map(plain).collect();
+        let is_allowed = allowed.is_empty() || names.iter().any(|name| allowed.contains(&plain(name)));
+        match is_allowed {
+            true => Ok(()),
+            false => Err(format!("the key {} is not one of those that may sign here", names[0])),
+        }
+    }
+
+    fn sign(&self, files: &[PathBuf], key: Key<'_>, time: u64, places: &Places) -> Result<String, String> {
+        let detached = match self.detach.as_deref() {
+            Some("binary") => Detached::Binary,
+            _ => Detached::Armored,
+        };
+        let request = Request { files, key, time, replace: self.replace, detached, output: None };
+        let signed = dalec_signer::sign(&request, &Nobody).map_err(|error| {
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{error}{cause}").replace(&format!("{}/", places.output.display()), "")
+        })?;
+        let shown = |path: &Path| path.strip_prefix(&places.output).unwrap_or(path).display().to_string();
+        Ok(signed.iter().map(|signed| format!("signed {}\n", shown(&signed.path))).collect())
+    }
+}
+
+/// Returns a fingerprint without what people put in for their eyes.
+fn plain(fingerprint: &str) -> String {
+    fingerprint.chars().filter(char::is_ascii_hexdigit).map(|digit| digit.to_ascii_uppercase()).collect()
+}
+
+/// Reads a secret; none when the client has none.
+fn secret(path: &Path) -> Result<Option<KeyMaterial>, String> {
+    match fs::File::open(path) {
+        Ok(file) => {
+            KeyMaterial::read(file).map(Some).map_err(|error| format!("cannot read a secret: {error}"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read a secret: {error}")),
+    }
+}
+
+/// Reads a file of the named context; none when it has none.
+fn content(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Err(format!("cannot read {name} of the context dalec-signing: {error}"))
+        }
+    }
+}
+
+/// Lists the files below `folder`. Links are not followed: what they point to is there itself.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        match entry.file_type()? {
+            kind if kind.is_dir() => walk(&entry.path(), files)?,
+            kind if kind.is_file() => files.push(entry.path()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The engine stops this step by killing it, and takes nothing of what it left.
+struct Nobody;
+
+impl Watch for Nobody {
+    fn should_stop(&self) -> bool {
+        false
+    }
+
+    fn will_write(&self, _: &Path) {}
+}
