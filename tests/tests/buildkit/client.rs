@@ -120,9 +120,9 @@ fn results_go_to_several_places_at_once() {
 
 #[test]
 fn the_clients_login_opens_a_registry() {
-    let project = Project::new(&script("login", ""));
+    let project = Project::new(&script("opened", ""));
     let registry = Registry::with_password();
-    let name = registry.reference("login:1");
+    let name = registry.reference("opened:1");
     let push = || build(&project, "bookworm/container").args(["--push", "-t", &name]);
     let mut refused = push();
     refused.command.env("DOCKER_CONFIG", project.path("nobody")).env("HOME", project.path("nobody"));
