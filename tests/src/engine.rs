@@ -19,6 +19,8 @@ pub enum Engine {
     Embedded,
     /// BuildKit, which starts our image as a frontend for `buildx`.
     Inside,
+    /// BuildKit, with our frontend in the client.
+    Against,
 }
 
 impl Engine {
@@ -26,6 +28,11 @@ impl Engine {
     pub fn build(self, project: &Project, target: &str) -> Invocation {
         match self {
             Self::Embedded => project.build(target),
+            Self::Against => {
+                let address = Buildkit::shared().address();
+                let build = project.build(target).args(["--engine", "buildkit", "--buildkit-host", &address]);
+                build.args(base_contexts())
+            }
             Self::Inside => {
                 let build = inside(project).args(["-f", "spec.yml", "--target", target, "--output", "out"]);
                 build.arg(".")

@@ -31,6 +31,7 @@ pub(crate) struct Tracker {
 #[derive(Default)]
 struct Vertex {
     name: String,
+    is_source: bool,
     completed: bool,
     cached: bool,
     log: VecDeque<String>,
@@ -49,6 +50,7 @@ impl Tracker {
         for vertex in &response.vertexes {
             let known = vertices.entry(vertex.digest.clone()).or_default();
             known.name.clone_from(&vertex.name);
+            known.is_source = vertex.inputs.is_empty();
             known.completed |= vertex.completed.is_some();
             // A step may be looked at again once its result is known; what counts is whether it ever ran.
             known.cached = vertex.cached && (known.cached || !known.completed || vertex.completed.is_some());
@@ -63,7 +65,8 @@ impl Tracker {
     /// Returns how many steps there were.
     pub(crate) fn steps(&self) -> Steps {
         let vertices = self.vertices.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = vertices.values().filter(|vertex| vertex.completed && !is_question(&vertex.name));
+        // Daemons look at sources in every build, and at what they export; neither is work of the spec.
+        let done = vertices.values().filter(|vertex| vertex.completed && !vertex.is_source);
         done.fold(Steps::default(), |steps, vertex| match vertex.cached {
             true => Steps { cached: steps.cached + 1, ..steps },
             false => Steps { run: steps.run + 1, ..steps },
@@ -82,11 +85,6 @@ impl Tracker {
             failure.log = vertex.lines();
         }
     }
-}
-
-/// Loading sources and looking things up is no step of the build in the sense of work.
-fn is_question(name: &str) -> bool {
-    name.starts_with("[internal]") || name.starts_with("[auth]") || name.starts_with("exporting")
 }
 
 impl Vertex {
@@ -180,7 +178,8 @@ mod tests {
     fn vertex(digest: &str, cached: bool) -> api::Vertex {
         let completed = Some(Timestamp { seconds: 7, nanos: 0 });
         let name = format!("step {digest}");
-        api::Vertex { digest: digest.into(), name, cached, completed, ..api::Vertex::default() }
+        let inputs = vec!["source".to_owned()];
+        api::Vertex { digest: digest.into(), inputs, name, cached, completed, ..api::Vertex::default() }
     }
 
     #[test]
@@ -194,12 +193,17 @@ mod tests {
             ..api::VertexLog::default()
         };
         tracker.take(api::StatusResponse {
-            vertexes: vec![vertex("a", false), vertex("b", true), vertex("c", true)],
+            vertexes: vec![
+                vertex("a", false),
+                vertex("b", true),
+                vertex("c", true),
+                api::Vertex { inputs: Vec::new(), ..vertex("source", false) },
+            ],
             logs: vec![log("one\ntw"), log("o\nthree")],
             ..api::StatusResponse::default()
         });
         assert_eq!(tracker.steps(), Steps { run: 1, cached: 2 });
-        assert_eq!(kept.0.lock().unwrap().len(), 5);
+        assert_eq!(kept.0.lock().unwrap().len(), 6);
         let mut error = GatewayError::Solve(Box::new(SolveFailure {
             vertex: "a".into(),
             name: String::new(),

@@ -3,6 +3,8 @@
 /// Its name is in the names of all tests here: `cargo xtask test` leaves them out where there is no root.
 #[path = "."]
 mod buildkit {
+    mod client;
+    mod docker;
     mod frontend;
     mod harness;
     mod our_signer;

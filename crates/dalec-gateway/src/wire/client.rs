@@ -202,7 +202,12 @@ impl GrpcGateway {
     fn keep(&self, reference: api::Ref) -> Option<Reference> {
         let name = named(reference.id)?;
         let mut definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
-        definitions.insert(name.clone(), reference.def.unwrap_or_default());
+        let mut definition = reference.def.unwrap_or_default();
+        // An empty list of places goes out as none at all, which BuildKit does not take back.
+        if let Some(source) = &mut definition.source {
+            source.locations.retain(|_, places| !places.locations.is_empty());
+        }
+        definitions.insert(name.clone(), definition);
         Some(name)
     }
 
