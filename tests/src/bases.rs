@@ -11,7 +11,8 @@ use dalec_bootstrap::{
     UnpackOptions, configure, debian_architecture, fetch_and_unpack, resolve,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::binary::kept;
 use crate::layout::{ARCHITECTURE, Layout};
@@ -27,7 +28,7 @@ exec /usr/sbin/chroot "$0" "$@""#;
 /// When it cannot be made; needs root.
 pub fn base(suite: &str) -> Layout {
     let distro = dalec_targets::deb::distro::find(suite).expect("the suite is known");
-    image(suite, "base", distro.base_packages)
+    image(suite, "base", distro.base_packages, None)
 }
 
 /// Returns the image that packages of a suite are built in.
@@ -36,10 +37,18 @@ pub fn base(suite: &str) -> Layout {
 /// When it cannot be made; needs root.
 pub fn worker(suite: &str) -> Layout {
     let distro = dalec_targets::deb::distro::find(suite).expect("the suite is known");
-    image(suite, "worker", distro.worker_packages)
+    image(suite, "worker", distro.worker_packages, None)
 }
 
-fn image(suite: &str, purpose: &str, packages: &[&str]) -> Layout {
+/// Returns an image of a suite with `packages`, in which `program` is `/NAME` and what is started.
+///
+/// # Panics
+/// When it cannot be made; needs root.
+pub fn with_program(suite: &str, name: &str, packages: &[&str], program: &Path) -> Layout {
+    image(suite, name, packages, Some((name, program)))
+}
+
+fn image(suite: &str, purpose: &str, packages: &[&str], program: Option<(&str, &Path)>) -> Layout {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock();
     let images = kept().join("images");
@@ -64,12 +73,15 @@ fn image(suite: &str, purpose: &str, packages: &[&str]) -> Layout {
     let trust = Trust { keyring: &keyring, now: SystemTime::now() };
     let recipe =
         resolve(&request, &sources, trust, &http, &cache, &Silent).expect("the mirror has Debian").recipe;
-    let name = format!("{suite}-{purpose}-{}", &recipe.digest().trim_start_matches("sha256:")[..16]);
-    let folder = images.join(&name);
+    let mut key = Sha256::new_with_prefix(recipe.digest());
+    if let Some((_, program)) = program {
+        key.update(std::fs::read(program).expect("the program can be read"));
+    }
+    let folder = images.join(format!("{suite}-{purpose}-{}", &hex::encode(key.finalize())[..16]));
     if !folder.exists() {
         let half = images.join("half");
         remove(&half);
-        make(&recipe, &http, &cache, &half);
+        make(&recipe, &http, &cache, &half, program);
         std::fs::rename(half.join("image"), &folder).expect("the image can be moved");
         remove(&half);
     }
@@ -77,7 +89,7 @@ fn image(suite: &str, purpose: &str, packages: &[&str]) -> Layout {
 }
 
 /// Puts the root together in `half/root` and the image in `half/image`.
-fn make(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path) {
+fn make(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path, program: Option<(&str, &Path)>) {
     let root = half.join("root");
     std::fs::create_dir_all(&root).expect("folders can be made");
     let options = UnpackOptions::default();
@@ -85,6 +97,14 @@ fn make(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path) {
         fetch_and_unpack(recipe, http, cache, &root, options, &Silent).expect("packages can be unpacked");
     configure(recipe, &root, unpacked, options, &mut |command| inside(&root, command))
         .expect("packages can be configured");
+    let config: Value = serde_json::from_slice(&recipe.image_config()).expect("a configuration is JSON");
+    let mut config = config["config"].clone();
+    if let Some((name, program)) = program {
+        std::fs::copy(program, root.join(name)).expect("the program can be copied");
+        config["Entrypoint"] = json!([format!("/{name}")]);
+        config["Cmd"] = Value::Null;
+        config["Labels"] = crate::signers::labels();
+    }
     let layer = half.join("layer.tar");
     let mut tar = Command::new("tar");
     tar.args([
@@ -99,8 +119,7 @@ fn make(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path) {
     tar.arg("--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f");
     let status = tar.arg("--file").arg(&layer).arg("--directory").arg(&root).arg(".").status();
     assert!(status.expect("tar starts").success(), "the layer cannot be packed");
-    let config: Value = serde_json::from_slice(&recipe.image_config()).expect("a configuration is JSON");
-    Layout::write(&half.join("image"), &layer, config["config"].clone());
+    Layout::write(&half.join("image"), &layer, config);
 }
 
 fn inside(root: &Path, command: &RootCommand) -> Result<(), Cause> {

@@ -11,8 +11,7 @@ use std::sync::OnceLock;
 pub fn dalec() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
+        let built = cargo()
             .args(["build", "--package", "dalec", "--bin", "dalec", "--message-format=json"])
             .current_dir(workspace())
             .output()
@@ -26,6 +25,21 @@ pub fn dalec() -> &'static Path {
         });
         executables.next_back().expect("cargo names the executable")
     })
+}
+
+/// Returns cargo as people start it, whoever started this process.
+///
+/// Cargo tells what it starts about the package at hand. Build scripts that ask for these variables would run again, and
+/// all that depends on them would be compiled again, whenever they are there at one time and not at the next.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let about_a_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    for (name, _) in std::env::vars_os() {
+        if about_a_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Returns the binary at a place that every user of the machine can read.

@@ -77,6 +77,24 @@ impl Key {
         }
     }
 
+    /// Asks GnuPG's verifier whether this key made the signature in `FILE.asc`.
+    ///
+    /// # Errors
+    /// What it said, when it does not think so.
+    ///
+    /// # Panics
+    /// When it cannot be asked.
+    pub fn verifies_beside(&self, file: &Path) -> Result<(), String> {
+        let signature = format!("{}.asc", file.display());
+        let verified =
+            Command::new("gpgv").arg("--keyring").arg(self.public()).arg(signature).arg(file).output();
+        let verified = verified.expect("gpgv starts");
+        match verified.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&verified.stderr).into_owned()),
+        }
+    }
+
     fn gpg(&self, arguments: &[&str]) -> Output {
         let mut gpg = Command::new("gpg");
         gpg.arg("--homedir").arg(self.home.path()).current_dir(self.home.path());

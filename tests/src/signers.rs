@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::bases::with_program;
+use crate::binary::workspace;
 use crate::layout::Layout;
 use crate::tools::go_program;
 
@@ -17,6 +19,19 @@ pub fn go_signer() -> &'static Layout {
     IMAGE.get_or_init(|| {
         let program = go_program("signer");
         frontend_image(&program, "signer", &program.with_extension("image"))
+    })
+}
+
+/// A frontend in Python in a Debian image with GnuPG, on no library of BuildKit's; `tests/signers/plain.py` says what it
+/// does.
+///
+/// # Panics
+/// When the image cannot be made; needs root.
+pub fn plain_signer() -> &'static Layout {
+    static IMAGE: OnceLock<Layout> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let packages = ["python3-h2", "gpg", "gpg-agent"];
+        with_program("bookworm", "signer", &packages, &workspace().join("tests/signers/plain.py"))
     })
 }
 
@@ -58,4 +73,14 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
         Err(error) => panic!("{}: {error}", folder.display()),
     }
     Layout::open(folder)
+}
+
+/// Returns the labels of a frontend that needs no network.
+pub(crate) fn labels() -> Value {
+    let capabilities =
+        ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
+    json!({
+        "moby.buildkit.frontend.network.none": "true",
+        "moby.buildkit.frontend.caps": capabilities.join(","),
+    })
 }

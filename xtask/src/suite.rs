@@ -4,9 +4,9 @@
 //! an ordinary user cannot run is left out, and said to be.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use dalec_e2e::binary::is_root;
+use dalec_e2e::binary::{cargo, is_root};
 
 /// A word in the names of all tests that need a BuildKit daemon, and of no others.
 const BUILDKIT: &str = "buildkit::";
@@ -47,8 +47,7 @@ pub fn run() -> Result<(), String> {
 }
 
 fn cargo_test(arguments: &[&str], count: &mut Count) -> Result<bool, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let child = Command::new(cargo).arg("test").args(arguments).stdout(Stdio::piped()).spawn();
+    let child = cargo().arg("test").args(arguments).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("cannot start cargo: {error}"))?;
     let output = child.stdout.take().ok_or("cargo has no output")?;
     for line in BufReader::new(output).lines() {

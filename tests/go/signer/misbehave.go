@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
@@ -49,9 +50,13 @@ var misbehaviour = map[string]func(context.Context, *request) (*client.Result, e
 	"hang": func(context.Context, *request) (*client.Result, error) {
 		select {}
 	},
-	// garbage writes what is no protocol to where the protocol is spoken.
+	// garbage writes what is no protocol to where the protocol is spoken, for as long as somebody reads it, and ends:
+	// BuildKit itself waits for that.
 	"garbage": func(context.Context, *request) (*client.Result, error) {
-		return nil, flood(os.Stdout, 16<<20)
+		go flood(os.Stdout, 16<<20)
+		time.Sleep(2 * time.Second)
+		os.Exit(1)
+		return nil, nil
 	},
 	// chatter writes much to standard error, and then fails.
 	"chatter": func(context.Context, *request) (*client.Result, error) {
