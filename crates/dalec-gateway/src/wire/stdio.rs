@@ -106,7 +106,8 @@ fn options(variables: impl Iterator<Item = (String, String)>) -> Result<BuildOpt
 /// A worker as the environment describes it.
 #[derive(Deserialize)]
 struct Worker {
-    #[serde(rename = "Platforms", default)]
+    // BuildKit writes the first, and takes any case.
+    #[serde(alias = "Platforms", default)]
     platforms: Option<Vec<Platform>>,
 }
 
@@ -155,8 +156,8 @@ mod tests {
 
     #[test]
     fn the_environment_holds_the_request() {
-        let workers = r#"[{"ID":"a","Labels":{},"Platforms":[{"architecture":"amd64","os":"linux"},
-            {"architecture":"arm","os":"linux","variant":"v7"}]},{"Platforms":null}]"#;
+        let workers = r#"[{"id":"a","labels":{},"platforms":[{"architecture":"amd64","os":"linux"}],"gcPolicy":null},
+            {"Platforms":[{"architecture":"arm","os":"linux","variant":"v7"}]},{"platforms":null}]"#;
         let variables = [
             ("BUILDKIT_FRONTEND_OPT_0", "target=bookworm/deb"),
             ("BUILDKIT_FRONTEND_OPT_1", "build-arg:URL=a=b"),
