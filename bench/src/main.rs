@@ -3,6 +3,7 @@
 mod process;
 mod sandbox;
 mod scenarios;
+mod signing;
 mod specs;
 
 use std::path::{Path, PathBuf};
@@ -15,10 +16,11 @@ use crate::scenarios::Scenarios;
 const HELP: &str = "\
 Measures dalec and prints JSON.
 
-usage: dalec-bench [--runs N] [--binary PATH]... | --specs N
+usage: dalec-bench [--runs N] [--binary PATH]... [--signing] | --specs N
 
   --runs N       how often each measurement is taken (default 3)
   --binary PATH  a dalec binary to measure; several take turns (default: a release build of this checkout)
+  --signing      measure nothing but signing packages
   --specs N      measure nothing but reading specs, N times each
 ";
 
@@ -40,9 +42,13 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Value, String> {
-    let (mut runs, mut binaries) = (3, Vec::new());
+    let (mut runs, mut binaries, mut is_signing) = (3, Vec::new(), false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        if argument == "--signing" {
+            is_signing = true;
+            continue;
+        }
         let value = arguments.next().ok_or(HELP)?;
         match argument.as_str() {
             "--runs" => runs = value.parse().map_err(|_| format!("{value:?} is no number of runs"))?,
@@ -56,6 +62,13 @@ fn run() -> Result<Value, String> {
     }
     if binaries.is_empty() {
         binaries.push(release_build()?);
+    }
+    let mut signing = Map::new();
+    for binary in &binaries {
+        signing.insert(binary.display().to_string(), signing::measure(binary, runs)?);
+    }
+    if is_signing {
+        return Ok(json!({ "signing": signing }));
     }
     let mut scenarios = Vec::new();
     for binary in &binaries {
@@ -74,7 +87,9 @@ fn run() -> Result<Value, String> {
     // Last, because it moves this process into a namespace of its own.
     let starts = sandbox::starts(100)?;
     let specs = specs::measure(20)?;
-    Ok(json!({ "binaries": report, "specs": specs, "sandbox_start": scenarios::summary(&starts) }))
+    Ok(
+        json!({ "binaries": report, "signing": signing, "specs": specs, "sandbox_start": scenarios::summary(&starts) }),
+    )
 }
 
 fn release_build() -> Result<PathBuf, String> {

@@ -110,17 +110,23 @@ impl<'a> Copy<'a> {
 }
 
 impl Staged {
-    /// Puts the file into its place.
+    /// Puts the file into its place, and returns the folder that it is in.
     ///
     /// # Errors
     /// When it cannot be renamed; it is removed then.
-    pub(crate) fn place(self) -> io::Result<()> {
+    pub(crate) fn place(self) -> io::Result<PathBuf> {
+        let folder = folder(&self.place).to_owned();
         self.path.persist(&self.place).map_err(|error| error.error)?;
-        // The new name survives a power cut as well; not every file system can promise it.
-        if let Ok(folder) = File::open(folder(&self.place)) {
+        Ok(folder)
+    }
+}
+
+/// Makes new names in `folders` survive a power cut; not every file system can promise it.
+pub(crate) fn keep_names<'a>(folders: impl IntoIterator<Item = &'a PathBuf>) {
+    for folder in folders {
+        if let Ok(folder) = File::open(folder) {
             let _ = folder.sync_all();
         }
-        Ok(())
     }
 }
 

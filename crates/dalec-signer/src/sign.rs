@@ -21,7 +21,7 @@ use crate::key::SigningKey;
 use crate::kind::{self, Kind, Named};
 use crate::parts::Parts;
 use crate::pe::Image;
-use crate::place::{Copy, Staged};
+use crate::place::{Copy, Staged, keep_names};
 use crate::rpm::Package;
 use crate::timestamp::Timestamps;
 use crate::x509::key::CodeKey;
@@ -357,18 +357,24 @@ fn change(input: &Input<'_>, file: &File, staged: &[Staged]) -> Result<Option<Ch
 /// Gives all files their names.
 fn place(done: Vec<Done<'_>>, order: &[PathBuf]) -> Result<Vec<Signed>, SignError> {
     let mut signed: Vec<Signed> = Vec::new();
+    let mut folders = BTreeSet::new();
     for Done { input, staged, .. } in done {
         let mut written = Vec::new();
         for file in staged {
             let path = file.called.clone();
-            if let Err(source) = file.place() {
-                let signed = signed.into_iter().map(|signed| signed.path).collect();
-                return Err(SignError::Place { path, signed, source });
-            }
+            match file.place() {
+                Ok(folder) => folders.insert(folder),
+                Err(source) => {
+                    keep_names(&folders);
+                    let signed = signed.into_iter().map(|signed| signed.path).collect();
+                    return Err(SignError::Place { path, signed, source });
+                }
+            };
             written.push(path);
         }
         signed.push(Signed { path: input.path.to_owned(), kind: input.kind, written });
     }
+    keep_names(&folders);
     signed.sort_by_key(|signed| order.iter().position(|path| *path == signed.path));
     Ok(signed)
 }

@@ -66,7 +66,7 @@ pub enum CodeKeyError {
         fault: CertificateFault,
     },
     /// Whoever holds the key does not sign.
-    #[error("whoever holds it does not sign: {error}")]
+    #[error("{error}")]
     Held {
         /// What he says.
         error: HolderError,

@@ -11,6 +11,7 @@ use rustix::process::DumpableBehavior;
 
 use super::say;
 use crate::errors::{CommandError, Report, Style};
+use crate::options::held::{HeldKey, Ready};
 use crate::options::keys::KeySource;
 use crate::signals::Watch;
 use crate::terminal::{self, Keep, Stream, clean};
@@ -36,6 +37,7 @@ Examples:
   dalec sign --key key.asc out/*.deb out/*.dsc out/*.buildinfo out/*.changes
   dalec sign --key env:SIGNING_KEY --passphrase-file env:PASSPHRASE -o signed out/*.rpm
   dalec sign --key key.asc --detach binary release.tar.zst    # release.tar.zst.sig
+  dalec sign --key gpg-agent:0123456789ABCDEF0123456789ABCDEF01234567 out/*.rpm
   dalec sign --key code.p12 --passphrase-file pass --timestamp-url http://tsa.example.org a.exe
 
 docs/signing.md says how to make a key and how others check what was signed.")]
@@ -43,17 +45,19 @@ pub struct Args {
     /// Files to sign
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Secret key: a file, env:NAME for a variable, or - for standard input
+    /// Secret key: a file, env:NAME for a variable, - for standard input, gpg-agent:FINGERPRINT, or pkcs11:URI
     ///
-    /// Of an OpenPGP key, its signing subkey signs, or its primary key where there is none. For Windows programs it is a
+    /// gpg-agent: asks the agent of GnuPG to sign, and pkcs11: a token (RFC 7512), with --cert. Of an OpenPGP key, its signing subkey signs, or its primary key where there is none. For Windows programs it is a
     /// private key (PEM or DER) with --cert, or PKCS #12 (.p12, .pfx).
     // A value that begins with a hyphen is a key, which clap would print.
     #[arg(long, value_name = "KEY", required = true, allow_hyphen_values = true)]
     key: OsString,
-    /// What opens the key: a file with the passphrase, or env:NAME
+    /// What opens the key: a file with the passphrase or PIN, or env:NAME
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<OsString>,
     /// Certificate of the key, and those above it, for Windows programs: PEM, or one in DER
+    ///
+    /// For OpenPGP keys of gpg-agent and of tokens, their public key.
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
     /// Service that says when a Windows program was signed (RFC 3161)
@@ -89,7 +93,7 @@ enum Form {
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let now = super::now();
     let time = epoch()?.unwrap_or(now);
-    let (key, source) = key(args, now)?;
+    let (key, name) = key(args, now)?;
     let onlooker = Onlooker::start()?;
     let service = match &args.timestamp_url {
         Some(url) => Some(Service::new(url, onlooker.cancel.clone())?),
@@ -98,8 +102,8 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     let request = Request {
         files: &args.files,
         key: match &key {
-            Loaded::OpenPgp(key) => Key::OpenPgp(key),
-            Loaded::Code(key) => {
+            Ready::OpenPgp(key) => Key::OpenPgp(key),
+            Ready::Code(key) => {
                 Key::Code { key, timestamps: service.as_ref().map(|service| service as &dyn Timestamps) }
             }
         },
@@ -117,15 +121,15 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         Err(SignError::Timestamp { .. }) if onlooker.cancel.is_cancelled() => {
             return Err(onlooker.interrupted());
         }
-        Err(SignError::Key(error)) => return Err(CommandError::Key { name: source.name("key"), error }),
+        Err(SignError::Key(error)) => return Err(CommandError::Key { name, error }),
         Err(SignError::CodeKey(error)) => {
-            return Err(CommandError::CodeKey { name: source.name("key"), error: Box::new(error) });
+            return Err(CommandError::CodeKey { name, error: Box::new(error) });
         }
         Err(SignError::Read { path, source }) => return Err(CommandError::unreadable("file", &path, source)),
         Err(error) => return Err(CommandError::Sign(Box::new(error))),
     };
     let by = match &key {
-        Loaded::OpenPgp(key) => {
+        Ready::OpenPgp(key) => {
             let signer = key.signer();
             if signer.fingerprint != signer.primary && signed.iter().any(|signed| signed.kind == Kind::Deb) {
                 warn(
@@ -135,16 +139,10 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
             }
             super::signer(signer)
         }
-        Loaded::Code(key) => super::certificate(&key.certificate()),
+        Ready::Code(key) => super::certificate(&key.certificate()),
     };
     say(&text(&signed, &by));
     Ok(())
-}
-
-/// A key that is ready to sign.
-enum Loaded {
-    OpenPgp(Box<SigningKey>),
-    Code(CodeKey),
 }
 
 fn text(signed: &[Signed], by: &str) -> String {
@@ -165,7 +163,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// Reads and unlocks the key.
-fn key(args: &Args, now: u64) -> Result<(Loaded, KeySource), CommandError> {
+fn key(args: &Args, now: u64) -> Result<(Ready, String), CommandError> {
     if is_key(&args.key) {
         return Err(CommandError::Usage {
             message: "--key takes a file, env:NAME or -, and not the key itself".into(),
@@ -174,6 +172,9 @@ fn key(args: &Args, now: u64) -> Result<(Loaded, KeySource), CommandError> {
             ),
             source: None,
         });
+    }
+    if let Some(held) = HeldKey::parse(&args.key)? {
+        return find(args, held, now);
     }
     let source = KeySource::parse(&args.key);
     let passphrase = args.passphrase_file.as_deref().map(KeySource::parse);
@@ -197,7 +198,7 @@ fn key(args: &Args, now: u64) -> Result<(Loaded, KeySource), CommandError> {
     if CodeKey::is_meant(&material) {
         let others = args.cert.as_deref().map(certificates).transpose()?;
         return match CodeKey::load(&material, others.as_deref(), passphrase.as_ref(), now) {
-            Ok(key) => Ok((Loaded::Code(key), source)),
+            Ok(key) => Ok((Ready::Code(key), name)),
             Err(error) => Err(CommandError::CodeKey { name, error: Box::new(error) }),
         };
     }
@@ -212,9 +213,33 @@ fn key(args: &Args, now: u64) -> Result<(Loaded, KeySource), CommandError> {
         }
     }
     match SigningKey::load(&material, passphrase.as_ref(), now) {
-        Ok(key) => Ok((Loaded::OpenPgp(Box::new(key)), source)),
+        Ok(key) => Ok((Ready::OpenPgp(Box::new(key)), name)),
         Err(error) => Err(CommandError::Key { name, error }),
     }
+}
+
+/// Finds a key that somebody else holds.
+fn find(args: &Args, held: HeldKey, now: u64) -> Result<(Ready, String), CommandError> {
+    let name = held.name();
+    let pin = held.pin_source().map(|path| KeySource::File(path.clone()));
+    let passphrase = match args.passphrase_file.as_deref().map(KeySource::parse).or(pin) {
+        Some(source) => {
+            if let Some(path) = source.readable_by_others().map(|path| shown(path)) {
+                warn(&format!("others can read the passphrase {path}"), &format!("chmod 600 {path}"));
+            }
+            let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+            Some(source.read("passphrase")?.without_line_break())
+        }
+        None => None,
+    };
+    if args.key.as_bytes().windows(10).any(|window| window == b"pin-value=") {
+        warn(
+            "everybody on this machine can read the PIN among the arguments",
+            "give it with --passphrase-file FILE or env:NAME, or by pin-source=FILE",
+        );
+    }
+    let certificate = args.cert.as_deref().map(certificates).transpose()?;
+    Ok((held.find(certificate, passphrase, now)?, name))
 }
 
 /// Reads a file with certificates.

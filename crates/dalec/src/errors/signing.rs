@@ -7,6 +7,7 @@ use dalec_signer::{CertificateFault, CodeKeyError, KeyError, SignError, Unfit};
 use super::words::of_message;
 use super::{Exit, Words};
 use crate::commands::time;
+use crate::options::held;
 
 /// Returns how a command ends that cannot sign.
 pub(super) fn exit_of(error: &SignError) -> Exit {
@@ -60,6 +61,8 @@ pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError) -> Words {
         KeyError::Unfit { unfit: Unfit::Expired { .. }, .. } => {
             Some("give it more time with `gpg --quick-set-expire`, or use another one")
         }
+        KeyError::Held { error, .. } => held::help(error),
+        KeyError::OtherKey { .. } => Some("--cert takes the public part of the very key"),
         KeyError::OlderThanKey { .. } => Some("SOURCE_DATE_EPOCH sets the time of signatures"),
         _ => None,
     };
@@ -87,6 +90,7 @@ pub(super) fn of_code_key(exit: Exit, name: &str, error: &CodeKeyError) -> Words
         CodeKeyError::OtherCertificate { .. } => {
             Some("--cert takes the certificate that was made for this key")
         }
+        CodeKeyError::Held { error } => held::help(error),
         CodeKeyError::Locked => {
             Some("give its passphrase with --passphrase-file FILE, or --passphrase-file env:NAME")
         }

@@ -4,6 +4,7 @@ pub mod build_args;
 pub mod caches;
 pub mod contexts;
 mod fields;
+pub mod held;
 pub mod keys;
 mod layouts;
 pub mod outputs;

@@ -2,6 +2,7 @@
 //! engine.
 
 mod explain;
+mod held;
 mod help;
 mod key;
 mod lint;
