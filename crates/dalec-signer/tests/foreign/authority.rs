@@ -53,7 +53,6 @@ pub fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(|| {
         let authority = Authority { place: Place::new() };
         authority.place.write("extensions", EXTENSIONS);
-        authority.place.write("serial", "01\n");
         authority.root("root");
         authority.root("stranger");
         authority.give("middle", "ca", "rsa:2048", "root");
@@ -146,12 +145,16 @@ impl Timestamps for Service {
         let folder = tempfile::tempdir()?;
         let path = |name| folder.path().join(name).display().to_string();
         std::fs::write(path("question"), (self.question)(question))?;
+        // Several may be asked at once: each has its own numbers.
+        std::fs::write(path("serial"), "01\n")?;
         let place = &authority().place;
+        let own = |name: String| place.path(&name).display().to_string();
         let output: Output = Command::new("openssl")
-            .args(["ts", "-reply", "-config", "extensions", "-section", "tsa"])
+            .args(["ts", "-reply", "-config", &own("extensions".to_owned()), "-section", "tsa"])
             .args(["-queryfile", &path("question"), "-out", &path("answer")])
-            .args(["-signer", &format!("{}.pem", self.name), "-inkey", &format!("{}.key", self.name)])
-            .current_dir(place.path(""))
+            .args(["-signer", &own(format!("{}.pem", self.name))])
+            .args(["-inkey", &own(format!("{}.key", self.name))])
+            .current_dir(folder.path())
             .output()?;
         match output.status.success() {
             true => Ok((self.answer)(std::fs::read(path("answer"))?)),

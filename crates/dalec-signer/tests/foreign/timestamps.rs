@@ -121,7 +121,28 @@ fn bad_timestamps() {
     assert!(matches!(error, TimestampError::Bad(Fault::Mismatch)), "{error}");
     let silent = Service { name: "nobody", ..HONEST };
     assert!(matches!(refused(&silent), TimestampError::Unreachable(_)));
-    // OpenSSL refuses to use such a certificate for timestamps; whether we would is seen by the purpose alone.
-    let other = CertificateFault::Purpose(Purpose::Timestamping);
-    assert_eq!(other.to_string(), "is not meant for timestamps");
+    // All is as it should be, but for what the certificate is meant for.
+    let error = refused(&answering(resigned));
+    let expected = Fault::Certificate(CertificateFault::Purpose(Purpose::Timestamping));
+    assert!(matches!(error, TimestampError::Bad(fault) if fault == expected), "{error}");
+}
+
+/// Returns the answer with the same timestamp, signed with a certificate for programs.
+fn resigned(answer: Vec<u8>) -> Vec<u8> {
+    let place = Place::new();
+    place.write("answer", answer);
+    for name in ["rsa.key", "rsa.pem"] {
+        place.write(name, authority().read(&[name]));
+    }
+    for command in [
+        "ts -reply -in answer -token_out -out token",
+        "cms -verify -noverify -binary -inform DER -in token -out info",
+        "cms -sign -binary -nodetach -md sha256 -econtent_type id-smime-ct-TSTInfo -in info -outform DER
+         -signer rsa.pem -inkey rsa.key -out resigned",
+    ] {
+        place.succeed("openssl", &command.split_whitespace().collect::<Vec<_>>());
+    }
+    let token = place.read("resigned");
+    let length = u16::try_from(token.len() + 5).unwrap().to_be_bytes();
+    [&[0x30, 0x82][..], &length, &[0x30, 3, 2, 1, 0], &token].concat()
 }
