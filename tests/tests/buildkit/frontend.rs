@@ -36,10 +36,14 @@ fn the_image_is_pushed_and_started_by_the_first_line_of_a_spec() {
         "auth": STANDARD.encode(format!("{USER}:{PASSWORD}")),
     }}});
     project.write("login/config.json", login.to_string());
+    // Debug information is most of it.
+    let binary = project.path("dalec");
+    let stripped = Command::new("strip").arg("-o").arg(&binary).arg(dalec()).status();
+    assert!(stripped.unwrap().success());
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut image = Command::new(cargo);
     image.args(["xtask", "image", "--push", &reference, "--oci"]).arg(project.path("image"));
-    image.arg("--binary").arg(dalec()).current_dir(workspace()).env("DOCKER_CONFIG", project.path("login"));
+    image.arg("--binary").arg(&binary).current_dir(workspace()).env("DOCKER_CONFIG", project.path("login"));
     let made = image.output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
