@@ -9,7 +9,7 @@ use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::pb;
 use dalec_gateway::wire::client::{Connection as GatewayConnection, GrpcGateway};
 use dalec_gateway::wire::errors;
-use dalec_gateway::{BuildOptions, FrontendResult, Gateway, GatewayError, Progress};
+use dalec_gateway::{BuildOptions, FrontendResult, Gateway, GatewayError, Progress, SolveFailure};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -180,6 +180,9 @@ impl Client {
                 }
                 Err(BuildError::Frontend(error))
             }
+            (Ok(_), Err(GatewayError::Request { message })) => {
+                Err(BuildError::Gateway(not_handed_out(message)))
+            }
             (_, Err(mut error)) | (Err(BuildError::Gateway(mut error)), Ok(_)) => {
                 tracker.complete(&mut error);
                 Err(BuildError::Gateway(error))
@@ -218,6 +221,21 @@ impl Client {
             }
         }
     }
+}
+
+/// Returns the error of a result that is there, and that an exporter could not hand out.
+fn not_handed_out(message: String) -> GatewayError {
+    GatewayError::Solve(Box::new(SolveFailure {
+        vertex: String::new(),
+        name: "hand the result out".into(),
+        message,
+        hint: None,
+        exit_code: None,
+        log: Vec::new(),
+        excerpts: Vec::new(),
+        details: Vec::new(),
+        cause: None,
+    }))
 }
 
 /// A build while it runs at the daemon.
