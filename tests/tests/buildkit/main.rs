@@ -5,5 +5,6 @@
 mod buildkit {
     mod harness;
     mod our_signer;
+    mod same;
     mod signers;
 }
