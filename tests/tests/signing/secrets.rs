@@ -67,7 +67,8 @@ fn a_secret_of_the_signer_is_refused_to_everybody_else() {
     let scoped = ["--secret", "id=canary,src=secret,scope=signer"];
     build(Engine::Embedded, &project).args(args(&[UNCOMPARED])).args(scoped).succeeds();
     fs::remove_dir_all(project.path("out")).unwrap();
-    let ran = with_signer(Engine::Embedded.build(&project, "greedy")).args(scoped).fails(1);
+    let greedy = with_signer(Engine::Embedded.build(&project, "greedy"));
+    let ran = greedy.args(args(&["SIGNER_SECRETS=canary"])).args(scoped).fails(1);
     ran.says(&["canary", "signer"]);
     assert!(!ran.stderr.contains("sings-of"), "{}", ran.stderr);
     assert_eq!(project.outputs(), Vec::<String>::new());
