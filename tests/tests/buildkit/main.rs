@@ -8,5 +8,6 @@ mod buildkit {
     mod frontend;
     mod harness;
     mod our_signer;
+    mod same;
     mod signers;
 }

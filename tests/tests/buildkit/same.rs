@@ -1,0 +1,46 @@
+//! The same spec inside BuildKit and on the embedded engine: the same files.
+
+use std::fs;
+
+use dalec_e2e::engine::Engine;
+use dalec_e2e::run::Project;
+use dalec_e2e::specs::{example, hello, script};
+
+/// Builds `target` of both projects, one on each engine, and compares what comes out, file by file.
+fn same(make: impl Fn() -> Project, target: &str) {
+    let (here, there) = (make(), make());
+    Engine::Embedded.build(&here, target).succeeds();
+    Engine::Inside.build(&there, target).succeeds();
+    assert_eq!(here.outputs(), there.outputs());
+    assert!(!here.outputs().is_empty());
+    for name in here.outputs() {
+        let read = |project: &Project| timeless(&name, fs::read(project.path("out").join(&name)).unwrap());
+        assert!(read(&here) == read(&there), "{name} differs");
+    }
+}
+
+/// Returns the content without the time at which the build took place, which dpkg writes down, and what follows from it.
+fn timeless(name: &str, content: Vec<u8>) -> Vec<u8> {
+    if !name.ends_with(".buildinfo") && !name.ends_with(".changes") {
+        return content;
+    }
+    let text = String::from_utf8(content).expect("it is text");
+    let lines =
+        text.lines().filter(|line| !line.starts_with("Build-Date: ") && !line.ends_with(".buildinfo"));
+    lines.collect::<Vec<_>>().join("\n").into_bytes()
+}
+
+#[test]
+fn a_c_program() {
+    same(hello, "bookworm/deb");
+}
+
+#[test]
+fn a_script_with_all_kinds_of_files() {
+    same(|| Project::new(&example("shell-tool.yml")), "bookworm/deb");
+}
+
+#[test]
+fn a_source_package() {
+    same(|| Project::new(&script("source", "")), "bookworm/dsc");
+}
