@@ -68,7 +68,7 @@ impl Http {
     /// Downloads `url` into memory.
     ///
     /// # Errors
-    /// [`BootstrapError::TooLarge`] beyond `limit` bytes, and those of [`Http::read`].
+    /// [`BootstrapError::TooLarge`] beyond `limit` bytes, and those of reading from it.
     pub(crate) fn get(
         &self,
         url: &str,
@@ -81,7 +81,7 @@ impl Http {
     /// Sends `body`, which is of the type `kind`, to `url` and returns what it answers.
     ///
     /// # Errors
-    /// [`BootstrapError::TooLarge`] beyond `limit` bytes, and those of [`Http::read`].
+    /// [`BootstrapError::TooLarge`] beyond `limit` bytes, and those of reading from it.
     pub fn post(
         &self,
         url: &str,

@@ -77,7 +77,7 @@ fn no_answer(engine: Engine) {
 fn a_crash(engine: Engine) {
     let words = match engine {
         Engine::Embedded => "the signer fell over",
-        Engine::Inside => "exit code: 2",
+        Engine::Inside | Engine::Against => "exit code: 2",
     };
     fails(engine, "crash", &["dalec.example/signer", words]);
 }

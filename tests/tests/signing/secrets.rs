@@ -50,7 +50,7 @@ fn a_canary_is_found_nowhere(engine: Engine) {
     let kept: PathBuf = match engine {
         Engine::Embedded => kept_state(Who::Me),
         // With its log and the clients' folders.
-        Engine::Inside => Buildkit::shared().folder().to_path_buf(),
+        Engine::Inside | Engine::Against => Buildkit::shared().folder().to_path_buf(),
     };
     for folder in [kept, project.path("")] {
         assert_eq!(files_with(&canary, &folder), Vec::<String>::new());

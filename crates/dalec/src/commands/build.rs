@@ -82,7 +82,7 @@ pub struct Args {
     /// are not unpacked.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
-    /// Secret for the steps that name it: id=NAME[,src=FILE|,env=VARIABLE][,scope=signer]
+    /// Secret for the steps that name it: `id=NAME[,src=FILE|,env=VARIABLE][,scope=signer]`
     ///
     /// Its value never enters a result, a log of ours or the cache. With scope=signer only signers get it: a step of the
     /// build that names it is refused.

@@ -39,7 +39,7 @@ Examples:
   dalec key new \"Hello Packages <packages@example.org>\"    # key.asc and public.asc
   dalec key new \"Hello Packages <packages@example.org>\" --passphrase-file env:PASSPHRASE --expires 5y")]
 struct New {
-    /// Whose key it is, in one line: NAME <ADDRESS>
+    /// Whose key it is, in one line: `NAME <ADDRESS>`
     #[arg(value_name = "OWNER")]
     owner: String,
     /// How the key computes
