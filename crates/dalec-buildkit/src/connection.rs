@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
-use dalec_gateway::wire;
+use dalec_wire as wire;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -15,7 +15,7 @@ use crate::docker::{Docker, Endpoint as DockerEndpoint};
 use crate::error::{Cause, ConnectError};
 use crate::tls::TlsFiles;
 
-pub(crate) use dalec_gateway::wire::MAX_MESSAGE;
+pub(crate) use dalec_wire::MAX_MESSAGE;
 
 /// How long a daemon may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);

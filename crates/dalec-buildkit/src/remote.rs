@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use bollard_buildkit_proto::pb;
-use dalec_gateway::wire::client::GrpcGateway;
 use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Purpose,
     Reference, ResolveImage, ResolvedImage, SolveRequest, Warning,
 };
+use dalec_wire::client::GrpcGateway;
 
 use crate::client::{Build, BuildError, Client};
 use crate::session::Services;

@@ -8,7 +8,6 @@
 mod error;
 mod executable;
 mod progress;
-pub mod wire;
 
 use std::collections::BTreeMap;
 

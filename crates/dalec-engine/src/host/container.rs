@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bollard_buildkit_proto::pb;
-use dalec_gateway::wire::server::{
+use dalec_gateway::{FileRange, FileStat, GatewayError, SolveFailure};
+use dalec_wire::server::{
     Container, ContainerRequest, Exit, ProcessControl, ProcessRequest, StartedProcess, Streams,
 };
-use dalec_gateway::{FileRange, FileStat, GatewayError, SolveFailure};
 
 use super::files::Place;
 use super::signals;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dalec_gateway::wire::errors;
-use dalec_gateway::wire::server::Outcome;
 use dalec_gateway::{FrontendResult, GatewayError, SolveFailure};
+use dalec_wire::errors;
+use dalec_wire::server::Outcome;
 
 use super::image::FrontendImage;
 use crate::sandbox::ExitStatus;

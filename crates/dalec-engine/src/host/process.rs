@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dalec_gateway::wire::server::{Serving, serve};
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, LogStream, SolveRequest};
+use dalec_wire::server::{Serving, serve};
 use prost::Message;
 
 use super::image::FrontendImage;

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use bollard_buildkit_proto::pb;
 use dalec_files::Selection;
-use dalec_gateway::wire::server::{Container, ContainerRequest, Host};
 use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
     ResolveImage, ResolvedImage, SolveFailure, SolveRequest, Warning,
 };
+use dalec_wire::server::{Container, ContainerRequest, Host};
 
 use super::CAPABILITIES;
 use super::container::EngineContainer;

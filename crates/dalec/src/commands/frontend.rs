@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bollard_buildkit_proto::google::rpc;
 use dalec_gateway::FrontendResult;
-use dalec_gateway::wire::client::GrpcGateway;
-use dalec_gateway::wire::errors::to_rpc;
-use dalec_gateway::wire::stdio;
 use dalec_signer_frontend::SignerError;
+use dalec_wire::client::GrpcGateway;
+use dalec_wire::errors::to_rpc;
+use dalec_wire::stdio;
 
 use crate::errors::{CommandError, wire};
 

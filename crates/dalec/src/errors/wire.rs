@@ -5,10 +5,10 @@ use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::pb;
 use dalec_frontend::FrontendError;
 use dalec_gateway::GatewayError;
-use dalec_gateway::wire::Detail;
-use dalec_gateway::wire::errors::{source_details, to_rpc};
 use dalec_spec::span::Span;
 use dalec_spec::{Diagnostic, Severity, SourceText, codes};
+use dalec_wire::Detail;
+use dalec_wire::errors::{source_details, to_rpc};
 
 use super::{Exit, SpecName, words};
 
@@ -83,7 +83,7 @@ fn excerpt(source_text: &SourceText, spans: &[Span]) -> Option<dalec_gateway::Ex
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dalec_gateway::wire::errors::from_rpc;
+    use dalec_wire::errors::from_rpc;
     use expect_test::expect;
 
     fn spec_error(text: &str) -> FrontendError {

@@ -11,7 +11,7 @@ use bollard_buildkit_proto::pb;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Excerpt;
+use dalec_gateway::Excerpt;
 
 const VERTEX: &str = "github.com/moby/buildkit/errdefs.Vertex+json";
 const SOURCE: &str = "github.com/moby/buildkit/errdefs.Source+json";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bollard_buildkit_proto::pb;
 
-use crate::{FileRange, FileStat, Gateway, GatewayError, Reference};
+use dalec_gateway::{FileRange, FileStat, Gateway, GatewayError, Reference};
 
 /// A gateway that can be served to frontends in processes of their own.
 pub trait Host: Gateway {

@@ -16,7 +16,7 @@ use tonic::metadata::MetadataMap;
 use tower::service_fn;
 
 use super::client::{Connection, GrpcGateway};
-use crate::{BuildOptions, GatewayError};
+use dalec_gateway::{BuildOptions, GatewayError};
 
 /// Where BuildKit puts the graph of the frontend's own image.
 pub const FRONTEND_DEFINITION: &str = "/run/config/buildkit/metadata/frontend.bin";

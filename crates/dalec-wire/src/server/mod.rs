@@ -1,7 +1,7 @@
 //! The engine's side of the protocol: serves a frontend that runs as a process of its own.
 //!
 //! [`serve`] answers on a pair of pipes until the frontend has returned its result or is gone. What is behind
-//! the answers is a [`Host`]: a [`Gateway`](crate::Gateway) that can also run processes in containers. Whatever comes
+//! the answers is a [`Host`]: a [`Gateway`](dalec_gateway::Gateway) that can also run processes in containers. Whatever comes
 //! through the pipes is the word of a stranger: messages are bounded, and a reference counts only if this very
 //! frontend was given it.
 

@@ -14,8 +14,8 @@ use tonic::{Code, Status, Streaming};
 
 use super::container::Containers;
 use super::host::{Exit, ProcessControl, ProcessRequest, StartedProcess};
-use crate::GatewayError;
-use crate::wire::errors;
+use crate::errors;
+use dalec_gateway::GatewayError;
 
 /// Messages that may wait on the way to or from a process.
 const WAITING: usize = 16;

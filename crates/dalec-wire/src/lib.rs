@@ -1,4 +1,4 @@
-//! BuildKit's gateway protocol: [`Gateway`](crate::Gateway) over gRPC, and errors on their way through it.
+//! BuildKit's gateway protocol: [`Gateway`](dalec_gateway::Gateway) over gRPC, and errors on their way through it.
 //!
 //! The protocol is `frontend/gateway/pb/gateway.proto`; how errors travel is in `util/grpcerrors`.
 

@@ -2,7 +2,7 @@
 
 use bollard_buildkit_proto::fsutil::types::Stat;
 
-use crate::FileStat;
+use dalec_gateway::FileStat;
 
 const FILE_TYPE: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;

@@ -8,7 +8,7 @@ use bollard_buildkit_proto::pb;
 
 use super::answers::{Answers, locked};
 use super::host::{Container, ContainerRequest, Host};
-use crate::GatewayError;
+use dalec_gateway::GatewayError;
 
 /// Containers that a frontend has at a time.
 const MAX_CONTAINERS: usize = 64;

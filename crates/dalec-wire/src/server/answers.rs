@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 
-use crate::wire::server::Host;
-use crate::{FrontendResult, GatewayError, Reference};
+use crate::server::Host;
+use dalec_gateway::{FrontendResult, GatewayError, Reference};
 
 /// References that one frontend is given; a frontend that asks for more has lost its way.
 const MAX_REFERENCES: usize = 10_000;

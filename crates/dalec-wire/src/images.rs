@@ -6,7 +6,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use bollard_buildkit_proto::pb;
 use prost::Message;
 
-use crate::{ResolveImage, ResolvedImage};
+use dalec_gateway::{ResolveImage, ResolvedImage};
 
 const IMAGE: &str = "docker-image://";
 const LAYOUT: &str = "oci-layout://";

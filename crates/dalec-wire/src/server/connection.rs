@@ -19,7 +19,7 @@ use tonic::transport::server::Connected;
 use super::answers::{Answer, Answers, locked};
 use super::host::Host;
 use super::service::Service;
-use crate::wire::MAX_MESSAGE;
+use crate::MAX_MESSAGE;
 
 /// What every conversation begins with; anything else is not the protocol.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

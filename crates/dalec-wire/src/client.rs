@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
 use super::{MAX_MESSAGE, errors, images, stat};
-use crate::{
+use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
     ResolveImage, ResolvedImage, SolveRequest, Warning,
 };

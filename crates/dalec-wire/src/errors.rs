@@ -12,7 +12,7 @@ use prost::Message;
 use tonic::Code;
 
 use super::details::Detail;
-use crate::{Excerpt, GatewayError, SolveFailure};
+use dalec_gateway::{Excerpt, GatewayError, SolveFailure};
 
 /// Most details of one error; more are dropped.
 const MAX_DETAILS: usize = 256;

@@ -12,8 +12,8 @@ use super::answers::Answers;
 use super::capabilities;
 use super::container::Containers;
 use super::host::Host;
-use crate::wire::{MAX_MESSAGE, errors, images, stat};
-use crate::{
+use crate::{MAX_MESSAGE, errors, images, stat};
+use dalec_gateway::{
     Excerpt, FileRange, FileStat, FrontendRequest, FrontendResult, GatewayError, Purpose, Reference,
     ResolveImage, SolveRequest, Warning,
 };
@@ -92,7 +92,7 @@ impl Service {
     }
 }
 
-type ImageAnswer = Result<crate::ResolvedImage, GatewayError>;
+type ImageAnswer = Result<dalec_gateway::ResolvedImage, GatewayError>;
 
 /// Returns the part of a file that a request wants, and whether more than that is too much.
 pub fn range_of(range: Option<api::FileRange>) -> Result<(FileRange, bool), GatewayError> {
