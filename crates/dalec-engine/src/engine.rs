@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dalec_files::Withheld;
 use dalec_gateway::{BuildOptions, FRONTEND_DIR, GatewayError, Progress, Reference};
 
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub struct EngineOptions {
     pub secrets: Arc<dyn Secrets>,
     /// Directories of the host by the name that `local://NAME` sources ask for.
     pub local_dirs: BTreeMap<String, PathBuf>,
+    /// Files of the host that no local directory shows: keys for signers, which may lie among the sources.
+    pub withheld: Withheld,
     /// OCI layout directories, or OCI and docker archives, of the host by the store id that
     /// `oci-layout://ID@DIGEST` sources and named contexts ask for.
     pub oci_layouts: BTreeMap<String, PathBuf>,
@@ -56,6 +59,7 @@ impl EngineOptions {
             parallelism: None,
             secrets: Arc::new(NoSecrets),
             local_dirs: BTreeMap::new(),
+            withheld: Withheld::default(),
             oci_layouts: BTreeMap::new(),
             root_source: None,
             ssh_agents: BTreeMap::new(),

@@ -1,10 +1,11 @@
-//! Which files of a directory a build takes: patterns, and links that are followed.
+//! Which files of a directory a build takes: patterns, links that are followed, and files that nobody gets.
 //!
 //! The embedded engine and the client of a `buildkitd` both choose files by the same rules, those of BuildKit. This
 //! room looks at directories of the host, changes nothing there, and knows neither of the two.
 
 mod follow;
 mod patterns;
+mod withheld;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use thiserror::Error;
 
 pub use follow::follow_links;
 pub use patterns::{Pattern, Selection};
+pub use withheld::Withheld;
 
 /// A pattern that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,11 +1,12 @@
 //! The README's signed package: three commands, and nothing but this program.
 
 use std::fs;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dalec_e2e::run::{Invocation, Project, Who};
+use dalec_e2e::run::{Invocation, Project, Who, kept_state};
 
-use crate::specs::hello;
+use crate::specs::{example, hello};
 
 /// Runs `dalec` with `arguments` in the folder of `project`.
 fn dalec(who: Who, project: &Project, arguments: &[&str]) -> Invocation {
@@ -63,6 +64,27 @@ fn a_key_that_cannot_sign_is_said_before_anything_is_written() {
     build().args(["--sign-passphrase-file", "passphrase"]).succeeds().says(&["signed 2 files"]);
     let missing = project.build("bookworm/deb").args(["--sign-key", "none.asc"]).fails(2);
     missing.says(&["none.asc"]);
+}
+
+/// The README has the key beside the sources: it is no source.
+#[test]
+fn a_key_among_the_sources_is_left_out() {
+    let spec = example("hello.yml").replace("    includes:\n      - hello.c\n", "");
+    let spec = spec.replace("command: cc", "command: test ! -e src/key.asc && test ! -e src/link && cc");
+    assert!(spec.contains("test ! -e src/key.asc"), "{spec}");
+    let project = Project::new(&spec);
+    project.write("hello.c", example("hello/hello.c"));
+    new_key(Who::Me, &project);
+    fs::hard_link(project.path("key.asc"), project.path("link")).unwrap();
+    let ran = project.build("bookworm/deb").args(["--sign-key", "key.asc"]).succeeds();
+    ran.says(&["key.asc is left out of the sources"]);
+    let list = Command::new("tar").arg("-tf").arg(project.output(".orig.tar.gz")).output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(list.contains("hello.c") && !list.contains("key.asc") && !list.contains("link"), "{list}");
+    let seed = fs::read_to_string(project.path("key.asc")).unwrap();
+    let secret = seed.lines().nth(3).unwrap();
+    let found = Command::new("grep").args(["-rlF", secret]).arg(kept_state(Who::Me)).output().unwrap();
+    assert_eq!(String::from_utf8(found.stdout).unwrap(), "");
 }
 
 /// An engine knows a step by what went into it, and secrets are no part of that: another key must sign anew all the same.

@@ -12,7 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dalec_files::{Selection, follow_links};
+use dalec_files::{Selection, Withheld, follow_links};
 use http::HeaderMap;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat as UnixStat};
 use tokio::sync::{Semaphore, mpsc};
@@ -33,6 +33,8 @@ const PIECE: usize = 64 << 10;
 /// What is served of this host, by name.
 pub(super) struct Files {
     pub(super) dirs: BTreeMap<String, PathBuf>,
+    /// What is left out of them.
+    pub(super) withheld: Withheld,
     /// Directories with nothing but one file.
     pub(super) files: BTreeMap<String, PathBuf>,
 }
@@ -63,6 +65,7 @@ struct Wanted {
     include: Vec<String>,
     exclude: Vec<String>,
     follow: Vec<String>,
+    withheld: Withheld,
 }
 
 impl Files {
@@ -80,6 +83,7 @@ impl Files {
             include: list(headers, "include-patterns"),
             exclude: list(headers, "exclude-patterns"),
             follow: list(headers, "followpaths"),
+            withheld: self.withheld.clone(),
         })
     }
 }
@@ -125,7 +129,7 @@ fn transfer(wanted: Wanted, incoming: Streaming<Packet>) -> Messages<Packet> {
     let announced = Announced::default();
     tokio::spawn(answer(incoming, sender.clone(), announced.clone()));
     tokio::task::spawn_blocking(move || {
-        let mut walk = Walk::new(&sender, &announced);
+        let mut walk = Walk::new(&sender, &announced, &wanted.withheld);
         match walk.run(&wanted) {
             Ok(()) => drop(sender.blocking_send(Ok(Packet::of(Kind::Stat)))),
             // The daemon went away; there is nobody to tell.
@@ -210,14 +214,15 @@ enum Stopped {
 struct Walk<'a> {
     sender: &'a Sender,
     announced: &'a Announced,
+    withheld: &'a Withheld,
     next: u32,
     /// Directories on the way here that are only announced when something in them is.
     above: Vec<Stat>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(sender: &'a Sender, announced: &'a Announced) -> Self {
-        Self { sender, announced, next: 0, above: Vec::new() }
+    fn new(sender: &'a Sender, announced: &'a Announced, withheld: &'a Withheld) -> Self {
+        Self { sender, announced, withheld, next: 0, above: Vec::new() }
     }
 
     fn run(&mut self, wanted: &Wanted) -> Result<(), Stopped> {
@@ -288,7 +293,7 @@ impl<'a> Walk<'a> {
                 }
                 Ok(())
             }
-            _ if !included => Ok(()),
+            _ if !included || self.withheld.holds(found.st_dev, found.st_ino) => Ok(()),
             FileType::RegularFile => {
                 stat.size = found.st_size;
                 self.announce_above()?;
@@ -333,7 +338,7 @@ mod tests {
     fn announced(wanted: &Wanted) -> Vec<String> {
         let (sender, mut receiver) = mpsc::channel(1000);
         let announced = Announced::default();
-        let mut walk = Walk::new(&sender, &announced);
+        let mut walk = Walk::new(&sender, &announced, &wanted.withheld);
         if let Err(Stopped::Failed(message)) = walk.run(wanted) {
             return vec![message];
         }
@@ -358,6 +363,7 @@ mod tests {
             include: list(include),
             exclude: list(exclude),
             follow: list(follow),
+            withheld: Withheld::default(),
         }
     }
 
@@ -396,6 +402,19 @@ mod tests {
         assert_eq!(announced(&bad), ["malformed pattern \"[\""]);
     }
 
+    /// A key for signers may lie among the sources, under several names.
+    #[test]
+    fn what_is_withheld_is_not_announced() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("key.asc"), "secret").unwrap();
+        fs::write(at("source.c"), "").unwrap();
+        fs::hard_link(at("key.asc"), at("other")).unwrap();
+        let mut all = wanted(dir.path(), &[], &[], &[]);
+        all.withheld = Withheld::of([at("key.asc").as_path()]);
+        assert_eq!(announced(&all), ["source.c"]);
+    }
+
     #[test]
     fn files_keep_their_permissions_and_lose_their_owners() {
         let dir = tempfile::tempdir().unwrap();
@@ -421,6 +440,7 @@ mod tests {
     fn only_directories_that_were_given_are_served() {
         let files = Files {
             dirs: [("context".to_owned(), PathBuf::from("/src"))].into(),
+            withheld: Withheld::default(),
             files: [("tool".to_owned(), PathBuf::from("/bin/sh"))].into(),
         };
         let mut headers = HeaderMap::new();

@@ -23,6 +23,7 @@ use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
 use bollard_buildkit_proto::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse, health_check_response,
 };
+use dalec_files::Withheld;
 use tonic::{Request, Response, Status};
 
 pub use auth::{Credentials, Login};
@@ -37,6 +38,8 @@ pub(crate) use opened::{Session, random_hex};
 pub struct Services {
     /// Directories of this host by the name that `local://NAME` sources ask for.
     pub local_dirs: BTreeMap<String, PathBuf>,
+    /// Files of this host that no directory shows: keys for signers, which may lie among the sources.
+    pub withheld: Withheld,
     /// Single files of this host by the name of a directory that holds nothing else.
     pub local_files: BTreeMap<String, PathBuf>,
     /// Secrets; none offers no secret at all.

@@ -60,7 +60,7 @@ fn scanned(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp, again: b
     if let Some(scan) = slot.as_ref().filter(|_| !again) {
         return Ok(scan.clone());
     }
-    let request = LocalRequest::new(op, &context.core.options.local_dirs)?;
+    let request = LocalRequest::new(op, &context.core.options.local_dirs, &context.core.options.withheld)?;
     let check = || context.check();
     let tree = Arc::new(scan(context.core.store(), &request, &check)?);
     let mut hasher = Key::hasher("local");

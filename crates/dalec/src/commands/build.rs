@@ -6,7 +6,7 @@ mod spec;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dalec_engine::Cancel;
@@ -276,6 +276,17 @@ impl Request {
             color: terminal::takes_color(Stream::Stderr),
             spec: self.spec.name.clone(),
         }))
+    }
+
+    /// Says which keys lie among the sources: they are left out of them.
+    fn note_withheld(&self, display: &Display) {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let dirs: Vec<PathBuf> = self.contexts.local_dirs.values().map(|dir| real(dir)).collect();
+        for file in self.secrets.files_of_signers() {
+            if dirs.iter().any(|dir| real(file).starts_with(dir)) {
+                display.note("signing", &format!("{} is left out of the sources", file.display()));
+            }
+        }
     }
 
     /// Returns the target when its results get a folder of their own: when there are several.

@@ -83,6 +83,15 @@ impl SecretPlaces {
         }
     }
 
+    /// Returns the files with secrets for signers alone.
+    pub fn files_of_signers(&self) -> impl Iterator<Item = &Path> {
+        let own = self.0.values().filter(|given| given.scope == SecretScope::Signer);
+        own.filter_map(|given| match &given.place {
+            Place::File(path) => Some(path.as_path()),
+            Place::Variable(_) | Place::Certificates(_) => None,
+        })
+    }
+
     /// Returns whether one of them is for signers alone.
     pub fn has_signers_own(&self) -> bool {
         self.0.values().any(|given| given.scope == SecretScope::Signer)

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard_buildkit_proto::pb;
+use dalec_files::Withheld;
 
 use crate::cachekey::Key;
 use crate::error::{Error, IoContext, Result};
@@ -34,14 +35,16 @@ pub struct LocalRequest {
     pub exclude: Vec<String>,
     /// Paths to take, whose symbolic links are followed and their targets taken too.
     pub follow: Vec<String>,
+    /// Files to leave out, whatever their names.
+    pub withheld: Withheld,
 }
 
 impl LocalRequest {
-    /// Reads the op `local://NAME`, with `dirs` saying where the names are.
+    /// Reads the op `local://NAME`, with `dirs` saying where the names are; files in `withheld` are not there for it.
     ///
     /// # Errors
     /// When no such name was given, or an attribute is malformed.
-    pub fn new(op: &pb::SourceOp, dirs: &BTreeMap<String, PathBuf>) -> Result<Self> {
+    pub fn new(op: &pb::SourceOp, dirs: &BTreeMap<String, PathBuf>, withheld: &Withheld) -> Result<Self> {
         let name = op.identifier.strip_prefix("local://").unwrap_or(&op.identifier);
         let Some(root) = dirs.get(name) else {
             return Err(Error::Op {
@@ -60,6 +63,7 @@ impl LocalRequest {
             include: list("local.includepattern")?,
             exclude: list("local.excludepatterns")?,
             follow: list("local.followpaths")?,
+            withheld: withheld.clone(),
         })
     }
 

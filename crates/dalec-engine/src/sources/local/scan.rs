@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use dalec_files::{Selection, follow_links};
+use dalec_files::{Selection, Withheld, follow_links};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 
 use super::index::{Index, Stamp};
@@ -36,7 +36,8 @@ pub fn scan(store: &Store, request: &LocalRequest, check: &dyn Fn() -> Result<()
     let view = request.view();
     let index = Index::load(store.scan(&view)?.as_deref());
     let selection = Selection::new(&include, &request.exclude)?;
-    let mut scan = Scan { selection, known: &index, seen: Index::starting_now(), check };
+    let mut scan =
+        Scan { selection, known: &index, seen: Index::starting_now(), withheld: &request.withheld, check };
     let mut path = Vec::new();
     let mut node = scan.dir(root, &mut path, directory(0o755))?;
     node.meta.mode = 0o755;
@@ -50,6 +51,7 @@ struct Scan<'a> {
     selection: Selection,
     known: &'a Index,
     seen: Index,
+    withheld: &'a Withheld,
     check: &'a dyn Fn() -> Result<()>,
 }
 
@@ -95,7 +97,7 @@ impl Scan<'_> {
                 };
                 Ok((included || !node.children.is_empty()).then_some(node))
             }
-            _ if !included => Ok(None),
+            _ if !included || self.withheld.holds(stat.st_dev, stat.st_ino) => Ok(None),
             FileType::RegularFile => self.file(host, path, &stat).map(Some),
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(CWD, host, Vec::new()).at("read the link", host)?;

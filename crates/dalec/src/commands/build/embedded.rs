@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use dalec_engine::store::Store;
 use dalec_engine::{Cancel, Engine, EngineOptions, userns};
+use dalec_files::Withheld;
 use dalec_gateway::{GatewayError, Progress};
 
 use super::{Request, host, watch};
@@ -33,6 +34,7 @@ impl Request {
         if let Some(remark) = &entered.remark {
             display.note("engine", remark);
         }
+        self.note_withheld(&display);
         let cancel = Cancel::new();
         let watch = watch(mode, &display, &cancel)?;
         // Only from here on a signal removes what is made.
@@ -68,6 +70,7 @@ impl Request {
             cancel,
             secrets: Arc::new(self.secrets.clone()),
             local_dirs,
+            withheld: Withheld::of(self.secrets.files_of_signers()),
             oci_layouts: self.contexts.oci_layouts.clone(),
             ssh_agents: self.ssh_agents.clone(),
             root_source: Some(Arc::new(roots)),

@@ -11,6 +11,7 @@ use dalec_buildkit::{
 };
 use dalec_engine::sources::image::{Credential, host_credentials};
 use dalec_engine::{Cancel, SecretScope, Secrets as _, Stats};
+use dalec_files::Withheld;
 use dalec_frontend::FrontendError;
 use dalec_gateway::{FRONTEND_DIR, GatewayError, executable_image};
 use serde_json::json;
@@ -35,6 +36,7 @@ impl Request {
         let display = self.display(mode);
         display.note("engine", &format!("buildkitd {} at {}", client.version(), client.address()));
         remote.caches.remarks.iter().for_each(|remark| display.note("cache", remark));
+        self.note_withheld(&display);
         let cancel = Cancel::new();
         let watch = watch(mode, &display, &cancel)?;
         let built = self.prepared(&remote, &cancel, &watch).and_then(|services| {
@@ -75,6 +77,7 @@ impl Request {
         let services = Services {
             shared_key: shared_key(local_dirs.values().map(|dir| dir.as_path())),
             local_dirs,
+            withheld: Withheld::of(self.secrets.files_of_signers()),
             local_files: executable.map(|path| (FRONTEND_DIR.to_owned(), path)).into_iter().collect(),
             secrets: Some(Arc::new(Served { secrets: self.secrets.clone(), to: SecretScope::Everyone })),
             ssh: self.ssh_agents.clone(),
