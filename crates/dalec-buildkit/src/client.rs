@@ -212,9 +212,9 @@ impl Client {
             cancelled: Some(running.cancelled.clone()),
         });
         let gateway = gateway.map_err(BuildError::Gateway)?;
-        let remote = Remote { client: self, build, gateway };
+        let remote = Remote::new(self, build, gateway);
         let outcome = frontend(&remote);
-        let gateway = remote.gateway;
+        let gateway = remote.into_gateway();
         match outcome {
             Ok(result) => match gateway.return_result(&result) {
                 Ok(()) => Ok(result),
