@@ -25,11 +25,13 @@ use crate::status::{Steps, Tracker};
 use crate::tls::TlsFiles;
 
 /// Header that says which build a call of the gateway is for.
-const BUILD: &str = "buildkit-controlapi-buildid";
+pub(crate) const BUILD: &str = "buildkit-controlapi-buildid";
 /// How often someone is asked whether to stop.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 /// How long progress may be silent once the build has ended.
 const LAST_PROGRESS: Duration = Duration::from_secs(5);
+/// How long the daemon may take to end a build whose frontend failed; it may not have heard of that.
+const FAILED_END: Duration = Duration::from_secs(5);
 /// The first version that takes several exporters.
 const OLDEST: (u64, u64) = (0, 13);
 
@@ -162,16 +164,17 @@ impl Client {
         let tracker = Arc::new(Tracker::new(build.progress.clone()));
         let running = Running::start(self, build, &tracker).map_err(BuildError::Gateway)?;
         let outcome = self.run(build, &running, frontend);
-        let response = self.inner.runtime.block_on(running.end());
+        let patience = outcome.is_err().then_some(FAILED_END);
+        let response = self.inner.runtime.block_on(running.end(patience));
         if (build.cancelled)() {
             return Err(BuildError::Gateway(GatewayError::Cancelled));
         }
-        let response = response.map_err(|status| errors::from_status(&status));
+        let response = response.map(|response| response.map_err(|status| errors::from_status(&status)));
         match (outcome, response) {
             // What the frontend knows better comes first; a build that the daemon broke off, it knows better.
             (Err(BuildError::Frontend(mut error)), response) => {
                 if let Some(inner) = error.gateway_error() {
-                    if let (GatewayError::Cancelled | GatewayError::Environment { .. }, Err(said)) =
+                    if let (GatewayError::Cancelled | GatewayError::Environment { .. }, Some(Err(said))) =
                         (&*inner, response)
                     {
                         *inner = said;
@@ -180,14 +183,17 @@ impl Client {
                 }
                 Err(BuildError::Frontend(error))
             }
-            (Ok(_), Err(GatewayError::Request { message })) => {
+            (Ok(_), Some(Err(GatewayError::Request { message }))) => {
                 Err(BuildError::Gateway(not_handed_out(message)))
             }
-            (_, Err(mut error)) | (Err(BuildError::Gateway(mut error)), Ok(_)) => {
+            (_, Some(Err(mut error))) | (Err(BuildError::Gateway(mut error)), _) => {
                 tracker.complete(&mut error);
                 Err(BuildError::Gateway(error))
             }
-            (Ok(result), Ok(response)) => Ok(Built { result, response, steps: tracker.steps() }),
+            (Ok(result), response) => {
+                let response = response.and_then(Result::ok).unwrap_or_default();
+                Ok(Built { result, response, steps: tracker.steps() })
+            }
         }
     }
 
@@ -206,14 +212,18 @@ impl Client {
             cancelled: Some(running.cancelled.clone()),
         });
         let gateway = gateway.map_err(BuildError::Gateway)?;
-        let remote = Remote { client: self, build, gateway };
+        let remote = Remote::new(self, build, gateway);
         let outcome = frontend(&remote);
-        let gateway = remote.gateway;
+        let gateway = remote.into_gateway();
         match outcome {
-            Ok(result) => {
-                gateway.return_result(&result).map_err(BuildError::Gateway)?;
-                Ok(result)
-            }
+            Ok(result) => match gateway.return_result(&result) {
+                Ok(()) => Ok(result),
+                Err(error) => {
+                    // The daemon still waits for the frontend; if it does not hear this either, the build is broken off.
+                    let _ = gateway.return_error(error.status());
+                    Err(BuildError::Gateway(error))
+                }
+            },
             Err(error) => {
                 // The daemon remembers it in its history; the error itself is here.
                 let _ = gateway.return_error(error.status());
@@ -293,15 +303,19 @@ impl Running {
         Ok(Self { metadata, options, solve, status, stop, cancelled, _session: session })
     }
 
-    /// Waits for the end of the build and returns what exporters say.
-    async fn end(mut self) -> Result<BTreeMap<String, String>, Status> {
-        let outcome = match (&mut self.solve).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Status::cancelled("the build was cancelled")),
+    /// Waits for the end of the build and returns what exporters say; none when the build has to be broken off because
+    /// it does not end in the time that it has.
+    async fn end(mut self, patience: Option<Duration>) -> Option<Result<BTreeMap<String, String>, Status>> {
+        let ended = match patience {
+            Some(patience) => tokio::time::timeout(patience, &mut self.solve).await.ok()?,
+            None => (&mut self.solve).await,
         };
         // The last words may come after the result.
         let _ = tokio::time::timeout(LAST_PROGRESS, &mut self.status).await;
-        Ok(outcome?.exporter_response.into_iter().collect())
+        Some(match ended {
+            Ok(outcome) => outcome.map(|response| response.exporter_response.into_iter().collect()),
+            Err(_) => Err(Status::cancelled("the build was cancelled")),
+        })
     }
 }
 
@@ -401,6 +415,41 @@ fn platform_text(platform: &pb::Platform) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake::{self, Fake, Oddities};
+
+    /// Builds nothing on a daemon that is odd.
+    fn build_on(oddities: Oddities, result: Result<FrontendResult, GatewayError>) -> (String, Vec<String>) {
+        let daemon = Fake::start(oddities);
+        let outcome = daemon.client().build(&fake::build(), |_| result);
+        let Err(BuildError::Frontend(error) | BuildError::Gateway(error)) = outcome else {
+            panic!("{outcome:?}")
+        };
+        daemon.wait_for("the build ended");
+        (error.to_string(), daemon.events())
+    }
+
+    #[test]
+    fn a_build_ends_although_its_frontend_cannot_begin() {
+        let (error, _) =
+            build_on(Oddities { refuses_pings: true, ..Oddities::default() }, Ok(FrontendResult::default()));
+        assert_eq!(error, "no such build");
+        let (error, _) = build_on(
+            Oddities { lacks_capabilities: true, ..Oddities::default() },
+            Ok(FrontendResult::default()),
+        );
+        assert_eq!(error, "the build engine is too old: it lacks `return`");
+    }
+
+    #[test]
+    fn a_build_ends_although_its_outcome_is_not_taken() {
+        let deaf = Oddities { refuses_results: true, refuses_errors: true, ..Oddities::default() };
+        for oddities in [Oddities { refuses_errors: false, ..deaf }, deaf] {
+            let (error, _) = build_on(oddities, Ok(FrontendResult::default()));
+            assert_eq!(error, "no such reference");
+        }
+        let failed = GatewayError::Request { message: "the spec is odd".into() };
+        assert_eq!(build_on(deaf, Err(failed)).0, "the spec is odd");
+    }
 
     #[test]
     fn versions_are_compared_as_far_as_they_are_versions() {

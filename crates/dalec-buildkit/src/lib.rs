@@ -6,6 +6,8 @@ mod client;
 mod connection;
 mod docker;
 mod error;
+#[cfg(test)]
+mod fake;
 mod layout;
 mod remote;
 mod session;

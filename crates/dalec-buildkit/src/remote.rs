@@ -4,13 +4,15 @@
 //! session of the builds that it belongs to. So a signer is called in a second build, with a session that serves those
 //! secrets; the first build's session refuses them. Three things make that hold:
 //!
-//! 1. What the signer is given is built before its session opens: no step of ours is left to run in it.
+//! 1. What the signer is given is built before its session opens, and while that is open the first build runs nothing. A
+//!    step that both builds know could ask either session: what was built may stand on steps that a cache made
+//!    unnecessary, and another platform of the first build may still need them.
 //! 2. What the signer returns is taken over into the first build while the second one lives: steps of the signer do not
 //!    run again, and need not be in any cache.
 //! 3. The second session closes then: nothing that is built later can ask it.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, mpsc};
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
@@ -26,7 +28,23 @@ use crate::session::Services;
 pub(crate) struct Remote<'a> {
     pub(crate) client: &'a Client,
     pub(crate) build: &'a Build,
-    pub(crate) gateway: GrpcGateway,
+    gateway: GrpcGateway,
+    /// Read by calls that may run steps, written by those that sign.
+    signing: RwLock<()>,
+}
+
+/// The gateway, for as long as nobody may sign.
+struct Running<'a> {
+    gateway: &'a GrpcGateway,
+    _nobody_signs: RwLockReadGuard<'a, ()>,
+}
+
+impl std::ops::Deref for Running<'_> {
+    type Target = GrpcGateway;
+
+    fn deref(&self) -> &GrpcGateway {
+        self.gateway
+    }
 }
 
 /// What a signer returned, as graphs.
@@ -35,12 +53,30 @@ struct Signed {
     metadata: BTreeMap<String, Vec<u8>>,
 }
 
-impl Remote<'_> {
+impl<'a> Remote<'a> {
+    pub(crate) fn new(client: &'a Client, build: &'a Build, gateway: GrpcGateway) -> Self {
+        Self { client, build, gateway, signing: RwLock::default() }
+    }
+
+    /// Returns the daemon's own gateway.
+    pub(crate) fn into_gateway(self) -> GrpcGateway {
+        self.gateway
+    }
+
+    /// Returns the gateway for a call that may run steps, once nobody signs.
+    fn running(&self) -> Running<'_> {
+        let guard = self.signing.read().unwrap_or_else(PoisonError::into_inner);
+        Running { gateway: &self.gateway, _nobody_signs: guard }
+    }
+
     fn sign(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
-        let Some(secrets) = &self.build.signer_secrets else { return self.gateway.solve_frontend(request) };
+        let Some(secrets) = &self.build.signer_secrets else {
+            return self.running().solve_frontend(request);
+        };
         for definition in request.inputs.values() {
-            self.gateway.solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
+            self.running().solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
         }
+        let _nothing_else_runs = self.signing.write().unwrap_or_else(PoisonError::into_inner);
         let services = Services {
             secrets: Some(secrets.clone()),
             targets: BTreeMap::new(),
@@ -112,13 +148,13 @@ impl Gateway for Remote<'_> {
     }
 
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        self.gateway.solve(request)
+        self.running().solve(request)
     }
 
     fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
         match request.purpose {
             Purpose::Sign => self.sign(request),
-            Purpose::Build => self.gateway.solve_frontend(request),
+            Purpose::Build => self.running().solve_frontend(request),
         }
     }
 
@@ -136,15 +172,15 @@ impl Gateway for Remote<'_> {
         path: &str,
         range: Option<FileRange>,
     ) -> Result<Vec<u8>, GatewayError> {
-        self.gateway.read_file(reference, path, range)
+        self.running().read_file(reference, path, range)
     }
 
     fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
-        self.gateway.read_dir(reference, path)
+        self.running().read_dir(reference, path)
     }
 
     fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
-        self.gateway.stat_file(reference, path)
+        self.running().stat_file(reference, path)
     }
 
     fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
@@ -157,5 +193,49 @@ impl Gateway for Remote<'_> {
 
     fn warn(&self, warning: Warning) {
         self.gateway.warn(warning);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::fake::{self, Fake, Oddities};
+    use crate::session::{SecretError, Secrets};
+
+    struct Key;
+
+    impl Secrets for Key {
+        fn secret(&self, _: &str) -> Result<Option<Vec<u8>>, SecretError> {
+            Ok(Some(b"key".to_vec()))
+        }
+    }
+
+    #[test]
+    fn no_step_of_another_platform_runs_while_a_signer_can_have_its_secrets() {
+        let daemon = Fake::start(Oddities::default());
+        let build = Build { signer_secrets: Some(Arc::new(Key)), ..fake::build() };
+        let built = daemon.client().build(&build, |gateway| {
+            std::thread::scope(|scope| {
+                let request = FrontendRequest {
+                    frontend: "gateway.v0".into(),
+                    options: BTreeMap::new(),
+                    inputs: BTreeMap::new(),
+                    evaluate: true,
+                    purpose: Purpose::Sign,
+                };
+                let signed = scope.spawn(|| gateway.solve_frontend(request));
+                daemon.wait_for("the signer begins");
+                gateway.solve(SolveRequest { definition: pb::Definition::default(), evaluate: true })?;
+                signed.join().unwrap()
+            })
+        });
+        built.unwrap();
+        let events = daemon.events();
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let expected =
+            ["the signer begins", "the signer ends", "the build ended", "a step runs", "the build ended"];
+        assert_eq!(events, expected);
     }
 }
