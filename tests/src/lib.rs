@@ -14,6 +14,7 @@ pub mod layout;
 pub mod openpgp;
 pub mod registry;
 pub mod run;
+pub mod running;
 pub mod signers;
 pub mod specs;
 pub mod tools;

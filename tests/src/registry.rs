@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::layout::Layout;
+use crate::run::Invocation;
 
 /// Who may use a registry with a password.
 pub const USER: &str = "tester";
@@ -90,14 +91,15 @@ impl Registry {
     /// When it is not taken.
     pub fn push(&self, layout: &Layout, name: &str) -> String {
         let reference = self.reference(name);
-        let mut skopeo = Command::new("skopeo");
-        skopeo.args(["copy", "--insecure-policy", "--quiet", "--dest-tls-verify=false"]);
+        let skopeo = Invocation::other(Path::new("skopeo"), self.folder.path());
+        let mut skopeo = skopeo.args(["copy", "--insecure-policy", "--quiet", "--dest-tls-verify=false"]);
         if self.password {
-            skopeo.arg("--dest-creds").arg(format!("{USER}:{PASSWORD}"));
+            skopeo = skopeo.arg("--dest-creds").arg(format!("{USER}:{PASSWORD}"));
         }
-        skopeo.arg(format!("oci:{}", layout.folder().display())).arg(format!("docker://{reference}"));
-        let pushed = skopeo.output().expect("skopeo starts");
-        assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+        skopeo
+            .arg(format!("oci:{}", layout.folder().display()))
+            .arg(format!("docker://{reference}"))
+            .succeeds();
         reference
     }
 

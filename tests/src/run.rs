@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::binary::{dalec, dalec_for_everyone, everyone, is_root, kept};
+use crate::running::Running;
 
 /// An ordinary user for rootless builds when the tests run as root.
 pub const USER: u32 = 65534;
@@ -33,6 +34,8 @@ pub enum Who {
 pub struct Ran {
     /// Exit code; none when a signal ended it.
     pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
     /// Standard output.
     pub stdout: String,
     /// Standard error.
@@ -163,17 +166,21 @@ impl Invocation {
         self
     }
 
-    /// Runs it to its end.
+    /// Starts it.
     ///
     /// # Panics
     /// When it does not start.
-    pub fn run(mut self) -> Ran {
-        let output = self.command.output().expect("the binary starts");
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+    pub fn start(mut self) -> Running {
+        Running::start(&mut self.command)
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it does not start, or takes longer than minutes; then with what it has said so far.
+    #[track_caller]
+    pub fn run(self) -> Ran {
+        self.start().end()
     }
 
     /// Runs it and expects success.

@@ -5,18 +5,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The families of rows, and how many each has.
-const FAMILIES: &[(&str, usize)] =
-    &[("SPEC", 47), ("SRC", 34), ("DEP", 13), ("BLD", 13), ("ART", 16), ("TEST", 19)];
+const FAMILIES: &[(&str, usize)] = &[
+    ("SPEC", 47),
+    ("SRC", 34),
+    ("DEP", 13),
+    ("BLD", 13),
+    ("ART", 16),
+    ("TEST", 19),
+    ("SIGN", 17),
+    ("FE", 21),
+];
 
 /// The rooms, and where their tests are.
 const ROOMS: &[(&str, &str)] = &[
     ("spec", "crates/dalec-spec"),
     ("targets", "crates/dalec-targets"),
+    ("llb", "crates/dalec-llb"),
     ("engine", "crates/dalec-engine"),
     ("frontend", "crates/dalec-frontend"),
+    ("signer", "crates/dalec-signer"),
     ("testrunner", "crates/dalec-testrunner"),
+    ("dalec", "crates/dalec"),
     ("e2e", "tests/tests/e2e"),
+    ("signing", "tests/tests/signing"),
+    ("buildkit", "tests/tests/buildkit"),
 ];
+
+/// What a source has in it that is tests as a whole.
+const MARKS: &[&str] = &["#[test]", "proptest!", "on_both_engines!"];
 
 /// The word for what is open.
 const LATER: &str = "later";
@@ -83,7 +99,7 @@ fn tests_of(path: &Path) -> String {
     }
     match text.find("#[cfg(test)]\nmod tests") {
         Some(start) => text[start..].to_owned(),
-        None if text.contains("#[test]") || text.contains("proptest!") => text,
+        None if MARKS.iter().any(|mark| text.contains(mark)) => text,
         None => String::new(),
     }
 }

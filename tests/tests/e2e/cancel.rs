@@ -1,12 +1,9 @@
 //! Ctrl-C and SIGTERM in the middle of a step leave nothing behind.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Stdio;
 
 use dalec_e2e::run::{Project, Who, kept_state};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::specs::script;
 
@@ -16,19 +13,11 @@ fn cancelled(name: &str, signal: Signal, who: Who) {
         "build:\n  steps:\n    - command: |\n        echo the step has started\n        exec sh -c 'while :; do sleep 1; done' {mark}\n"
     );
     let project = Project::new(&script(name, &steps));
-    let mut invocation = project.build_as(who, "bookworm/deb");
-    let mut child = invocation.command.stderr(Stdio::piped()).spawn().expect("the binary starts");
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(said.any(|line| line.contains("the step has started")), "the step never started");
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    let rest: Vec<String> = said.collect();
-    let status = child.wait().unwrap();
-    let expected = 128 + signal.as_raw();
-    assert!(
-        status.code() == Some(expected) || status.signal() == Some(signal.as_raw()),
-        "{status}: {}",
-        rest.join("\n")
-    );
+    let mut build = project.build_as(who, "bookworm/deb").start();
+    build.says("the step has started");
+    build.signal(signal);
+    let ran = build.end();
+    assert!(ran.code == Some(128 + signal.as_raw()) || ran.signal == Some(signal.as_raw()), "{ran:?}");
     assert_eq!(project.outputs(), Vec::<String>::new());
     assert_eq!(processes_with(&mark), Vec::<String>::new());
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();

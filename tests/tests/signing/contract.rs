@@ -20,6 +20,12 @@ on_both_engines!(
     several_results_are_none,
 );
 
+against_buildkit!(
+    the_signer_is_given_what_the_contract_says,
+    a_container_has_signed_packages,
+    what_a_signer_says_of_its_failure_is_said,
+);
+
 /// Returns what the signer wrote down.
 fn manifest(project: &Project) -> Value {
     let text = fs::read(project.path("out/manifest.json")).expect("the signer was asked");

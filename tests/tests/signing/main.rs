@@ -12,6 +12,17 @@ macro_rules! on_both_engines {
     };
 }
 
+/// Makes a test of each function against BuildKit, with our frontend in the client.
+macro_rules! against_buildkit {
+    ($($name:ident),+ $(,)?) => {
+        mod against {
+            mod buildkit {
+                $(#[test] fn $name() { super::super::$name(dalec_e2e::engine::Engine::Against); })+
+            }
+        }
+    };
+}
+
 mod contract;
 mod misbehaving;
 mod real;

@@ -1,12 +1,10 @@
 //! Signers that do what they must not: the build fails, says what they did, and leaves nothing behind.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use dalec_e2e::engine::Engine;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::spec::{UNCOMPARED, args, build, signed_in};
 
@@ -106,15 +104,12 @@ fn files_of_the_client_that_nobody_gave(engine: Engine) {
 
 fn an_interrupted_signer_that_hangs(engine: Engine) {
     let project = signed_in("hang");
-    let mut build = build(engine, &project);
-    let mut child = build.command.stderr(Stdio::piped()).spawn().expect("the build starts");
-    let said = BufReader::new(child.stderr.take().expect("it is piped"));
-    let reader = std::thread::spawn(move || said.lines().map_while(Result::ok).collect::<Vec<_>>());
-    wait_until(|| !signers_running("hang").is_empty() || matches!(child.try_wait(), Ok(Some(_))));
-    kill_process(Pid::from_child(&child), Signal::INT).expect("the build still runs");
-    let status = child.wait().expect("it can be waited for");
-    let said = reader.join().expect("its words can be read").join("\n");
-    assert!(!status.success(), "{said}");
+    let mut build = build(engine, &project).start();
+    build.until(|| !signers_running("hang").is_empty());
+    build.signal(Signal::INT);
+    let client = build.id();
+    let ran = build.end();
+    assert_ne!(ran.code, Some(0), "{}", ran.stderr);
     // BuildKit ends the signer when it learns that the client is gone.
     wait_until(|| signers_running("hang").is_empty());
     assert_eq!(project.outputs(), Vec::<String>::new());
@@ -122,7 +117,7 @@ fn an_interrupted_signer_that_hangs(engine: Engine) {
         let state = dalec_e2e::run::kept_state(dalec_e2e::run::Who::Me);
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("it can be read");
         assert!(!mounts.contains(&state.display().to_string()), "{mounts}");
-        assert!(!Path::new(&format!("/proc/{}", child.id())).exists());
+        assert!(!Path::new(&format!("/proc/{client}")).exists());
     }
 }
 

@@ -11,6 +11,7 @@ use dalec_e2e::run::{Project, Who, kept_state};
 use crate::spec::{SIGNER, UNCOMPARED, args, build, package, with_signer};
 
 on_both_engines!(a_canary_is_found_nowhere);
+against_buildkit!(a_canary_is_found_nowhere);
 
 /// Returns the files below `folder` that hold `canary`, as it is, in hexadecimal or in base64.
 fn files_with(canary: &str, folder: &Path) -> Vec<String> {

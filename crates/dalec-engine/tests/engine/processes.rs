@@ -95,6 +95,7 @@ fn secrets_are_seen_but_never_stored(world: &World) {
         graph.exec(exec).remove(0)
     });
     assert_eq!(world.events.log(), SECRET);
+    assert!(world.events.tell(SECRET));
     assert!(!built.has("/run/secrets/key"));
     assert!(!holds(&world.path("state"), SECRET));
     let failure = world.failure(|graph| {

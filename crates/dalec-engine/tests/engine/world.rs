@@ -54,6 +54,19 @@ impl Events {
         self.all().into_iter().map(text).collect()
     }
 
+    /// Whether `text` was told in any way: written by processes, however their output was cut, or in words of the engine.
+    pub fn tell(&self, text: &str) -> bool {
+        let mut written = Vec::new();
+        let mut words = String::new();
+        for event in self.all() {
+            match event {
+                Event::Log { data, .. } => written.extend_from_slice(&data),
+                other => words += &format!("{other:?}\n"),
+            }
+        }
+        words.contains(text) || contains(&written, text)
+    }
+
     pub fn statuses(&self) -> Vec<String> {
         let id = |event| match event {
             Event::Status { id, .. } => Some(id),
@@ -217,13 +230,18 @@ pub fn explain(error: &GatewayError) -> String {
 
 /// Returns whether a file below `dir` holds `text`.
 pub fn holds(dir: &Path, text: &str) -> bool {
-    let finder = |content: &[u8]| content.windows(text.len()).any(|window| window == text.as_bytes());
     fs::read_dir(dir).expect("list").any(|entry| {
         let path = entry.expect("an entry").path();
         match fs::symlink_metadata(&path).expect("look") {
             meta if meta.is_dir() => holds(&path, text),
-            meta if meta.is_file() && meta.len() < 10 << 20 => finder(&fs::read(&path).expect("read")),
+            meta if meta.is_file() && meta.len() < 10 << 20 => {
+                contains(&fs::read(&path).expect("read"), text)
+            }
             _ => false,
         }
     })
+}
+
+fn contains(content: &[u8], text: &str) -> bool {
+    content.windows(text.len()).any(|window| window == text.as_bytes())
 }
