@@ -162,6 +162,26 @@ package_config:
     assert!(!own.values().any(|value| value == "example.org/dalec:1"));
 }
 
+/// SIGN-007: the main context of a signer is what it signs, wherever the build's is.
+#[test]
+fn a_signer_does_not_see_the_main_context() {
+    let options = [
+        ("context", "https://example.org/code.git"),
+        ("place", "https://example.org/code.git"),
+        ("contextkey", "place"),
+        ("contextsubdir", "part"),
+        ("requestid", "dalec.target"),
+    ];
+    let gateway = recorder("bookworm/deb", &options, SIGNER);
+    answer(&gateway).unwrap();
+    let call = &gateway.calls()[0];
+    assert_eq!(call.options["contextkey"], "context");
+    for name in ["context", "contextsubdir", "requestid"] {
+        assert!(!call.options.contains_key(name), "{name}");
+    }
+    assert!(describe(&call.inputs["context"]).contains("include [\"**/*.deb\"]"));
+}
+
 /// SIGN-010: arguments of the spec are expanded in those of the signer.
 #[test]
 fn arguments_of_a_signer_are_expanded() {
