@@ -24,7 +24,7 @@ use crate::main_context::{self, MainContext};
 use crate::metadata::{self, Facts};
 use crate::options::Options;
 use crate::platforms::for_graph;
-use crate::signing::Signing;
+use crate::signing::{Answer, Signing};
 use crate::spec::Spec;
 
 /// More bytes than this are no report of what was compared.
@@ -189,23 +189,17 @@ impl PlatformBuild<'_> {
         frontend: &State,
         packages: &State,
     ) -> Result<(State, Value), FrontendError> {
-        let Build { gateway, options, .. } = *self.build;
-        let target = options.target_key();
         let failed = |error: GatewayError| FrontendError::Signing {
             image: signing.signer.image.clone(),
             place: signing.is_in_spec.then(|| (self.build.spec.source_text.clone(), signing.signer.span)),
             error: Box::new(error),
         };
+        let Answer { signed, digest } = signing.sign(&self.contexts(), packages).map_err(failed)?;
         let mut report = json!({
-            "signer": {
-                "image": signing.signer.image,
-                "digest": self.contexts().digest_of_image(&signing.signer.image),
-            },
-            "target": target,
+            "signer": { "image": signing.signer.image, "digest": digest },
+            "target": self.build.options.target_key(),
             "compared": signing.is_compared,
         });
-        let signed = signing.sign(gateway, options, target, packages, &self.graph_platform);
-        let signed = signed.map_err(failed)?;
         if !signing.is_compared {
             return Ok((signed, report));
         }

@@ -7,7 +7,6 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use dalec_gateway::Gateway;
 use dalec_llb::{Http, Local, Platform, State};
 use dalec_targets::image_config::ImageConfig;
-use dalec_targets::image_reference::{full_reference, names_of};
 use dalec_targets::request::ImageAnswer;
 
 use crate::error::FrontendError;
@@ -47,18 +46,6 @@ impl Contexts<'_> {
     pub fn read(&self, name: &str, path: &str, limit: u64) -> Result<Option<Vec<u8>>, FrontendError> {
         let Some(context) = self.find_part(name, Some(path))? else { return Ok(None) };
         Ok(Some(main_context::read(self.gateway, &context.state, path, limit)?))
-    }
-
-    /// Returns the digest of the image `reference` as another frontend would start it; none when it has none.
-    pub fn digest_of_image(&self, reference: &str) -> Option<String> {
-        let replaced = names_of(&full_reference(reference)).into_iter().find_map(|name| self.value(&name));
-        let reference = match replaced {
-            Some(value) => image(value)?.to_owned(),
-            None => full_reference(reference),
-        };
-        let wanted = Wanted { reference: &reference, packages: &[], platform: self.platform };
-        let found = images::found(self.gateway, self.options, &wanted).ok()?;
-        Some(found.digest).filter(|digest| !digest.is_empty())
     }
 
     fn value(&self, name: &str) -> Option<&str> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::FrontendError;
 use crate::frontends;
-use crate::main_context::SPEC;
+use crate::main_context::{MAIN, MainContext, SPEC};
 use crate::routes::Target;
 use crate::subrequests;
 
@@ -43,16 +43,22 @@ impl Forward {
     pub fn build(
         &self,
         gateway: &dyn Gateway,
+        main: &MainContext,
         source_text: &SourceText,
         target: &str,
     ) -> Result<FrontendResult, FrontendError> {
         let target = target.strip_prefix(&self.key).unwrap_or_default().trim_start_matches('/');
-        Ok(gateway.solve_frontend(self.request(gateway, source_text, target)?)?)
+        Ok(gateway.solve_frontend(self.request(gateway, main, source_text, target)?)?)
     }
 
     /// Returns the targets that the other frontend has; where it says nothing, the key alone.
-    pub fn targets(&self, gateway: &dyn Gateway, source_text: &SourceText) -> Vec<Target> {
-        let listed = self.ask_for_targets(gateway, source_text).unwrap_or_default();
+    pub fn targets(
+        &self,
+        gateway: &dyn Gateway,
+        main: &MainContext,
+        source_text: &SourceText,
+    ) -> Vec<Target> {
+        let listed = self.ask_for_targets(gateway, main, source_text).unwrap_or_default();
         let targets: Vec<Target> = listed
             .into_iter()
             .map(|target| Target {
@@ -81,9 +87,10 @@ impl Forward {
     fn ask_for_targets(
         &self,
         gateway: &dyn Gateway,
+        main: &MainContext,
         source_text: &SourceText,
     ) -> Result<Vec<RemoteTarget>, GatewayError> {
-        let mut request = self.request(gateway, source_text, "")?;
+        let mut request = self.request(gateway, main, source_text, "")?;
         request.options.insert("requestid".into(), subrequests::TARGETS.into());
         request.evaluate = false;
         let mut result = gateway.solve_frontend(request)?;
@@ -98,10 +105,11 @@ impl Forward {
     }
 
     /// Returns the request for `target`, without the key. The spec goes along as it is written: the other frontend
-    /// expands its arguments.
+    /// expands its arguments. The main context is an input, unless it is a directory that the client serves.
     fn request(
         &self,
         gateway: &dyn Gateway,
+        main: &MainContext,
         source_text: &SourceText,
         target: &str,
     ) -> Result<FrontendRequest, GatewayError> {
@@ -115,6 +123,9 @@ impl Forward {
             .mkfile("/Dockerfile", 0o600, None, source_text.text())
             .group(&ProgressGroup::new("prepare spec to forward to frontend"));
         request.inputs.insert(SPEC.into(), State::scratch().file(file).marshal(&Platform::host()));
+        if let Some(main) = &main.state {
+            request.inputs.insert(MAIN.into(), main.marshal(&Platform::host()));
+        }
         Ok(request)
     }
 }

@@ -6,12 +6,16 @@ use bollard_buildkit_proto::pb;
 use dalec_gateway::{FrontendRequest, FrontendResult, Gateway, GatewayError, Purpose};
 use dalec_llb::State;
 
+use crate::main_context::MAIN;
+
 /// The frontend that runs the image which the option `source` names.
 pub const GATEWAY: &str = "gateway.v0";
-/// Options that name a frontend, which are never passed on.
-const OWN: [&str; 2] = ["source", "cmdline"];
+/// Options that are never passed on: they name a frontend, ask for something besides a build, or say where the main
+/// context is. Another frontend would take that place before the input which we give it as its main context.
+const OWN: [&str; 6] = ["source", "cmdline", "requestid", MAIN, "contextkey", "contextsubdir"];
 
-/// Returns a call of the frontend `image` with the options of this request, but for `replaced`, and with its inputs.
+/// Returns a call of the frontend `image` with the inputs of this request and its options, but for those that are never
+/// passed on and `replaced`.
 ///
 /// # Errors
 /// What the gateway says about the inputs.

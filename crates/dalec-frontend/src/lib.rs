@@ -19,6 +19,7 @@ mod platforms;
 mod remote;
 mod request;
 mod routes;
+mod signer_image;
 mod signing;
 mod spec;
 mod subrequests;

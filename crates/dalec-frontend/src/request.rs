@@ -35,12 +35,12 @@ pub fn answer(gateway: &dyn Gateway) -> Result<FrontendResult, FrontendError> {
     }
     match options.subrequest.as_str() {
         subrequests::TARGETS => {
-            let targets = routes::with_forwarded(gateway, &spec, &forwards);
+            let targets = routes::with_forwarded(gateway, &main, &spec, &forwards);
             Ok(subrequests::list(&options, targets))
         }
         subrequests::RESOLVE => subrequests::resolved(gateway, &options, &spec),
         _ => match forwards.iter().find(|forward| forward.covers(&options.target)) {
-            Some(forward) => forward.build(gateway, &spec.source_text, &options.target),
+            Some(forward) => forward.build(gateway, &main, &spec.source_text, &options.target),
             None => {
                 let route = routes::matched(gateway, &options.target, &forwards)?;
                 Build { gateway, options: &options, main: &main, spec: &spec, route }.run()

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::error::FrontendError;
 use crate::forward::Forward;
+use crate::main_context::MainContext;
 use crate::spec::Spec;
 
 /// One entry of the list of targets, as the `frontend.targets` subrequest shows it.
@@ -34,8 +35,13 @@ pub fn targets(spec: Option<&RawSpec>) -> Vec<Target> {
 }
 
 /// Returns the targets of a request for `spec`; other frontends are asked for theirs.
-pub fn with_forwarded(gateway: &dyn Gateway, spec: &Spec, forwards: &[Forward]) -> Vec<Target> {
-    let theirs = forwards.iter().flat_map(|forward| forward.targets(gateway, &spec.source_text));
+pub fn with_forwarded(
+    gateway: &dyn Gateway,
+    main: &MainContext,
+    spec: &Spec,
+    forwards: &[Forward],
+) -> Vec<Target> {
+    let theirs = forwards.iter().flat_map(|forward| forward.targets(gateway, main, &spec.source_text));
     joined(own(spec.raw()), theirs.collect(), forwards)
 }
 

@@ -1,7 +1,7 @@
 //! Who signs the packages of a build, and how they are asked.
 
-use dalec_gateway::{Gateway, GatewayError, Purpose};
-use dalec_llb::{Platform, State};
+use dalec_gateway::{GatewayError, Purpose};
+use dalec_llb::State;
 use dalec_spec::SourceText;
 use dalec_spec::target_spec::{Signer, TargetSpec};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use crate::frontends;
 use crate::main_context::MAIN;
 use crate::options::Options;
 use crate::own_signer;
+use crate::signer_image;
 
 /// Leaves packages unsigned.
 const SKIP: &str = "DALEC_SKIP_SIGNING";
@@ -38,6 +39,15 @@ pub struct Signing {
     pub before_tests: bool,
     /// Whether the answer is compared with what was built.
     pub is_compared: bool,
+}
+
+/// What a signer answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What it made of the packages.
+    pub signed: State,
+    /// Digest of the image that was called; none when it is no image with a digest.
+    pub digest: Option<String>,
 }
 
 impl Signing {
@@ -93,19 +103,14 @@ impl Signing {
         Ok(Some(Self { signer, is_in_spec: path.is_empty(), before_tests, is_compared }))
     }
 
-    /// Has `packages` signed for the target key `target`, and returns what the signer made of them.
+    /// Has `packages` signed for the target key of the request.
     ///
     /// # Errors
     /// When the signer cannot be had, fails, or returns anything but one file system.
-    pub fn sign(
-        &self,
-        gateway: &dyn Gateway,
-        options: &Options,
-        target: &str,
-        packages: &State,
-        platform: &Platform,
-    ) -> Result<State, GatewayError> {
+    pub fn sign(&self, contexts: &Contexts<'_>, packages: &State) -> Result<Answer, GatewayError> {
+        let Contexts { gateway, options, platform, .. } = *contexts;
         let signer = &self.signer;
+        let target = options.target_key();
         let mut request = frontends::request(gateway, &signer.image, &signer.cmdline, &[])?;
         for (name, value) in &signer.args {
             // What the client gives is the way to choose a key for one build.
@@ -121,8 +126,9 @@ impl Signing {
         request.inputs.insert(MAIN.into(), packages.marshal(platform));
         request.purpose = Purpose::Sign;
         own_signer::provide(gateway, &mut request, platform)?;
+        let digest = signer_image::settle(contexts, &mut request);
         let result = gateway.solve_frontend(request)?;
-        frontends::single(gateway, &signer.image, &result)
+        Ok(Answer { signed: frontends::single(gateway, &signer.image, &result)?, digest })
     }
 
     /// Returns the error of an answer in which more than signatures differs, as the list of `differences` says.

@@ -48,6 +48,29 @@ fn the_frontend_of_the_dockerfile_builds_it() {
     );
 }
 
+/// The context of the Dockerfile is the source's, wherever the main context is; nothing but the result is asked for.
+#[test]
+fn the_frontend_of_the_dockerfile_does_not_see_the_main_context() {
+    let options = [
+        ("context:code", "local:code"),
+        ("place", "https://example.org/code.git"),
+        ("contextkey", "place"),
+        ("contextsubdir", "part"),
+        ("requestid", "dalec.target"),
+    ];
+    for option in [options[1], ("context", "https://example.org/code.git")] {
+        let options = options.into_iter().filter(|(name, _)| option.0 == "place" || *name != "contextkey");
+        let options: Vec<_> = options.chain([option]).collect();
+        let gateway = recorder("# syntax=example.org/docker:1\nFROM x\n", &options, BUILD);
+        answer(&gateway).unwrap();
+        let call = &gateway.calls()[0];
+        for name in ["context", "contextkey", "contextsubdir", "requestid"] {
+            assert!(!call.options.contains_key(name), "{name}");
+        }
+        assert!(describe(&call.inputs["context"]).contains("source local://code"));
+    }
+}
+
 /// SRC-010, SRC-012: without a frontend of its own it is BuildKit's; a file is the Dockerfile itself.
 #[test]
 fn a_dockerfile_without_a_frontend() {

@@ -57,6 +57,29 @@ fn the_other_frontend_gets_the_spec() {
     assert!(written.contains("x-own: {deep: [1, two]}") && written.contains("version: ${VERSION}"));
 }
 
+/// An address of the main context is for this frontend; the other one gets what is there, and the spec beside it.
+#[test]
+fn the_other_frontend_gets_the_main_context() {
+    const ADDRESS: &str = "https://example.org/code.git";
+    for (key, more) in [("context", None), ("place", Some(("contextkey", "place")))] {
+        let options = [("target", "phony/check"), (key, ADDRESS), ("contextsubdir", "part")];
+        let options: Vec<_> =
+            options.into_iter().chain(more).chain([("requestid", "dalec.target")]).collect();
+        let gateway = recorder(&options);
+        answer(&gateway).unwrap();
+        let call = &gateway.calls()[0];
+        for name in ["context", "contextkey", "contextsubdir", "requestid"] {
+            assert!(!call.options.contains_key(name), "{name}");
+        }
+        let main = describe(&call.inputs["context"]);
+        assert!(main.contains("git://example.org/code.git") && main.contains("copy #0:part -> /"), "{main}");
+        assert!(call.inputs.contains_key("dockerfile"));
+    }
+    let gateway = recorder(&[("target", "phony/check")]);
+    answer(&gateway).unwrap();
+    assert!(!gateway.calls()[0].inputs.contains_key("context"), "the client serves it");
+}
+
 /// FE-018: what is built here otherwise is built there, with everything below it.
 #[test]
 fn the_other_frontend_takes_the_whole_target() {

@@ -1,6 +1,6 @@
 //! Who signs, what they are told, in which order, and what comes of their answer.
 
-use dalec_frontend::{FrontendError, SIGNING, answer};
+use dalec_frontend::{FrontendError, OWN_SIGNER, SIGNING, answer};
 use dalec_gateway::{FrontendRequest, FrontendResult, GatewayError, Purpose, Reference};
 use dalec_llb::describe;
 use serde_json::Value;
@@ -162,6 +162,26 @@ package_config:
     assert!(!own.values().any(|value| value == "example.org/dalec:1"));
 }
 
+/// SIGN-007: the main context of a signer is what it signs, wherever the build's is.
+#[test]
+fn a_signer_does_not_see_the_main_context() {
+    let options = [
+        ("context", "https://example.org/code.git"),
+        ("place", "https://example.org/code.git"),
+        ("contextkey", "place"),
+        ("contextsubdir", "part"),
+        ("requestid", "dalec.target"),
+    ];
+    let gateway = recorder("bookworm/deb", &options, SIGNER);
+    answer(&gateway).unwrap();
+    let call = &gateway.calls()[0];
+    assert_eq!(call.options["contextkey"], "context");
+    for name in ["context", "contextsubdir", "requestid"] {
+        assert!(!call.options.contains_key(name), "{name}");
+    }
+    assert!(describe(&call.inputs["context"]).contains("include [\"**/*.deb\"]"));
+}
+
 /// SIGN-010: arguments of the spec are expanded in those of the signer.
 #[test]
 fn arguments_of_a_signer_are_expanded() {
@@ -275,20 +295,64 @@ fn a_signer_that_fails_is_named() {
     }
 }
 
-/// SIGN-017: the digest that is told is that of the image which a context puts in place of the signer's.
+/// SIGN-017: the image is looked up once, the signer is called by the digest that was found, and that one is told.
 #[test]
 fn what_signed_is_told() {
-    let context = ("context:example.org/root-signer:1", "docker-image://example.org/own:1");
-    let gateway = recorder("bookworm/deb", &[context], SIGNER);
+    const NAME: &str = "context:example.org/root-signer:1";
+    let gateway = recorder("bookworm/deb", &[(NAME, "docker-image://example.org/own:1")], SIGNER);
     let result = answer(&gateway).unwrap();
-    assert!(gateway.asked.lock().unwrap().contains(&"example.org/own:1".to_owned()));
-    assert_eq!(gateway.calls()[0].options[context.0], context.1, "the gateway starts that one");
+    assert_eq!(lookups(&gateway, "example.org/own"), ["example.org/own:1"]);
+    assert_eq!(gateway.calls()[0].options[NAME], "docker-image://example.org/own:1@sha256:1");
     let signing: Value = serde_json::from_slice(&result.metadata[SIGNING]).unwrap();
     assert_eq!(
         signing.to_string(),
         r#"{"signer":{"image":"example.org/root-signer:1","digest":"sha256:1"},"target":"bookworm","compared":true,"artifacts":[{"path":"tool.deb","before":"00","after":"11"}]}"#
     );
     assert_eq!(gateway.warnings(), ["oh"], "what the comparison warns of");
+    let gateway = recorder("bookworm/deb", &[], SIGNER);
+    answer(&gateway).unwrap();
+    assert_eq!(gateway.calls()[0].options["source"], "example.org/root-signer:1");
+    assert_eq!(gateway.calls()[0].options[NAME], "docker-image://example.org/root-signer:1@sha256:1");
+}
+
+fn lookups(gateway: &Recorder, name: &str) -> Vec<String> {
+    let asked = gateway.asked.lock().unwrap();
+    asked.iter().filter(|image| image.contains(name)).cloned().collect()
+}
+
+/// SIGN-017: of several contexts for one image, it is the same one that every gateway starts and that is told.
+#[test]
+fn one_context_replaces_the_signer() {
+    let spec = "package_config: {signer: {image: signer}}\n";
+    let full = ("context:docker.io/library/signer:latest", "docker-image://example.org/full:1");
+    let short = ("context:signer", "docker-image://example.org/short:1");
+    let particular = ("context:signer::linux/amd64", "docker-image://example.org/particular:1");
+    for (contexts, place, called) in [
+        (vec![full], "context:signer", "example.org/full:1"),
+        (vec![full, short], "context:signer", "example.org/short:1"),
+        (vec![full, short, particular], "context:signer::linux/amd64", "example.org/particular:1"),
+    ] {
+        let gateway = recorder("bookworm/deb", &contexts, spec);
+        answer(&gateway).unwrap();
+        assert_eq!(gateway.calls()[0].options[place], format!("docker-image://{called}@sha256:1"));
+        assert_eq!(lookups(&gateway, "example.org/"), [called]);
+    }
+}
+
+/// The signer inside this program is no image: nobody is asked for one, and no digest is told.
+#[test]
+fn our_own_signer_is_not_looked_up() {
+    let options = [("build-arg:DALEC_SIGNING_CONFIG_PATH", "own.yml")];
+    let config = format!("signer: {{image: {OWN_SIGNER}}}\n");
+    let gateway = recorder("bookworm/deb", &options, "").file("own.yml", config);
+    let result = answer(&gateway).unwrap();
+    let call = &gateway.calls()[0];
+    assert_eq!(call.options["source"], OWN_SIGNER);
+    assert_eq!(call.options["context:dalec-signer"], "input:dalec-signer");
+    assert!(call.inputs.contains_key(OWN_SIGNER));
+    assert!(lookups(&gateway, OWN_SIGNER).is_empty());
+    let signing: Value = serde_json::from_slice(&result.metadata[SIGNING]).unwrap();
+    assert_eq!(signing["signer"]["digest"], Value::Null);
 }
 
 /// An answer in which more than signatures differs is refused, with every difference, before anything is made of it.
