@@ -205,7 +205,8 @@ fn append(message: &mut String, title: &str, line: &str) {
     };
 }
 
-fn bounded(mut message: String) -> String {
+/// Returns `message` without what is more than anyone reads.
+pub fn bounded(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
         let end = (0..=MAX_MESSAGE).rev().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
         message.truncate(end);

@@ -1,5 +1,6 @@
 //! Containers that a frontend asks for: file systems that stay together while processes run in them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -45,7 +46,28 @@ pub struct EngineContainer {
 struct State {
     /// Gone when the container was released; processes that still end keep them.
     mounts: Option<Arc<Mounts>>,
-    running: Vec<Killer>,
+    /// Processes by their number.
+    running: BTreeMap<u64, Killer>,
+    /// How many processes were started.
+    started: u64,
+}
+
+/// A process while it runs; dropped, the container knows of it no more.
+struct Running {
+    container: Arc<Mutex<State>>,
+    number: u64,
+    /// Whether it is the one that the container is there for.
+    first: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = locked(&self.container);
+        state.running.remove(&self.number);
+        if self.first {
+            state.kill_all();
+        }
+    }
 }
 
 impl EngineContainer {
@@ -71,7 +93,7 @@ impl EngineContainer {
         let mounts = Mounts::new(&context(&session, &progress), &op, &inputs);
         let mounts = session.gateway(mounts).map_err(|error| in_container(&request.name, error))?;
         let places = order.iter().map(|dest| place(&mounts, dest)).collect();
-        let state = State { mounts: Some(Arc::new(mounts)), running: Vec::new() };
+        let state = State { mounts: Some(Arc::new(mounts)), running: BTreeMap::new(), started: 0 };
         Ok(Self {
             session,
             name: request.name,
@@ -107,17 +129,17 @@ impl EngineContainer {
         let launcher = core.launcher()?;
         Counters::add(&core.counters.processes);
         let (sandbox, streams, control) = start(&spec, launcher, ours, theirs)?;
-        // The first one is what the container is there for.
         let first = state.running.is_empty();
-        state.running.push(sandbox.killer());
+        let number = state.started;
+        state.started += 1;
+        state.running.insert(number, sandbox.killer());
         drop(state);
-        let (session, container) = (self.session.clone(), self.state.clone());
+        let running = Running { container: self.state.clone(), number, first };
+        let session = self.session.clone();
         let wait = move || {
             let ended = until_ended(&session, sandbox);
             drop(mounts);
-            if first {
-                locked(&container).kill_all();
-            }
+            drop(running);
             ended
         };
         Ok(StartedProcess { streams, control: Arc::new(control), wait: Box::new(wait) })
@@ -183,7 +205,7 @@ impl Container for EngineContainer {
 
 impl State {
     fn kill_all(&mut self) {
-        self.running.drain(..).for_each(|process| process.kill());
+        std::mem::take(&mut self.running).values().for_each(Killer::kill);
     }
 }
 

@@ -9,6 +9,10 @@ use dalec_wire::server::Outcome;
 use super::image::FrontendImage;
 use crate::sandbox::ExitStatus;
 
+/// What to do about a frontend that writes something else than the protocol.
+const OUTPUT_HINT: &str =
+    "its standard output is for the protocol alone: words for people go to standard error";
+
 /// How the process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -49,7 +53,7 @@ impl Report {
                     let known = self.failures.remove(&failure.vertex);
                     Err(GatewayError::Solve(known.map_or(failure, Box::new)))
                 }
-                _ => Err(failed(status.message, None, self.log)),
+                _ => Err(failed(errors::bounded(status.message), None, self.log)),
             },
             Outcome::Answer(Ok(result)) => match self.ending {
                 Ending::Killed | Ending::Exited(ExitStatus::Code(0)) => Ok(result),
@@ -60,9 +64,11 @@ impl Report {
             Outcome::Strange(bytes) => {
                 let begin: String = String::from_utf8_lossy(&bytes).chars().take(60).collect();
                 let message = format!("it does not speak the gateway protocol, but begins with {begin:?}");
-                let hint =
-                    "its standard output is for the protocol alone: words for people go to standard error";
-                Err(failed(message, Some(hint), self.log))
+                Err(failed(message, Some(OUTPUT_HINT), self.log))
+            }
+            Outcome::Broken => {
+                let message = "what it wrote to its standard output is not the gateway protocol".to_owned();
+                Err(failed(message, Some(OUTPUT_HINT), self.log))
             }
             Outcome::Nothing => {
                 let message = match self.ending {

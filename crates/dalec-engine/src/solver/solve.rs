@@ -48,7 +48,7 @@ pub struct Solve<'a> {
     graph: &'a Graph,
     asker: Asker,
     cancel: Cancel,
-    /// Whether a secret that is for signers alone went into a vertex, by position.
+    /// Whether a secret that is for signers alone went or may have gone into a vertex, by position.
     signing: Vec<bool>,
     /// How many build ops this solve is within.
     nesting: usize,
@@ -74,8 +74,10 @@ impl<'a> Solve<'a> {
     pub fn new(core: &'a Core, graph: &'a Graph, asker: &Asker, cancel: &Cancel) -> Self {
         let mut signing: Vec<bool> = Vec::with_capacity(graph.vertices.len());
         for vertex in &graph.vertices {
-            let own = asker.purpose_of(&vertex.digest) == Purpose::Sign
-                && ops::names_signing_secret(core, &vertex.op);
+            // What the graph within a build op names is not known before it is read.
+            let may_name =
+                matches!(vertex.op, pb::op::Op::Build(_)) || ops::names_signing_secret(core, &vertex.op);
+            let own = may_name && asker.purpose_of(&vertex.digest) == Purpose::Sign;
             signing.push(own || vertex.inputs.iter().any(|edge| signing[edge.vertex]));
         }
         Self {

@@ -56,9 +56,12 @@ pub fn main() -> ExitCode {
                 std::thread::park();
             }
         }
-        "hang-silently" => loop {
-            std::thread::park();
-        },
+        "hang-silently" => {
+            eprintln!("hanging");
+            loop {
+                std::thread::park();
+            }
+        }
         "complain" => {
             // More than is shown, with an end that matters.
             for _ in 0..1000 {
@@ -123,7 +126,23 @@ async fn connect() -> Client {
 
 async fn answer(client: &mut Client, request: &Request, act: &str) -> Result<api::Result, tonic::Status> {
     match act {
-        "hang" => std::future::pending().await,
+        "hang" => {
+            eprintln!("hanging");
+            std::future::pending().await
+        }
+        "babble-later" => {
+            client.ping(api::PingRequest {}).await?;
+            let mut output =
+                std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned().expect("output"));
+            let piece = "Signing packages\n".repeat(100);
+            loop {
+                match output.write_all(piece.as_bytes()) {
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(1),
+                    _ => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+        }
+        "rant" => Err(tonic::Status::failed_precondition("no ".repeat(2 << 20))),
         "crash" => {
             eprintln!("about to crash");
             std::process::abort()
@@ -140,6 +159,7 @@ async fn answer(client: &mut Client, request: &Request, act: &str) -> Result<api
         "sign" | "linger" | "fail-late" => sign(client, request).await,
         "everything" => everything(client, request).await,
         "contain" => contain(client, request).await,
+        "processes" => processes(client).await,
         "call" => call(client, request).await,
         "platforms" => {
             let id = solve(
@@ -373,6 +393,109 @@ async fn contain(client: &mut Client, request: &Request) -> Result<api::Result, 
     writeln!(report, "released {gone:?}").expect("writing to a string");
     let graph = definition(|graph| graph.file(None, None, vec![mkfile("/report", 0o644, &report)]));
     solve(client, graph, true).await.map(|id| single(&id))
+}
+
+/// Runs processes that do not behave.
+async fn processes(client: &mut Client) -> Result<api::Result, tonic::Status> {
+    let base = solve(client, definition(|graph| graph.base()), false).await?;
+    let data = definition(|graph| graph.file(None, None, vec![mkfile("/lock", 0o644, "")]));
+    let data = solve(client, data, false).await?;
+    let mount =
+        |dest: &str, result_id: String| pb::Mount { dest: dest.into(), result_id, ..pb::Mount::default() };
+    let container = api::NewContainerRequest {
+        container_id: "box".into(),
+        mounts: vec![mount("/", base), mount("/data", data)],
+        ..api::NewContainerRequest::default()
+    };
+    client.new_container(container).await?;
+    // The others are not ended by the end of the first.
+    let mut first = Conversation::start(client, "first", &["say=ready", "forever"]).await;
+    first.until("ready").await;
+    // One that reads nothing is told more than it takes, and to end.
+    let mut deaf = Conversation::start(client, "deaf", &["say=ready", "forever"]).await;
+    deaf.until("ready").await;
+    for _ in 0..100 {
+        let file = api::FdMessage { fd: 0, eof: false, data: vec![b'x'; 30 << 10] };
+        deaf.say(Input::File(file)).await;
+    }
+    deaf.say(Input::Signal(api::SignalMessage { name: "KILL".into() })).await;
+    let deaf = deaf.until("exit").await;
+    // One whose frontend turns away ends.
+    let mut holder = Conversation::start(client, "holder", &["lock=/data/lock"]).await;
+    holder.until("ready").await;
+    drop(holder);
+    let waiter = Conversation::start(client, "waiter", &["locked=/data/lock"]).await.until("exit").await;
+    // Those that have ended take nothing.
+    for number in 0..40 {
+        first.id = format!("short-{number}");
+        first.init(&["say=x"]).await;
+        first.until("done").await;
+        if [0, 39].contains(&number) {
+            let short = format!("after {number}").into_bytes();
+            client.warn(api::WarnRequest { short, ..api::WarnRequest::default() }).await?;
+        }
+    }
+    // What is said to them is said in vain, but their names stay theirs.
+    first.say(Input::Signal(api::SignalMessage { name: "TERM".into() })).await;
+    first.init(&["say=x"]).await;
+    let again = first.until("nothing").await;
+    let report = format!("deaf {deaf}\nwaiter {waiter}\nagain {again}\n");
+    let graph = definition(|graph| graph.file(None, None, vec![mkfile("/report", 0o644, &report)]));
+    solve(client, graph, true).await.map(|id| single(&id))
+}
+
+/// A stream of messages for processes.
+struct Conversation {
+    id: String,
+    sender: tokio::sync::mpsc::Sender<api::ExecMessage>,
+    answers: tonic::Streaming<api::ExecMessage>,
+}
+
+impl Conversation {
+    async fn start(client: &mut Client, id: &str, commands: &[&str]) -> Self {
+        let (sender, receiver) = tokio::sync::mpsc::channel(200);
+        let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let answers = client.exec_process(stream).await.expect("a stream").into_inner();
+        let conversation = Self { id: id.to_owned(), sender, answers };
+        conversation.init(commands).await;
+        conversation
+    }
+
+    async fn init(&self, commands: &[&str]) {
+        let args = ["/bin/probe", "probe"].iter().chain(commands).map(|text| (*text).to_owned()).collect();
+        let init = api::InitMessage {
+            container_id: "box".into(),
+            meta: Some(pb::Meta { args, cwd: "/".into(), ..pb::Meta::default() }),
+            fds: vec![0, 1],
+            ..api::InitMessage::default()
+        };
+        self.say(Input::Init(init)).await;
+    }
+
+    async fn say(&self, input: Input) {
+        let message = api::ExecMessage { process_id: self.id.clone(), input: Some(input) };
+        self.sender.send(message).await.expect("sent");
+    }
+
+    /// Returns what is heard up to and including `word`.
+    async fn until(&mut self, word: &str) -> String {
+        let mut heard = String::new();
+        while !heard.contains(word) {
+            let answer = tokio::time::timeout(Duration::from_secs(60), self.answers.message()).await;
+            match answer {
+                Err(_) => return heard + "and no more",
+                Ok(Err(status)) => return heard + status.message(),
+                Ok(Ok(None)) => return heard + "the end",
+                Ok(Ok(Some(message))) => match message.input {
+                    Some(Input::File(file)) => heard += &String::from_utf8_lossy(&file.data),
+                    Some(Input::Exit(exit)) => heard += &format!("exit {}", exit.code),
+                    Some(Input::Done(_)) => heard += " done",
+                    _ => {}
+                },
+            }
+        }
+        heard.replace('\n', " ")
+    }
 }
 
 /// What became of a process.

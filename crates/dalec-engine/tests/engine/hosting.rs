@@ -2,12 +2,14 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use bollard_buildkit_proto::pb;
 use dalec_engine::{Cancel, Engine, Session};
-use dalec_gateway::{BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, Purpose};
+use dalec_gateway::{
+    BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, ProgressSink, Purpose,
+};
 use expect_test::{Expect, expect};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +20,7 @@ use crate::world::{Case, World, cases, definition, explain};
 pub const CASES: &[(&str, Case)] = cases![
     a_frontend_is_served_every_call,
     containers_run_processes,
+    processes_end_with_whoever_wanted_them,
     ssh_agents_are_forwarded,
     a_frontend_calls_another,
     results_of_several_platforms_are_kept_apart,
@@ -30,6 +33,9 @@ pub const CASES: &[(&str, Case)] = cases![
     what_a_frontend_cannot_is_said_before_it_runs,
     build_ops_build_the_graph_in_a_file,
 ];
+
+/// How long a test waits for what comes at once on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The image of the frontend of these tests, as a named context.
 pub const IMAGE: &str = "test/signer";
@@ -178,6 +184,36 @@ fn containers_run_processes(world: &World) {
     is_clean(world);
 }
 
+fn processes_end_with_whoever_wanted_them(world: &World) {
+    /// Counts the open files of this process whenever a frontend warns.
+    #[derive(Default)]
+    struct OpenFiles(Mutex<Vec<usize>>);
+    impl ProgressSink for OpenFiles {
+        fn event(&self, event: Event) {
+            if let Event::Warning(_) = event {
+                let open = std::fs::read_dir("/proc/self/fd").expect("list").count();
+                self.0.lock().expect("counts").push(open);
+            }
+        }
+    }
+    let files = Arc::new(OpenFiles::default());
+    let mut options = world.options();
+    options.progress = files.clone();
+    let session = session(&Engine::new(options).unwrap());
+    let result = taken(session.solve_frontend(self::options("processes", &[])));
+    expect![[r#"
+        deaf exit 137
+        waiter free exit 0
+        again there is a process "short-39" already
+    "#]]
+    .assert_eq(&read(&session, &result, "/report"));
+    let counts = files.0.lock().unwrap().clone();
+    let [few, many] = counts[..] else { panic!("{counts:?}") };
+    assert!(many < few + 20, "{few} open files, then {many}");
+    drop(session);
+    is_clean(world);
+}
+
 fn ssh_agents_are_forwarded(world: &World) {
     let listener = UnixListener::bind(world.path("agent")).unwrap();
     let agent = std::thread::spawn(move || {
@@ -298,6 +334,17 @@ fn bad_frontends_fail_the_call_and_leave_nothing(world: &World) {
     );
     check_failure(
         world,
+        "babble-later",
+        expect![[r#"
+        what it wrote to its standard output is not the gateway protocol
+        hint: its standard output is for the protocol alone: words for people go to standard error
+    "#]],
+    );
+    let error = call(world, "rant").1.unwrap_err();
+    let length = error.to_string().len();
+    assert!((256 << 10..(256 << 10) + 100).contains(&length), "{length} bytes");
+    check_failure(
+        world,
         "disconnect",
         expect![[r#"
         it closed its connection without returning a result
@@ -355,31 +402,26 @@ fn bad_frontends_fail_the_call_and_leave_nothing(world: &World) {
 }
 
 fn a_frontend_that_hangs_is_stopped(world: &World) {
-    for act in ["hang", "hang-silently"] {
+    for (turn, act) in ["hang", "hang-silently"].into_iter().enumerate() {
         let mut options = world.options();
         let cancel = Cancel::new();
         options.cancel = cancel.clone();
         let session = Arc::new(session(&Engine::new(options).unwrap()));
         let request = self::options(act, &[]);
+        let (sender, ended) = mpsc::channel();
         let called = {
             let session = session.clone();
-            std::thread::spawn(move || session.solve_frontend(request))
+            std::thread::spawn(move || sender.send(session.solve_frontend(request)))
         };
-        let started = Instant::now();
-        let running = || {
-            world.events.all().iter().any(|event| {
-                matches!(event, Event::Vertex(vertex) if vertex.name.contains("] run") && vertex.started.is_some())
-            })
-        };
-        while !running() && started.elapsed() < Duration::from_secs(20) {
+        let waited = Instant::now();
+        while world.events.log().matches("hanging").count() <= turn && waited.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(Duration::from_millis(100));
         cancel.cancel();
-        let stopped = Instant::now();
-        let error = called.join().unwrap().unwrap_err();
+        let ended = ended.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{act}: it is not stopped"));
+        let error = ended.unwrap_err();
         assert!(matches!(error, GatewayError::Cancelled), "{}", explain(&error));
-        assert!(stopped.elapsed() < Duration::from_secs(5), "{act}: {:?}", stopped.elapsed());
+        called.join().unwrap().unwrap();
         drop(session);
         is_clean(world);
     }

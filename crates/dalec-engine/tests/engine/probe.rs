@@ -64,6 +64,20 @@ fn run(name: &str, first: &str, second: &str) -> std::io::Result<()> {
             std::thread::park();
             Ok(())
         }
+        // Keeps a lock as long as it lives, and waits until nobody has it.
+        "lock" => {
+            let file = fs::File::create(first)?;
+            file.lock()?;
+            println!("ready");
+            loop {
+                std::thread::park();
+            }
+        }
+        "locked" => {
+            fs::File::open(first)?.lock()?;
+            println!("free");
+            Ok(())
+        }
         "columns" => {
             // The size is set by another message than the one that starts this process.
             while rustix::termios::tcgetwinsize(rustix::stdio::stdout())?.ws_col != 99 {

@@ -27,6 +27,15 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes kept of what came instead.
 const STRANGE_BYTES: usize = 160;
 
+/// Bytes before the payload of a frame of HTTP/2, the type of the frame that says why a connection ends, and bytes of
+/// it that say so.
+const FRAME_HEADER: usize = 9;
+const GOAWAY: u8 = 7;
+const GOAWAY_LENGTH: usize = 8;
+
+/// Why a connection ends when something came that is not the protocol: protocol, frame size and compression errors.
+const BROKEN_CODES: [u32; 3] = [1, 6, 9];
+
 /// Calls that are worked on at a time; more wait.
 const CALLS: usize = 256;
 
@@ -47,6 +56,8 @@ pub enum Outcome {
     Answer(Answer),
     /// It wrote something else than the protocol; this is how that begins.
     Strange(Vec<u8>),
+    /// It began with the protocol, but wrote something else between.
+    Broken,
     /// It left without a word.
     Nothing,
 }
@@ -57,7 +68,19 @@ struct Watch {
     /// The first bytes, while they may still be the preface or are known not to be.
     first: Vec<u8>,
     strange: bool,
+    written: Written,
+    /// Whether it was answered that something is not the protocol.
+    broken: bool,
     closed: Option<Instant>,
+}
+
+/// The frames that are written, as far as they tell why a conversation ends.
+#[derive(Debug, Default)]
+struct Written {
+    /// How the frame that is being written begins.
+    begin: Vec<u8>,
+    /// Bytes of it that are still to come and say nothing.
+    rest: usize,
 }
 
 /// Serves `host` to the frontend that writes to `from` and reads from `to`, both pipes.
@@ -119,7 +142,11 @@ impl Serving {
             return Outcome::Answer(answer);
         }
         let watch = locked(&self.watch);
-        if watch.strange { Outcome::Strange(watch.first.clone()) } else { Outcome::Nothing }
+        match (watch.strange, watch.broken) {
+            (true, _) => Outcome::Strange(watch.first.clone()),
+            (false, true) => Outcome::Broken,
+            (false, false) => Outcome::Nothing,
+        }
     }
 
     fn stop(&mut self) {
@@ -162,6 +189,38 @@ impl Watch {
     }
 }
 
+impl Written {
+    /// Returns whether `data`, which was written after what was seen before, says that the other side broke the rules.
+    fn see(&mut self, mut data: &[u8]) -> bool {
+        let mut broken = false;
+        while !data.is_empty() {
+            let skipped = self.rest.min(data.len());
+            self.rest -= skipped;
+            data = &data[skipped..];
+            let wanted =
+                if self.begin.len() < FRAME_HEADER { FRAME_HEADER } else { FRAME_HEADER + GOAWAY_LENGTH };
+            let taken = (wanted - self.begin.len()).min(data.len());
+            self.begin.extend_from_slice(&data[..taken]);
+            data = &data[taken..];
+            let &[a, b, c, kind, _, _, _, _, _, ref payload @ ..] = self.begin.as_slice() else { continue };
+            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+            match (kind, payload) {
+                (GOAWAY, [_, _, _, _, code @ ..]) if code.len() == 4 => {
+                    broken |= BROKEN_CODES.iter().any(|broken| code == broken.to_be_bytes());
+                    self.rest = length.saturating_sub(GOAWAY_LENGTH);
+                    self.begin.clear();
+                }
+                (GOAWAY, _) if length >= GOAWAY_LENGTH => {}
+                _ => {
+                    self.rest = length;
+                    self.begin.clear();
+                }
+            }
+        }
+        broken
+    }
+}
+
 impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -183,7 +242,12 @@ impl AsyncWrite for Watched {
         context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.to).poll_write(context, data)
+        let written = Pin::new(&mut self.to).poll_write(context, data);
+        if let Poll::Ready(Ok(length)) = written {
+            let mut watch = locked(&self.watch);
+            watch.broken |= watch.written.see(&data[..length]);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -225,5 +289,20 @@ mod tests {
         assert_eq!(seen(&[b"PR", b"INT"]), (true, b"PRINT".to_vec()));
         let (strange, first) = seen(&[b"signing", &[b'x'; 1000], b"more"]);
         assert_eq!((strange, first.len()), (true, STRANGE_BYTES));
+    }
+
+    #[test]
+    fn an_answer_tells_that_the_rules_were_broken() {
+        let settings = [&[0, 0, 6, 4, 0, 0, 0, 0, 0][..], &[7; 6]].concat();
+        let leave =
+            |code: u8| [&[0, 0, 10, 7, 0, 0, 0, 0, 0][..], &[0, 0, 0, 1, 0, 0, 0, code], b"no"].concat();
+        for (code, expected) in [(0, false), (1, true), (6, true), (11, false)] {
+            let bytes = [settings.clone(), leave(code), settings.clone()].concat();
+            assert_eq!(Written::default().see(&bytes), expected, "{code}");
+            let mut written = Written::default();
+            let seen: Vec<bool> = bytes.iter().map(|byte| written.see(&[*byte])).collect();
+            assert_eq!(seen.contains(&true), expected, "{code}");
+            assert!(written.begin.is_empty() && written.rest == 0);
+        }
     }
 }
