@@ -1,6 +1,8 @@
 //! Caches in directories of this host: OCI layouts that the daemon reads from and writes to through the session.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use crate::session::Store;
 const WRITTEN: &str = "cache.manifest";
 const NAME: &str = "org.opencontainers.image.ref.name";
 const DEFAULT_TAG: &str = "latest";
+/// File that BuildKit's other clients lock, too, and remove when they are done.
+const LOCK: &str = "index.json.lock";
 
 /// Why a cache directory cannot be used.
 #[derive(Debug, Error)]
@@ -98,6 +102,7 @@ pub fn publish_cache(
 fn publish(dir: &Path, tag: &str, descriptor: &str) -> io::Result<()> {
     let mut descriptor: Value = serde_json::from_str(descriptor)?;
     descriptor["annotations"][NAME] = json!(tag);
+    let _others_wait = lock(dir)?;
     let path = dir.join("index.json");
     let mut index = match std::fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
@@ -115,6 +120,23 @@ fn publish(dir: &Path, tag: &str, descriptor: &str) -> io::Result<()> {
     write(&path, index.to_string().as_bytes())
 }
 
+/// Waits until nobody else changes the index of `dir`; others wait until the file is closed.
+fn lock(dir: &Path) -> io::Result<File> {
+    let path = dir.join(LOCK);
+    loop {
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        file.lock()?;
+        let locked = file.metadata()?;
+        // A lock of a file that is no longer there keeps nobody out.
+        match std::fs::metadata(&path) {
+            Ok(there) if (there.dev(), there.ino()) == (locked.dev(), locked.ino()) => return Ok(file),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Writes a file so that nobody finds half of it.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let half = path.with_extension(format!("{}.half", std::process::id()));
@@ -125,6 +147,37 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn builds_that_end_at_once_all_keep_their_tags() {
+        let dir = tempfile::tempdir().unwrap();
+        let descriptor = format!(r#"{{"digest":"sha256:{}","size":1}}"#, "1".repeat(64));
+        let tags: Vec<String> = (0..32).map(|number| format!("tag{number}")).collect();
+        std::thread::scope(|scope| {
+            for tag in &tags {
+                scope.spawn(|| publish(dir.path(), tag, &descriptor).unwrap());
+            }
+        });
+        for tag in &tags {
+            open_layout(dir.path(), Some(tag)).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_lock_of_another_client_is_waited_for_even_when_it_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = lock(dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            let ours = scope.spawn(|| lock(dir.path()).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!ours.is_finished());
+            std::fs::remove_file(dir.path().join(LOCK)).unwrap();
+            drop(theirs);
+            let _ours = ours.join().unwrap();
+            let third = File::open(dir.path().join(LOCK)).unwrap();
+            assert!(third.try_lock().is_err());
+        });
+    }
 
     #[test]
     fn what_was_written_is_found_by_its_tag() {
