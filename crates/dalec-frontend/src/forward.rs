@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::error::FrontendError;
 use crate::frontends;
 use crate::main_context::{MAIN, MainContext, SPEC};
+use crate::metadata::is_about_signing;
 use crate::routes::Target;
 use crate::subrequests;
 
@@ -36,7 +37,7 @@ impl Forward {
         target.strip_prefix(&self.key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// Has `target` built, and returns what the other frontend returned.
+    /// Has `target` built, and returns what the other frontend returned, but for what it says of signing.
     ///
     /// # Errors
     /// What the gateway or the other frontend says.
@@ -48,7 +49,10 @@ impl Forward {
         target: &str,
     ) -> Result<FrontendResult, FrontendError> {
         let target = target.strip_prefix(&self.key).unwrap_or_default().trim_start_matches('/');
-        Ok(gateway.solve_frontend(self.request(gateway, main, source_text, target)?)?)
+        let mut result = gateway.solve_frontend(self.request(gateway, main, source_text, target)?)?;
+        // Nobody here saw it sign or compared anything.
+        result.metadata.retain(|name, _| !is_about_signing(name));
+        Ok(result)
     }
 
     /// Returns the targets that the other frontend has; where it says nothing, the key alone.

@@ -27,7 +27,7 @@ mod subrequests;
 pub use dalec_targets::routes::TARGET_KEYS;
 pub use dalec_targets::signing::{COMPARE, REPORT};
 pub use error::FrontendError;
-pub use metadata::SIGNING;
+pub use metadata::{SIGNING, is_about_signing};
 pub use own_signer::OWN_SIGNER;
 pub use request::answer;
 pub use routes::{Target, check_target, targets};

@@ -10,11 +10,16 @@ use serde_json::{Value, json};
 use crate::options::Options;
 use crate::subrequests::platform_json;
 
-/// Name of what is said about signing.
-pub const SIGNING: &str = "dalec.signing";
+/// Name of what is said about signing. Of names like this one, BuildKit hands those that start with `frontend.` to clients.
+pub const SIGNING: &str = "frontend.dalec.signing";
 const CONFIG: &str = "containerimage.config";
 const BASE_CONFIG: &str = "containerimage.base.config";
 const PLATFORMS: &str = "refs.platforms";
+
+/// Returns whether `name` is [`SIGNING`], of one platform or of all.
+pub fn is_about_signing(name: &str) -> bool {
+    name.strip_prefix(SIGNING).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
 
 /// What is said of the result for one platform.
 #[derive(Debug, Clone, Default)]

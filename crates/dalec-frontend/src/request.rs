@@ -12,7 +12,7 @@ use crate::{routes, subrequests};
 
 /// Does what the gateway was asked for, and returns what it keeps.
 ///
-/// The metadata of a build is BuildKit's (`exporter/containerimage/exptypes`), and `dalec.signing` for what was signed,
+/// The metadata of a build is BuildKit's (`exporter/containerimage/exptypes`), and [`SIGNING`](crate::SIGNING) for what was signed,
 /// a JSON object; with `/PLATFORM` behind the name when several platforms were asked for.
 ///
 /// # Errors

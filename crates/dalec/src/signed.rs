@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dalec_frontend::SIGNING;
+use dalec_frontend::is_about_signing;
 use dalec_gateway::FrontendResult;
 use dalec_signer::compare::{Artifact, Signature};
 use serde::{Deserialize, Serialize};
@@ -36,16 +36,14 @@ pub struct Signer {
 impl Signed {
     /// Returns what `result` says was signed, for each platform.
     pub fn of(result: &FrontendResult) -> Vec<Self> {
-        let is_ours = |key: &str| {
-            key.strip_prefix(SIGNING).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let found = result.metadata.iter().filter(|(key, _)| is_ours(key));
+        let found = result.metadata.iter().filter(|(key, _)| is_about_signing(key));
         found.filter_map(|(_, value)| serde_json::from_slice(value).ok()).collect()
     }
 
-    /// Returns a line about it. Keys and names come out of signatures, which may be made to steer the terminal.
+    /// Returns a line about it. The signer's name and those in signatures come from others, and may be made to steer
+    /// the terminal.
     pub fn line(&self) -> String {
-        let image = &self.signer.image;
+        let image = terminal::clean(self.signer.image.as_bytes(), Keep::Nothing);
         if !self.compared {
             return format!("signed with {image}, which may have changed anything: nothing was compared");
         }
@@ -68,5 +66,34 @@ impl Signed {
         let names: BTreeSet<String> =
             names.map(|name| terminal::clean(name.as_bytes(), Keep::Nothing)).collect();
         names.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        let signer = Signer { image: "example.org/s\u{1b}[2J\nall is well".into(), digest: None };
+        let x509 = Signature::X509 {
+            subject: "CN=\u{1b}]0;x\u{7}".into(),
+            issuer: "CN=a".into(),
+            fingerprint: "00".into(),
+            hash: "SHA256".into(),
+        };
+        let artifact = Artifact {
+            path: "a.exe".into(),
+            kind: "pe".into(),
+            before: "00".into(),
+            after: "11".into(),
+            signatures: vec![x509],
+        };
+        for (compared, artifacts) in [(false, vec![]), (true, vec![]), (true, vec![artifact])] {
+            let signed =
+                Signed { signer: signer.clone(), target: "windowscross".into(), compared, artifacts };
+            let line = signed.line();
+            assert!(line.contains("example.org/s") && !line.contains(char::is_control), "{line:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Targets that other frontends build.
 
-use dalec_frontend::{FrontendError, answer, check_target, targets};
+use dalec_frontend::{FrontendError, SIGNING, answer, check_target, targets};
 use dalec_gateway::{FrontendResult, GatewayError, Purpose, Reference};
 use dalec_llb::describe;
 use prost::Message;
@@ -55,6 +55,29 @@ fn the_other_frontend_gets_the_spec() {
     let written = call.inputs["dockerfile"].encode_to_vec();
     let written = String::from_utf8_lossy(&written);
     assert!(written.contains("x-own: {deep: [1, two]}") && written.contains("version: ${VERSION}"));
+}
+
+/// What another frontend says of signing is not passed on: nothing here compared what it signed.
+#[test]
+fn the_other_frontend_has_no_word_in_signing() {
+    let gateway = Recorder {
+        answers: |_| {
+            let names = [
+                SIGNING,
+                "frontend.dalec.signing/linux/amd64",
+                "containerimage.config",
+                "frontend.dalec.signings",
+            ];
+            let metadata = names.map(|name| (name.to_owned(), br#"{"compared":true}"#.to_vec())).into();
+            Ok(FrontendResult { metadata, ..FrontendResult::default() })
+        },
+        ..recorder(&[("target", "phony")])
+    };
+    let metadata = answer(&gateway).unwrap().metadata;
+    assert_eq!(
+        metadata.into_keys().collect::<Vec<_>>(),
+        ["containerimage.config", "frontend.dalec.signings"]
+    );
 }
 
 /// An address of the main context is for this frontend; the other one gets what is there, and the spec beside it.
