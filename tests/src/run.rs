@@ -83,8 +83,7 @@ impl Project {
         let mut invocation = Invocation::new(who, self.folder.path());
         let state = kept_state(who);
         invocation.command.args(["build", "-f", "spec.yml", "--target", target, "-o", "out"]);
-        invocation.command.env("DALEC_PROGRESS", "plain");
-        invocation.command.arg("--state-dir").arg(state).arg(".");
+        invocation.command.env("DALEC_PROGRESS", "plain").env("DALEC_STATE_DIR", state).arg(".");
         invocation
     }
 

@@ -74,13 +74,21 @@ pub fn mode_record(entered: &Entered) -> Value {
     record
 }
 
-/// Makes the directory where results are kept and returns it: `given`, or `dalec` in the user's cache directory.
+/// Returns the Debian mirror for base images: `given`, or that of `DALEC_APT_MIRROR`.
+pub fn apt_mirror(given: Option<String>) -> Option<String> {
+    given.or_else(|| std::env::var("DALEC_APT_MIRROR").ok()).filter(|mirror| !mirror.is_empty())
+}
+
+/// Makes the directory where results are kept and returns it: `given`, that of `DALEC_STATE_DIR`, or `dalec` in the user's
+/// cache directory.
 ///
 /// # Errors
 /// [`CommandError::Environment`] when there is no place for it or it cannot be made.
 pub fn state_dir(given: Option<PathBuf>) -> Result<PathBuf, CommandError> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = || std::env::var_os("DALEC_STATE_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
     let path = given
+        .or_else(named)
         .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("dalec")))
         .or_else(|| Some(variable("HOME")?.join(".cache/dalec")))
         .ok_or_else(|| CommandError::Environment {

@@ -226,6 +226,24 @@ fn a_daemon_that_cannot_be_used_is_explained() {
     tag.says(&["--tag names an image, and no output is one"]);
 }
 
+#[test]
+fn flags_that_only_mean_something_here_are_refused() {
+    let project = Project::new(&script("flags", ""));
+    let on_nobody = || {
+        let address = ["--engine", "buildkit", "--buildkit-host", "unix:///no/such/socket"];
+        project.build("bookworm/deb").args(address)
+    };
+    for (flag, value) in [("--state-dir", "state"), ("--apt-mirror", "http://127.0.0.1:1/debian")] {
+        let refused = on_nobody().args([flag, value]).run();
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        refused.says(&[&format!("{flag} means nothing to a buildkitd")]);
+    }
+    // The variables may be set for other builds.
+    let mut unreachable = on_nobody();
+    unreachable.command.env("DALEC_APT_MIRROR", "http://127.0.0.1:1/debian");
+    assert_eq!(unreachable.run().code, Some(3));
+}
+
 /// Makes an authority, and with it certificates for a server on 127.0.0.1 and for a client.
 fn certificates(project: &Project) {
     let certtool = |args: &[&str], template: &str| {

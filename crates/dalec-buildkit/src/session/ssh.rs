@@ -1,6 +1,4 @@
 //! Lends ssh agents: their keys can be listed and used, and nothing else.
-//!
-//! The agent's protocol is `draft-ietf-sshm-ssh-agent`: a length of four bytes, a byte that says what it is, and the rest.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +6,8 @@ use std::time::Duration;
 
 use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::Ssh as Service;
 use bollard_buildkit_proto::moby::sshforward::v1::{BytesMessage, CheckAgentRequest, CheckAgentResponse};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use dalec_ssh_agent::DEFAULT;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,12 +17,6 @@ use super::rpc::Messages;
 
 /// Header with the id of the agent.
 const ID: &str = "buildkit.ssh.id";
-const DEFAULT: &str = "default";
-const FAILURE: u8 = 5;
-const LIST_KEYS: u8 = 11;
-const SIGN: u8 = 13;
-/// The agent of OpenSSH takes no larger messages.
-const MAX_MESSAGE: usize = 256 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sockets of agents by id.
@@ -62,17 +55,28 @@ impl Service for Agents {
         let agent = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&path)).await;
         let agent = agent.map_err(|_| unreachable("does not answer".into()))?;
         let agent = agent.map_err(|error| unreachable(format!("cannot be reached: {error}")))?;
-        let (ours, theirs) = tokio::io::duplex(MAX_MESSAGE);
-        tokio::spawn(async move {
-            // However it ends, the step sees its connection close.
-            let _ = filter(theirs, agent).await;
-        });
+        let ours = lend(agent).map_err(|error| unreachable(format!("cannot be lent: {error}")))?;
         Ok(Response::new(pump(ours, request.into_inner())))
     }
 }
 
+/// Returns a connection on which `agent` answers as a step may use it.
+fn lend(agent: UnixStream) -> std::io::Result<UnixStream> {
+    let agent = agent.into_std()?;
+    agent.set_nonblocking(false)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let theirs = theirs.into_std()?;
+    theirs.set_nonblocking(false)?;
+    // A thread of its own, which the end of the runtime does not wait for: an agent may ask its user first.
+    std::thread::Builder::new().name("ssh-agent".into()).spawn(move || {
+        // However it ends, the step sees its connection close.
+        let _ = dalec_ssh_agent::exchange(&theirs, &agent);
+    })?;
+    Ok(ours)
+}
+
 /// Carries the bytes of one connection in messages.
-fn pump(stream: DuplexStream, mut incoming: Streaming<BytesMessage>) -> Messages<BytesMessage> {
+fn pump(stream: UnixStream, mut incoming: Streaming<BytesMessage>) -> Messages<BytesMessage> {
     let (mut from_agent, mut to_agent) = tokio::io::split(stream);
     tokio::spawn(async move {
         while let Some(Ok(message)) = incoming.next().await {
@@ -95,72 +99,26 @@ fn pump(stream: DuplexStream, mut incoming: Streaming<BytesMessage>) -> Messages
     Box::pin(ReceiverStream::new(receiver))
 }
 
-/// Passes requests on that only use keys, and answers others itself.
-async fn filter(
-    mut step: impl AsyncRead + AsyncWrite + Unpin,
-    mut agent: impl AsyncRead + AsyncWrite + Unpin,
-) -> std::io::Result<()> {
-    while let Some(request) = message(&mut step).await? {
-        let answer = match request.first() {
-            Some(&(LIST_KEYS | SIGN)) => {
-                send(&mut agent, &request).await?;
-                let answer = message(&mut agent).await?;
-                answer.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof))?
-            }
-            _ => vec![FAILURE],
-        };
-        send(&mut step, &answer).await?;
-    }
-    Ok(())
-}
-
-/// Reads a message without its length; none at the end.
-async fn message(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
-    let length = match stream.read_u32().await {
-        Ok(length) => length as usize,
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if length == 0 || length > MAX_MESSAGE {
-        return Err(std::io::Error::other("a message has no sensible length"));
-    }
-    let mut message = vec![0; length];
-    stream.read_exact(&mut message).await?;
-    Ok(Some(message))
-}
-
-async fn send(stream: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> std::io::Result<()> {
-    // Both sides checked the length.
-    stream.write_u32(message.len() as u32).await?;
-    stream.write_all(message).await?;
-    stream.flush().await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn keys_can_be_used_and_nothing_else() {
-        let (step, step_end) = tokio::io::duplex(1000);
-        let (agent, mut agent_end) = tokio::io::duplex(1000);
-        let filtered = tokio::spawn(filter(step_end, agent));
-        let mut step = step;
-        let remove_all = [19];
-        send(&mut step, &remove_all).await.unwrap();
-        assert_eq!(message(&mut step).await.unwrap(), Some(vec![FAILURE]));
-        send(&mut step, &[LIST_KEYS]).await.unwrap();
-        // The first thing that the agent sees.
-        assert_eq!(message(&mut agent_end).await.unwrap(), Some(vec![LIST_KEYS]));
-        send(&mut agent_end, &[12, 0, 0, 0, 0]).await.unwrap();
-        assert_eq!(message(&mut step).await.unwrap(), Some(vec![12, 0, 0, 0, 0]));
+    async fn a_lent_agent_answers_until_the_step_has_gone() {
+        let (agent, mut agent_end) = UnixStream::pair().unwrap();
+        let mut step = lend(agent).unwrap();
+        let list_keys = [0, 0, 0, 1, 11];
+        step.write_all(&list_keys).await.unwrap();
+        let mut seen = [0; 5];
+        agent_end.read_exact(&mut seen).await.unwrap();
+        assert_eq!(seen, list_keys);
+        let remove_all = [0, 0, 0, 1, 19];
+        agent_end.write_all(&[0, 0, 0, 1, 12]).await.unwrap();
+        step.write_all(&remove_all).await.unwrap();
+        let mut answers = [0; 10];
+        step.read_exact(&mut answers).await.unwrap();
+        assert_eq!(answers, [0, 0, 0, 1, 12, 0, 0, 0, 1, 5]);
         drop(step);
-        filtered.await.unwrap().unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_message_of_any_length_is_refused() {
-        let mut huge: &[u8] = &[0xff; 16];
-        assert!(message(&mut huge).await.is_err());
+        assert_eq!(agent_end.read(&mut seen).await.unwrap(), 0);
     }
 }

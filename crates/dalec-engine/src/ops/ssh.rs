@@ -1,11 +1,10 @@
 //! Forwarding an ssh agent of the host to a process: a socket of ours stands for the agent's.
 //!
 //! The agent's own socket would not do: it may be open to one user only, agents look at who asks, and a build step has no
-//! business adding or removing keys. The protocol is `draft-ietf-sshm-ssh-agent`: a length of four bytes, a byte that says
-//! what it is, and the rest.
+//! business adding or removing keys.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use bollard_buildkit_proto::pb;
+use dalec_ssh_agent::DEFAULT;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 
@@ -22,16 +22,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::snapshot::write::Owners;
 use crate::store::WorkDir;
 
-/// The agent of mounts that name none.
-const DEFAULT: &str = "default";
 const SOCKET: &str = "agent";
-
-const LIST_KEYS: u8 = 11;
-const SIGN: u8 = 13;
-const FAILURE: u8 = 5;
-
-/// Most bytes of a message; the agent of OpenSSH takes no larger ones.
-const MAX_MESSAGE: u32 = 256 << 10;
 
 /// Connections that are forwarded at a time; more are refused.
 const CONNECTIONS: usize = 64;
@@ -146,70 +137,10 @@ fn forward(client: UnixStream, agent: &Path) -> io::Result<Forward> {
     Ok(Forward { thread, streams })
 }
 
-/// Passes requests on that only use keys, and answers others itself, until one side has ended.
+/// Lends the agent to the client until one of them has ended.
 fn exchange(client: &UnixStream, agent: &UnixStream) {
-    let pass = || -> io::Result<()> {
-        while let Some(request) = message(client)? {
-            let answer = match request.first() {
-                Some(&(LIST_KEYS | SIGN)) => {
-                    send(agent, &request)?;
-                    message(agent)?.ok_or(io::ErrorKind::UnexpectedEof)?
-                }
-                _ => vec![FAILURE],
-            };
-            send(client, &answer)?;
-        }
-        Ok(())
-    };
     // Either side may go whenever it likes.
-    let _ = pass();
+    let _ = dalec_ssh_agent::exchange(client, agent);
     let _ = client.shutdown(Shutdown::Both);
     let _ = agent.shutdown(Shutdown::Both);
-}
-
-/// Reads a message without its length; none at the end.
-fn message(mut stream: impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut length = [0; 4];
-    match stream.read_exact(&mut length) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let length = u32::from_be_bytes(length);
-    if length == 0 || length > MAX_MESSAGE {
-        return Err(io::Error::other("a message has no sensible length"));
-    }
-    let mut message = vec![0; length as usize];
-    stream.read_exact(&mut message)?;
-    Ok(Some(message))
-}
-
-fn send(mut stream: impl Write, message: &[u8]) -> io::Result<()> {
-    // The length was checked when it came in.
-    let length = (message.len() as u32).to_be_bytes();
-    stream.write_all(&[&length, message].concat())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_can_be_used_and_nothing_else() {
-        let (step, step_end) = UnixStream::pair().unwrap();
-        let (agent, agent_end) = UnixStream::pair().unwrap();
-        let filter = std::thread::spawn(move || exchange(&step_end, &agent));
-        send(&step, &[REMOVE_ALL]).unwrap();
-        assert_eq!(message(&step).unwrap(), Some(vec![FAILURE]));
-        send(&step, &[LIST_KEYS]).unwrap();
-        // The first thing that the agent sees.
-        assert_eq!(message(&agent_end).unwrap(), Some(vec![LIST_KEYS]));
-        send(&agent_end, &[12, 0, 0, 0, 0]).unwrap();
-        assert_eq!(message(&step).unwrap(), Some(vec![12, 0, 0, 0, 0]));
-        drop(step);
-        filter.join().unwrap();
-        assert!(message(&[0xff; 16][..]).is_err());
-    }
-
-    const REMOVE_ALL: u8 = 19;
 }

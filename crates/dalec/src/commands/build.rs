@@ -117,10 +117,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
     /// Where results are kept [default: $XDG_CACHE_HOME/dalec or ~/.cache/dalec]
-    #[arg(long, value_name = "DIR", env = "DALEC_STATE_DIR", hide_env = true)]
+    #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Debian mirror for base images: URL or URL,SECURITY_URL [default: that of the host's apt]
-    #[arg(long, value_name = "URL", env = "DALEC_APT_MIRROR", hide_env = true)]
+    #[arg(long, value_name = "URL")]
     apt_mirror: Option<String>,
     /// CA certificates (PEM) that downloads trust beside the common ones [default: the host's]
     #[arg(long, value_name = "FILE")]
@@ -171,6 +171,18 @@ fn style() -> Style {
     Style { color: terminal::takes_color(Stream::Stderr), width: terminal::text_width(Stream::Stderr) }
 }
 
+/// Returns nothing if no flag is given that only the embedded engine understands; the variables may be set for others.
+fn refuse_embedded(args: &Args) -> Result<(), CommandError> {
+    let given = [("--state-dir", args.state_dir.is_some()), ("--apt-mirror", args.apt_mirror.is_some())];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(CommandError::usage_help(
+            format!("{flag} means nothing to a buildkitd"),
+            "leave it out; a base image of another mirror is given with --build-context",
+        )),
+    }
+}
+
 /// A command line that makes sense.
 struct Request {
     spec: Spec,
@@ -202,7 +214,10 @@ impl Request {
         let destinations = destinations(&args)?;
         let remote = match args.engine {
             EngineKind::Embedded => args.remote.refuse().map(|()| None)?,
-            EngineKind::Buildkit => Some(args.remote.read()?),
+            EngineKind::Buildkit => {
+                refuse_embedded(&args)?;
+                Some(args.remote.read()?)
+            }
         };
         if let [_, another, ..] = targets.as_slice() {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;

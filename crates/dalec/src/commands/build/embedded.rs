@@ -61,8 +61,9 @@ impl Request {
         mode: userns::Mode,
         spec: &Path,
     ) -> Result<Engine, CommandError> {
-        let mirror = self.apt_mirror.as_deref();
-        let roots = DebianRoots::new(state_dir, mirror, self.ca_bundle.clone(), mode.has_single_id())?;
+        let mirror = surroundings::apt_mirror(self.apt_mirror.clone());
+        let roots =
+            DebianRoots::new(state_dir, mirror.as_deref(), self.ca_bundle.clone(), mode.has_single_id())?;
         let mut local_dirs = self.contexts.local_dirs.clone();
         local_dirs.insert(SPEC_CONTEXT.into(), spec.to_owned());
         let options = EngineOptions {
