@@ -71,11 +71,13 @@ impl Token {
         let text = String::from_utf8_lossy(&said.stdout);
         let wanted = uri.id.as_ref().map(hex::encode);
         let objects = objects(&text);
-        let fitting: Vec<&Object> = objects
+        let mut fitting: Vec<&Object> = objects
             .iter()
             .filter(|object| wanted.as_ref().is_none_or(|id| object.id == *id))
             .filter(|object| uri.object.as_ref().is_none_or(|label| object.label == label))
             .collect();
+        // Tokens list them in any order.
+        fitting.sort_by_key(|object| object.id);
         match fitting.as_slice() {
             [object] => Ok(object.id.to_owned()),
             // A token shows its private keys to those who have its PIN.
