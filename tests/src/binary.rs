@@ -10,21 +10,32 @@ use std::sync::OnceLock;
 /// When it does not build.
 pub fn dalec() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = cargo()
-            .args(["build", "--package", "dalec", "--bin", "dalec", "--message-format=json"])
-            .current_dir(workspace())
-            .output()
-            .expect("cargo starts");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let messages = String::from_utf8_lossy(&built.stdout);
-        let mut executables = messages.lines().filter_map(|line| {
-            let message: serde_json::Value = serde_json::from_str(line).ok()?;
-            (message["target"]["name"] == "dalec")
-                .then(|| message["executable"].as_str().map(PathBuf::from))?
-        });
-        executables.next_back().expect("cargo names the executable")
-    })
+    BINARY.get_or_init(|| built("dalec"))
+}
+
+/// Returns what `cargo xtask` runs, built on first use.
+///
+/// # Panics
+/// When it does not build.
+pub fn xtask() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| built("xtask"))
+}
+
+/// Builds the executable `name` of the package of that name.
+fn built(name: &str) -> PathBuf {
+    let built = cargo()
+        .args(["build", "--package", name, "--bin", name, "--message-format=json"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo starts");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let mut executables = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        (message["target"]["name"] == name).then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    executables.next_back().expect("cargo names the executable")
 }
 
 /// Returns cargo as people start it, whoever started this process.

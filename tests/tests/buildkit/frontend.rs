@@ -4,12 +4,12 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dalec_e2e::binary::{dalec, workspace};
+use dalec_e2e::binary::{dalec, xtask};
 use dalec_e2e::buildkit::Buildkit;
 use dalec_e2e::engine::{Engine, base_contexts, frontend, inside};
 use dalec_e2e::http::{Response, Server};
 use dalec_e2e::registry::{PASSWORD, Registry, USER};
-use dalec_e2e::run::Project;
+use dalec_e2e::run::{Invocation, Project};
 use dalec_e2e::specs::{hello, script};
 use serde_json::Value;
 
@@ -40,12 +40,10 @@ fn the_image_is_pushed_and_started_by_the_first_line_of_a_spec() {
     let binary = project.path("dalec");
     let stripped = Command::new("strip").arg("-o").arg(&binary).arg(dalec()).status();
     assert!(stripped.unwrap().success());
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut image = Command::new(cargo);
-    image.args(["xtask", "image", "--push", &reference, "--oci"]).arg(project.path("image"));
-    image.arg("--binary").arg(&binary).current_dir(workspace()).env("DOCKER_CONFIG", project.path("login"));
-    let made = image.output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let image = Invocation::other(xtask(), &project.path(""));
+    let mut image = image.args(["image", "--push", &reference, "--oci", "image", "--binary", "dalec"]);
+    image.command.env("DOCKER_CONFIG", project.path("login"));
+    image.succeeds();
 
     let index: Value =
         serde_json::from_slice(&std::fs::read(project.path("image/index.json")).unwrap()).unwrap();
@@ -88,7 +86,7 @@ fn the_executable_runs_where_nothing_else_is() {
     let build = Buildkit::shared().buildx(&project.path(""));
     let ran = build.args(["--build-context", &format!("dalec.example/frontend={image}"), "."]).run();
     assert_eq!(ran.code, Some(1));
-    ran.says(&["the frontend has no part called `credential-helper`", "exit code: 64"]);
+    ran.says(&["this program has no part called `credential-helper`", "exit code: 64"]);
 }
 
 /// FE-003: the spec in a remote main context, and from standard input's side as another file name.

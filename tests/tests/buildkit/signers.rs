@@ -121,10 +121,10 @@ fn misbehaviour_is_as_announced() {
     for (mode, words) in [
         ("refuse", "the key is locked away"),
         ("crash", "exit code: 2"),
-        ("leave", ""),
+        ("leave", "no result for incomplete build"),
         ("chatter", "said all there is to say"),
         ("unknown", "no-such-frontend.v0"),
-        ("escape", ""),
+        ("escape", "no access allowed to dir"),
         ("no-such-mode", "there is no mode"),
     ] {
         let ran = call(&project, go_signer(), mode, &[]);
