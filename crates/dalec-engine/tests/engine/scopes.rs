@@ -91,9 +91,10 @@ fn a_step_that_a_signer_is_handed_is_still_the_builds(world: &World) {
 }
 
 fn what_is_built_on_a_signers_answer_needs_no_secret(world: &World) {
-    let build = |engine: &dalec_engine::Engine| {
+    let build = |engine: &dalec_engine::Engine, act: &str| {
         let session = session(engine);
-        let result = session.solve_frontend(sign()).unwrap_or_else(|error| panic!("{}", explain(&error)));
+        let request = FrontendRequest { purpose: Purpose::Sign, ..options(act, &[]) };
+        let result = session.solve_frontend(request).unwrap_or_else(|error| panic!("{}", explain(&error)));
         let graph = session.definition(result.refs[0].1.as_ref().unwrap()).unwrap();
         let graph = definition(|more| {
             let signed = more.import(&graph);
@@ -107,10 +108,12 @@ fn what_is_built_on_a_signers_answer_needs_no_secret(world: &World) {
         String::from_utf8(session.read_file(&reference.unwrap(), "/copied", None).unwrap()).unwrap()
     };
     let engine = world.engine();
-    assert_eq!(build(&engine), format!("{} bytes\n", SIGNING_SECRET.len()));
+    assert_eq!(build(&engine, "sign"), format!("{} bytes\n", SIGNING_SECRET.len()));
     assert_eq!(engine.stats().processes_started, 3);
     // The signer alone runs again.
     let engine = world.engine();
-    build(&engine);
+    build(&engine, "sign");
     assert_eq!(engine.stats().processes_started, 1);
+    // So it is where the signer's step is in a graph within its graph.
+    assert_eq!(build(&world.engine(), "sign-within"), format!("{} bytes\n", SIGNING_SECRET.len()));
 }
