@@ -38,7 +38,8 @@ impl Graph {
         let file = pb::FileActionMkFile {
             path: "/graph".into(),
             mode: 0o644,
-            data: inner.encode_to_vec(),
+            // Without what has no order, so that equal graphs are equal files.
+            data: pb::Definition { def: inner.def.clone(), ..pb::Definition::default() }.encode_to_vec(),
             timestamp: -1,
             ..pb::FileActionMkFile::default()
         };
