@@ -9,6 +9,7 @@ mod cancel;
 pub mod engine;
 mod error;
 pub mod export;
+mod held;
 mod host;
 pub mod mount;
 pub mod oci;

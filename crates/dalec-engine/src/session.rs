@@ -12,6 +12,7 @@ use prost::Message;
 
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
+use crate::held::Held;
 use crate::host::{self, CAPABILITIES};
 use crate::shared::{Core, Solved};
 use crate::snapshot::resolve::{Last, Resolved, resolve};
@@ -29,13 +30,14 @@ pub struct Session {
     cancel: Cancel,
     /// How many frontends called each other to get here.
     depth: usize,
+    held: Held,
 }
 
 impl Session {
     pub(crate) fn new(engine: Engine, options: BuildOptions) -> Self {
         let cancel = engine.core.options.cancel.child();
         let inputs = BTreeMap::new();
-        Self { engine, options, inputs, asker: Asker::default(), cancel, depth: 0 }
+        Self { engine, options, inputs, asker: Asker::default(), cancel, depth: 0, held: Held::default() }
     }
 
     /// Returns the gateway of a frontend that this one calls.
@@ -47,6 +49,18 @@ impl Session {
             asker: self.asker.calling(request.purpose, &request.inputs),
             cancel: self.cancel.child(),
             depth: self.depth + 1,
+            held: self.held.calling(),
+        }
+    }
+
+    /// Takes over what is needed of what `called`, which has ended with `result`, has solved; the rest is forgotten.
+    pub(crate) fn take_over(&self, called: &Self, result: Option<&FrontendResult>) {
+        let refs = result.iter().flat_map(|result| &result.refs);
+        let returned: Vec<&Reference> = refs.filter_map(|(_, reference)| reference.as_ref()).collect();
+        let forgotten = self.held.take_over(&called.held, &returned);
+        let mut references = locked(&self.engine.core.references);
+        for reference in &forgotten {
+            references.remove(reference);
         }
     }
 
@@ -117,6 +131,7 @@ impl Gateway for Session {
         let Some(edge) = graph.target else { return Ok(None) };
         let reference = {
             let reference = Reference(self.gateway(random_hex(16))?);
+            self.gateway(self.held.add(&reference, &definition))?;
             let asker = self.asker.clone();
             let solved = Solved { graph, edge, definition, asker };
             locked(&self.engine.core.references).insert(reference.clone(), solved.into());
@@ -142,7 +157,10 @@ impl Gateway for Session {
         let solved = self.engine.solved(reference)?;
         let solve = Solve::new(&self.engine.core, &solved.graph, &solved.asker, &self.cancel);
         match solve.is_signing(solved.edge) {
-            true => Ok(source_definition(&format!("{RESULT}{}", reference.0), "signed files")),
+            true => {
+                self.held.name(reference);
+                Ok(source_definition(&format!("{RESULT}{}", reference.0), "signed files"))
+            }
             false => Ok(solved.definition.clone()),
         }
     }

@@ -14,6 +14,8 @@ mod process;
 mod served;
 mod signals;
 
+use std::sync::Arc;
+
 use dalec_gateway::{FrontendRequest, FrontendResult, GatewayError};
 
 use crate::session::Session;
@@ -57,5 +59,8 @@ pub fn call(session: &Session, request: &FrontendRequest) -> Result<FrontendResu
     }
     let image = image::find(session, source, request)?;
     image.check_capabilities(request)?;
-    process::run(session.calling(request), &image)
+    let called = Arc::new(session.calling(request));
+    let ended = process::run(&called, &image);
+    session.take_over(&called, ended.as_ref().ok());
+    ended
 }

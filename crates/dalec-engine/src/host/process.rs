@@ -38,7 +38,7 @@ const SESSION: &str = "dalec";
 ///
 /// # Errors
 /// See [`super::call`].
-pub fn run(session: Session, image: &FrontendImage) -> Result<FrontendResult, GatewayError> {
+pub fn run(session: &Arc<Session>, image: &FrontendImage) -> Result<FrontendResult, GatewayError> {
     let request = SolveRequest { definition: image.definition.clone(), evaluate: true };
     let root = session.solve(request)?.ok_or_else(|| GatewayError::Frontend {
         image: image.name.clone(),
@@ -47,14 +47,13 @@ pub fn run(session: Session, image: &FrontendImage) -> Result<FrontendResult, Ga
         log: Vec::new(),
     })?;
     let snapshot = session.snapshot(&root)?;
-    let session = Arc::new(session);
-    let id = format!("{} {:p}", image.name, Arc::as_ptr(&session));
+    let id = format!("{} {:p}", image.name, Arc::as_ptr(session));
     let name = format!("[frontend {}] run {}", image.name, image.args().join(" "));
     let progress = VertexProgress::of_work(session.core().options.progress.clone(), &id, name);
     progress.start();
     let ended = Active::new(session.core(), &snapshot)
-        .and_then(|root| converse(&session, image, &progress, &root))
-        .map_err(|error| explain(&session, image, error))
+        .and_then(|root| converse(session, image, &progress, &root))
+        .map_err(|error| explain(session, image, error))
         .and_then(|report| report.result(image));
     progress.end(ended.as_ref().err().map(ToString::to_string));
     ended

@@ -74,10 +74,7 @@ impl<'a> Solve<'a> {
     pub fn new(core: &'a Core, graph: &'a Graph, asker: &Asker, cancel: &Cancel) -> Self {
         let mut signing: Vec<bool> = Vec::with_capacity(graph.vertices.len());
         for vertex in &graph.vertices {
-            // What the graph within a build op names is not known before it is read.
-            let may_name =
-                matches!(vertex.op, pb::op::Op::Build(_)) || ops::names_signing_secret(core, &vertex.op);
-            let own = may_name && asker.purpose_of(&vertex.digest) == Purpose::Sign;
+            let own = may_be_served(core, asker, vertex);
             signing.push(own || vertex.inputs.iter().any(|edge| signing[edge.vertex]));
         }
         Self {
@@ -349,7 +346,7 @@ impl<'a> Solve<'a> {
     /// Returns the key of an op; what a signer's own secret goes into has one that nobody else has.
     fn key(&self, vertex: &Vertex, inputs: &dyn Inputs) -> Result<Option<Key>> {
         let key = op_key(vertex, inputs)?;
-        if !ops::names_signing_secret(self.core, &vertex.op) {
+        if !may_be_served(self.core, &self.asker, vertex) {
             return Ok(key);
         }
         Ok(key.map(|key| {
@@ -366,6 +363,13 @@ impl<'a> Solve<'a> {
         let signing = if self.signing[index] { " for signing" } else { "" };
         format!("{}{again}{signing}", vertex.digest)
     }
+}
+
+/// Returns whether a secret that is for signers alone may be served to `vertex` itself.
+fn may_be_served(core: &Core, asker: &Asker, vertex: &Vertex) -> bool {
+    // What the graph within a build op names is not known before it is read.
+    let may_name = matches!(vertex.op, pb::op::Op::Build(_)) || ops::names_signing_secret(core, &vertex.op);
+    may_name && asker.purpose_of(&vertex.digest) == Purpose::Sign
 }
 
 /// Returns the digest of a part of `snapshot`, from the database where it is known.

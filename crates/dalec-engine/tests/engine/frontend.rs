@@ -156,7 +156,23 @@ async fn answer(client: &mut Client, request: &Request, act: &str) -> Result<api
             });
             solve(client, graph, false).await.map(|id| single(&id))
         }
-        "sign" | "linger" | "fail-late" => sign(client, request).await,
+        "hoard" => {
+            let graph = definition(|graph| {
+                graph.file(None, None, vec![mkfile("/large", 0o644, &"x".repeat(15 << 20))])
+            });
+            let first = solve(client, graph.clone(), false).await?;
+            let second = solve(client, graph.clone(), false).await?;
+            let mut result = single(&first);
+            for _ in 0..20 {
+                if let Err(status) = solve(client, graph.clone(), false).await {
+                    result.metadata.insert("said".into(), status.message().into());
+                    break;
+                }
+            }
+            result.metadata.insert("lost".into(), second.into());
+            Ok(result)
+        }
+        "sign" | "sign-within" | "linger" | "fail-late" => sign(client, request).await,
         "everything" => everything(client, request).await,
         "contain" => contain(client, request).await,
         "processes" => processes(client).await,
@@ -223,6 +239,10 @@ async fn sign(client: &mut Client, request: &Request) -> Result<api::Result, ton
             .bind("/out", Some(&artifacts), false);
         graph.exec(exec).remove(1)
     });
+    let graph = match request.options["do"].as_str() {
+        "sign-within" => definition(|outer| outer.build(&graph)),
+        _ => graph,
+    };
     let id = solve(client, graph, true).await?;
     let mut result = single(&id);
     result.metadata.insert("signed.by".into(), request.options["source"].clone().into_bytes());

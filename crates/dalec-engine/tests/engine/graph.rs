@@ -33,6 +33,26 @@ impl Graph {
         Node { digest, index: 0 }
     }
 
+    /// Builds the graph `inner`, which is in a file.
+    pub fn build(&mut self, inner: &pb::Definition) -> Node {
+        let file = pb::FileActionMkFile {
+            path: "/graph".into(),
+            mode: 0o644,
+            // Without what has no order, so that equal graphs are equal files.
+            data: pb::Definition { def: inner.def.clone(), ..pb::Definition::default() }.encode_to_vec(),
+            timestamp: -1,
+            ..pb::FileActionMkFile::default()
+        };
+        let holder = self.file(None, None, vec![Action::Mkfile(file)]);
+        let build = pb::BuildOp {
+            builder: -1,
+            inputs: [("buildkit.llb.definition".to_owned(), pb::BuildInput { input: 0 })].into(),
+            attrs: [("llbbuild.filename".to_owned(), "graph".to_owned())].into(),
+            ..pb::BuildOp::default()
+        };
+        self.op(pb::op::Op::Build(build), &[&holder])
+    }
+
     /// Takes another graph in and returns its result.
     pub fn import(&mut self, other: &pb::Definition) -> Node {
         let (terminal, ops) = other.def.split_last().expect("a graph with an end");

@@ -5,10 +5,10 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use bollard_buildkit_proto::pb;
 use dalec_engine::{Cancel, Engine, Session};
 use dalec_gateway::{
     BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, ProgressSink, Purpose,
+    Reference,
 };
 use expect_test::{Expect, expect};
 use sha2::{Digest, Sha256};
@@ -24,6 +24,7 @@ pub const CASES: &[(&str, Case)] = cases![
     ssh_agents_are_forwarded,
     a_frontend_calls_another,
     results_of_several_platforms_are_kept_apart,
+    what_a_frontend_does_not_return_is_forgotten,
     a_failed_step_is_told_as_it_failed,
     bad_frontends_fail_the_call_and_leave_nothing,
     a_frontend_that_hangs_is_stopped,
@@ -272,6 +273,20 @@ fn results_of_several_platforms_are_kept_apart(world: &World) {
     assert_eq!(result.refs, [(String::new(), None)]);
 }
 
+fn what_a_frontend_does_not_return_is_forgotten(world: &World) {
+    // While it runs it cannot hold more and more.
+    let (session, result) = call(world, "hoard");
+    let result = taken(result);
+    assert_eq!(
+        String::from_utf8_lossy(&result.metadata["said"]),
+        "this frontend has solved graphs of more than 256 MiB"
+    );
+    assert_eq!(read(&session, &result, "/large").len(), 15 << 20);
+    let lost = Reference(String::from_utf8(result.metadata["lost"].clone()).unwrap());
+    let error = session.stat_file(&lost, "/").unwrap_err();
+    assert!(error.to_string().starts_with("no solve yielded the reference"), "{error}");
+}
+
 fn a_failed_step_is_told_as_it_failed(world: &World) {
     let request =
         FrontendRequest { purpose: Purpose::Sign, ..options("sign", &[("secret", "no-such-secret")]) };
@@ -497,44 +512,20 @@ fn what_a_frontend_cannot_is_said_before_it_runs(world: &World) {
 }
 
 fn build_ops_build_the_graph_in_a_file(world: &World) {
-    use prost::Message;
     let inner = definition(|graph| {
         let base = graph.base();
         graph.run(&base, &["write=/made=inside"])
     });
-    let nested = |inner: &pb::Definition, file: &'static str| {
-        let encoded = inner.encode_to_vec();
-        move |graph: &mut Graph| {
-            let holder = graph.file(
-                None,
-                None,
-                vec![pb::file_action::Action::Mkfile(pb::FileActionMkFile {
-                    path: format!("/{file}"),
-                    mode: 0o644,
-                    data: encoded,
-                    timestamp: -1,
-                    ..pb::FileActionMkFile::default()
-                })],
-            );
-            let build = pb::BuildOp {
-                builder: -1,
-                inputs: [("buildkit.llb.definition".to_owned(), pb::BuildInput { input: 0 })].into(),
-                attrs: [("llbbuild.filename".to_owned(), file.to_owned())].into(),
-                ..pb::BuildOp::default()
-            };
-            graph.op(pb::op::Op::Build(build), &[&holder])
-        }
-    };
-    let built = world.build(nested(&inner, "graph"));
+    let built = world.build(|graph| graph.build(&inner));
     assert_eq!((built.read("/made").as_str(), built.stats().processes_started), ("inside", 1));
-    assert_eq!(world.build(nested(&inner, "graph")).stats().processes_started, 0);
+    assert_eq!(world.build(|graph| graph.build(&inner)).stats().processes_started, 0);
     // A failure within is that of the step within.
     let broken = definition(|graph| {
         let base = graph.base();
         graph.run(&base, &["say=within", "exit=6"])
     });
     let digest = |op: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(op)));
-    let failure = world.failure(nested(&broken, "graph"));
+    let failure = world.failure(|graph| graph.build(&broken));
     assert_eq!((failure.exit_code, failure.log), (Some(6), vec!["within".to_owned()]));
     assert_eq!(failure.vertex, digest(&broken.def[1]));
 }
