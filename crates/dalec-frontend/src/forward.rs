@@ -23,13 +23,20 @@ pub struct Forward {
     pub key: String,
     /// Who builds it.
     pub frontend: Frontend,
+    /// Arguments of the spec that have a default.
+    defaults: Vec<(String, String)>,
 }
 
 impl Forward {
     /// Returns every target key of `spec` that another frontend builds, in the order written.
     pub fn all(spec: &RawSpec) -> Vec<Self> {
+        let defaults = spec.arg_defaults().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let defaults: Vec<(String, String)> = defaults.collect();
         let keys = spec.target_keys().into_iter();
-        keys.filter_map(|key| Some(Self { key: key.to_owned(), frontend: spec.frontend(key)? })).collect()
+        let forward = |key: &str| {
+            Some(Self { key: key.to_owned(), frontend: spec.frontend(key)?, defaults: defaults.clone() })
+        };
+        keys.filter_map(forward).collect()
     }
 
     /// Returns whether `target` is the key or below it.
@@ -109,7 +116,7 @@ impl Forward {
     }
 
     /// Returns the request for `target`, without the key. The spec goes along as it is written: the other frontend
-    /// expands its arguments. The main context is an input, unless it is a directory that the client serves.
+    /// expands its arguments, and gets their values. The main context is an input, unless it is a directory that the client serves.
     fn request(
         &self,
         gateway: &dyn Gateway,
@@ -119,6 +126,9 @@ impl Forward {
     ) -> Result<FrontendRequest, GatewayError> {
         let Frontend { image, cmdline, .. } = &self.frontend;
         let mut request = frontends::request(gateway, image, cmdline, &REPLACED)?;
+        for (name, value) in &self.defaults {
+            request.options.entry(format!("build-arg:{name}")).or_insert_with(|| value.clone());
+        }
         let mut set = |name: &str, value: &str| request.options.insert(name.into(), value.into());
         set("target", target);
         set("dalec.target", &self.key);

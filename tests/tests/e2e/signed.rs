@@ -25,6 +25,7 @@ fn three_commands_make_a_signed_package() {
         new_key(who, &project);
         let ran = project.build_as(who, "bookworm/deb").args(["--sign-key", "key.asc"]).succeeds();
         ran.says(&["signed 2 files with dalec-signer: key "]);
+        assert!(!ran.stderr.contains("dalec-signer:latest"), "no image is looked for: {}", ran.stderr);
         let package = project.output(".deb");
         let verified = dalec(who, &project, &["verify", "--keyring", "public.asc"]).arg(&package).succeeds();
         assert!(verified.stdout.contains("Hello Packages <packages@example.org>"), "{}", verified.stdout);

@@ -80,6 +80,28 @@ fn the_other_frontend_has_no_word_in_signing() {
     );
 }
 
+/// The other frontend knows the value of every argument, also one that reads no spec: the client's, or else the default.
+#[test]
+fn the_other_frontend_gets_arguments_with_their_defaults() {
+    let args = "args:\n  FLAVOUR: plain\n  EMPTY:\n  TARGETARCH: none\n  DALEC_TARGET: none\n  SOURCE_DATE_EPOCH: '1'\n";
+    for (given, version) in [(vec![], "1.0.0"), (vec![("build-arg:VERSION", "3")], "3")] {
+        let options: Vec<_> = [("target", "phony")].into_iter().chain(given).collect();
+        let gateway = recorder(&options);
+        let spec = String::from_utf8(gateway.files["spec.yml"].clone()).unwrap();
+        let gateway = gateway.file("spec.yml", spec.replace("args:\n", args));
+        answer(&gateway).unwrap();
+        let call = &gateway.calls()[0];
+        let args = call
+            .options
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix("build-arg:")?, &**value)));
+        assert_eq!(
+            args.collect::<Vec<_>>(),
+            [("DALEC_TARGET", "phony"), ("FLAVOUR", "plain"), ("VERSION", version)]
+        );
+    }
+}
+
 /// An address of the main context is for this frontend; the other one gets what is there, and the spec beside it.
 #[test]
 fn the_other_frontend_gets_the_main_context() {

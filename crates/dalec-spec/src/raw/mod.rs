@@ -37,7 +37,7 @@ use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::explain::{Explanation, NoSuchField, explain};
 use crate::lint;
-use crate::resolve::{Budget, ResolveOptions, UnknownArgs, resolve};
+use crate::resolve::{Budget, ResolveOptions, SOURCE_DATE_EPOCH, UnknownArgs, is_known, resolve};
 use crate::source_text::SourceText;
 use crate::target_spec::{Frontend, TargetSpec};
 
@@ -67,9 +67,12 @@ impl RawSpec {
         self.root.targets.entries.iter().map(|entry| entry.key.value.as_str()).collect()
     }
 
-    /// Returns the names of the declared arguments, in the order written.
-    pub fn arg_names(&self) -> Vec<&str> {
-        self.root.args.entries.iter().map(|entry| entry.key.value.as_str()).collect()
+    /// Returns the declared arguments with their defaults, in the order written, but for empty ones and those that the
+    /// tool itself looks at or sets.
+    pub fn arg_defaults(&self) -> impl Iterator<Item = (&str, &str)> {
+        let args = self.root.args.entries.iter();
+        let args = args.map(|entry| (entry.key.value.as_str(), entry.value.value.as_str()));
+        args.filter(|(name, value)| !value.is_empty() && !is_known(name) && *name != SOURCE_DATE_EPOCH)
     }
 
     /// Returns the frontend that builds the target `key` in place of this one.
