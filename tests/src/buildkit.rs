@@ -19,7 +19,7 @@ use crate::tools::tools;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `$@` until standard input ends, then asks it to stop, and after ten seconds does not ask any more.
-/// `$0` is the folder that goes with it.
+/// `$0` is the folder that goes with it; a disk may take long to remove what is in it, so nobody waits for that.
 const GUARD: &str = r#"
 unshare --mount --pid --fork --mount-proc --kill-child "$@" >"$0/log" 2>&1 &
 namespace=$!
@@ -28,7 +28,8 @@ kill -TERM $(cat /proc/$namespace/task/$namespace/children) 2>/dev/null
 for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 $namespace 2>/dev/null || break; sleep 1; done
 kill -KILL $namespace 2>/dev/null
 wait $namespace
-rm -rf "$0"
+mv "$0" "$0-gone"
+rm -rf "$0-gone" &
 "#;
 
 /// A running daemon.
