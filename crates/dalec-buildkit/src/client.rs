@@ -9,7 +9,7 @@ use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{BuildOptions, FrontendResult, Gateway, GatewayError, Progress, SolveFailure};
 use dalec_wire::client::{Connection as GatewayConnection, GrpcGateway};
-use dalec_wire::errors;
+use dalec_wire::{errors, platform_text};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -401,14 +401,6 @@ fn is_too_old(version: &str) -> bool {
         (Some(Ok(0)), Some(Ok(0))) => false,
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < OLDEST,
         _ => false,
-    }
-}
-
-fn platform_text(platform: &pb::Platform) -> String {
-    let base = format!("{}/{}", platform.os, platform.architecture);
-    match platform.variant.as_str() {
-        "" => base,
-        variant => format!("{base}/{variant}"),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod stdio;
 use tonic::transport::Endpoint;
 
 pub use details::Detail;
+pub use images::platform_text;
 
 /// Most bytes of one message, in both directions; BuildKit's own limit.
 pub const MAX_MESSAGE: usize = 16 << 20;
