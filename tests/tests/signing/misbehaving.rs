@@ -1,6 +1,7 @@
 //! Signers that do what they must not: the build fails, says what they did, and leaves nothing behind.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dalec_e2e::engine::Engine;
@@ -24,19 +25,26 @@ on_both_engines!(
     what_is_not_compared_is_taken_with_a_warning,
 );
 
+/// Returns a cmdline for `mode` that no other test has: the processes of one signer are told from those of others by it.
+fn cmdline(mode: &str) -> String {
+    static SIGNERS: AtomicU32 = AtomicU32::new(0);
+    format!("{mode} {}-{}", std::process::id(), SIGNERS.fetch_add(1, Ordering::Relaxed))
+}
+
 /// Builds with a signer in `mode`, and expects a failure that says `words` and leaves neither outputs nor processes.
 fn fails(engine: Engine, mode: &str, words: &[&str]) {
-    let project = signed_in(mode);
+    let cmdline = cmdline(mode);
+    let project = signed_in(&cmdline);
     let ran = build(engine, &project).fails(1);
     ran.says(words);
     assert!(ran.stderr.len() < 4 << 20, "{} bytes were said", ran.stderr.len());
     assert_eq!(project.outputs(), Vec::<String>::new());
-    assert_eq!(signers_running(mode), Vec::<String>::new());
+    assert_eq!(signers_running(&cmdline), Vec::<String>::new());
 }
 
-/// Returns the signers in `mode` that still run: their environment tells them from those of other tests.
-fn signers_running(mode: &str) -> Vec<String> {
-    let mark = format!("=cmdline={mode}\0");
+/// Returns the signers with `cmdline` that still run.
+fn signers_running(cmdline: &str) -> Vec<String> {
+    let mark = format!("=cmdline={cmdline}\0");
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").expect("/proc can be read").flatten() {
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
@@ -103,15 +111,16 @@ fn files_of_the_client_that_nobody_gave(engine: Engine) {
 }
 
 fn an_interrupted_signer_that_hangs(engine: Engine) {
-    let project = signed_in("hang");
+    let cmdline = cmdline("hang");
+    let project = signed_in(&cmdline);
     let mut build = build(engine, &project).start();
-    build.until(|| !signers_running("hang").is_empty());
+    build.until(|| !signers_running(&cmdline).is_empty());
     build.signal(Signal::INT);
     let client = build.id();
     let ran = build.end();
     assert_ne!(ran.code, Some(0), "{}", ran.stderr);
     // BuildKit ends the signer when it learns that the client is gone.
-    wait_until(|| signers_running("hang").is_empty());
+    wait_until(|| signers_running(&cmdline).is_empty());
     assert_eq!(project.outputs(), Vec::<String>::new());
     if engine == Engine::Embedded {
         let state = dalec_e2e::run::kept_state(dalec_e2e::run::Who::Me);
