@@ -98,17 +98,25 @@ run() {
     "$program" install $options "$@"
 }
 
-# Says which of the wanted dependencies cannot be had.
+# Says which of the wanted dependencies cannot be had, or else what stands in the way, in the solver's own words.
 explain() {
     run --assumeno "$@" >"$work/why" 2>&1 || true
+    sed -n 's/^ *- \(nothing provides .*\|.* none of the providers can be installed\)$/\1/p' "$work/why" >"$work/reasons"
+    explained=
     while IFS="$tab" read -r mark relation; do
-        for why in "nothing provides $relation needed by" "requires $relation, but none of the providers"; do
-            if grep -qF "$why" "$work/why"; then
-                echo "${mark}dependency \"$relation\" cannot be installed: $(grep -F "$why" "$work/why" | head -n 1 | sed 's/^[- ]*//')" >&2
-                break
-            fi
-        done
+        if grep -qF "nothing provides $relation needed by " "$work/reasons"; then
+            why="nothing provides it"
+        else
+            why=$(grep -F "requires $relation, but " "$work/reasons" | head -n 1)
+        fi
+        if [ -n "$why" ]; then
+            echo "${mark}dependency \"$relation\" cannot be installed: $why" >&2
+            explained=1
+        fi
     done <"$wanted"
+    if [ -z "$explained" ]; then
+        sed 's/^/dalec: error: /' "$work/reasons" | head -n 1 >&2
+    fi
 }
 
 install_all() {
