@@ -3,7 +3,7 @@
 use dalec_llb::{Exec, File, Network, Owner, State};
 use dalec_spec::target_spec::PostSymlink;
 
-use crate::deb::install::PATH;
+use crate::image_config::PATH;
 
 const SCRIPT: &str = include_str!("scripts/symlinks.sh");
 
