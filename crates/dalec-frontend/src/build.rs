@@ -99,7 +99,7 @@ impl PlatformBuild<'_> {
         let frontend = self.frontend()?;
         let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
-        let mut facts = Facts::default();
+        let mut facts = Facts::new(&spec);
         if let Some(packages) = plan.to_sign.take()
             && let Some(signing) = self.signing(&spec)?
         {
