@@ -42,7 +42,11 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
     Ok(answers)
 }
 
-fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
+/// Returns the image of one question.
+///
+/// # Errors
+/// What the gateway says when it cannot be had.
+pub fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
     for name in names_of(&question.reference) {
         if let Some(context) = contexts.find(&name)? {
             return Ok(context);
