@@ -9,6 +9,7 @@ use super::transfer::{Step, Transfer};
 use super::{failed, image_error, recipe, stored_or};
 use crate::cachekey::Key;
 use crate::error::{Error, Result};
+use crate::export::image::remember_pulled;
 use crate::oci::{Digest, Platform, Reference};
 use crate::ops::OpContext;
 use crate::shared::Core;
@@ -159,5 +160,7 @@ fn unpack(context: &OpContext<'_>, core: &Core, layer: &Layer, below: &Snapshot)
         error => failed(error),
     })?;
     let deletes = finish::finish(work.path(), &MergedTree::new(below.paths(core.store())))?;
-    Ok(below.with(core.store().publish_layer(work.path(), deletes)?))
+    let id = core.store().publish_layer(work.path(), deletes)?;
+    remember_pulled(core.store(), &id, layer)?;
+    Ok(below.with(id))
 }

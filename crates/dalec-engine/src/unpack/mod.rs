@@ -28,7 +28,8 @@ use crate::tarball::{ReadError, Reader};
 pub use error::UnpackError;
 
 use apply::Applier;
-use decode::{Hashing, decompressed};
+use decode::Hashing;
+pub(crate) use decode::decompressed;
 
 /// Largest archive, before compression, that is unpacked when the caller names no limit: 128 GiB.
 pub const DEFAULT_MAX_BYTES: u64 = 128 << 30;

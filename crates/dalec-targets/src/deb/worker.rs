@@ -5,7 +5,6 @@ use dalec_llb::{ProgressGroup, State};
 use crate::deb::architecture::architecture;
 use crate::deb::distro::{DebDistro, Trust};
 use crate::deb::install::{InstallOptions, install_names, install_wanted, wanted};
-use crate::deb::names::Names;
 use crate::error::PlanError;
 use crate::marker::Marks;
 use crate::request::Request;
@@ -30,15 +29,15 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 
 /// Returns the root of `worker` with the spec's build dependencies; without any it stays as it is.
 ///
-/// Version constraints bind because apt installs a package that depends on all of them.
+/// Version constraints bind because apt installs a package, called after `package`, that depends on all of them.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,
     distro: &DebDistro,
-    names: &Names,
+    package: &str,
 ) -> State {
     let mut marks = Marks::default();
-    let architecture = architecture(&request.platform);
+    let architecture = architecture(request.build_platform());
     let wanted = wanted(&request.spec.dependencies.build, architecture, &mut marks);
     if wanted.is_empty() {
         return worker.root.clone();
@@ -50,7 +49,7 @@ pub fn with_build_dependencies(
         wanted,
         ..options(distro, "Install build dependencies".into(), group)
     };
-    let package = format!("{}-build-deps", names.package());
+    let package = format!("{package}-build-deps");
     install_wanted(&worker.root, &package, architecture, &options)
 }
 

@@ -396,6 +396,10 @@ fn the_list() {
         trixie/dsc: Debian source package for Debian 13 (trixie)
         trixie/testing/container: Debian 13 (trixie) container with the package, for tests
         trixie/worker: the image that packages for Debian 13 (trixie) are built in
+        windowscross (hidden): container with the programs, from one or several images of Windows
+        windowscross/container (default): container with the programs, from one or several images of Windows
+        windowscross/worker: the image that programs for Windows are built in
+        windowscross/zip: zip file with the programs for Windows
     "#]]
     .assert_eq(&list);
 }

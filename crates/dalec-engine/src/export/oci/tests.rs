@@ -11,6 +11,7 @@ const CONFIG: &[u8] = br#"{"config":{"Env":["A=b"],"Cmd":["/bin/tool"]}}"#;
 struct World {
     dir: tempfile::TempDir,
     blobs: BlobDir,
+    none: BTreeMap<String, String>,
     cancel: Cancel,
 }
 
@@ -27,7 +28,7 @@ impl World {
         let hidden = dir.path().join("top/bin");
         let kind = rustix::fs::FileType::CharacterDevice;
         rustix::fs::mknodat(rustix::fs::CWD, hidden, kind, rustix::fs::Mode::empty(), 0).unwrap();
-        Self { dir, blobs, cancel: Cancel::new() }
+        Self { dir, blobs, none: BTreeMap::new(), cancel: Cancel::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -38,9 +39,11 @@ impl World {
         OciOptions {
             flavor: Flavor::Oci,
             compression: Compression::Gzip,
+            level: None,
             times: Times::Fixed(5),
             created: Some(0),
             names,
+            index_annotations: &self.none,
             cancel: &self.cancel,
         }
     }
