@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::bases::with_program;
 use crate::binary::workspace;
-use crate::layout::Layout;
+use crate::layout::{Layer, Layout};
 use crate::tools::go_program;
 
 /// A static frontend in Go on BuildKit's own client library; `tests/go/signer/main.go` says what it can do.
@@ -65,7 +65,7 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
         },
     });
     let image = scratch.path().join("image");
-    Layout::write(&image, &layer, config);
+    Layout::write(&image, &[&Layer::read(&layer)], config);
     match std::fs::rename(&image, folder) {
         Ok(()) => {}
         // Another process was faster.
