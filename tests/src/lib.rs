@@ -20,3 +20,4 @@ pub mod signers;
 pub mod specs;
 pub mod tools;
 pub mod upstream;
+pub mod windows;
