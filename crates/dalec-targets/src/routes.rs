@@ -8,7 +8,7 @@ use dalec_spec::target_spec::{BuildSource, TargetSpec};
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse};
 use crate::request::{Answers, Options, Plan, Questions, Request};
-use crate::{containers, deb, sources, spec_tests, unsupported};
+use crate::{containers, deb, rpm, sources, spec_tests, unsupported};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub const TARGET_KEYS: &[&str] = &[
     "flatcar",
     "focal",
     "jammy",
+    "mariner2",
     "noble",
     "resolute",
     "rockylinux8",
@@ -58,7 +59,7 @@ pub const TARGET_KEYS: &[&str] = &[
 pub fn all() -> &'static [Route] {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let mut routes = deb::routes::all();
+        let mut routes = [deb::routes::all(), rpm::routes::all()].into_iter().flatten().collect::<Vec<_>>();
         routes.sort_by(|a, b| a.name.cmp(&b.name));
         routes
     })
