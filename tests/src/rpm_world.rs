@@ -18,6 +18,8 @@ use crate::layout::{Layer, Layout};
 const SCRIPT: &[u8] = include_bytes!("../world/repackage.py");
 
 const PACKAGES: &[&str] = &[
+    "autoconf",
+    "automake",
     "binutils",
     "ca-certificates",
     "createrepo-c",
@@ -29,6 +31,7 @@ const PACKAGES: &[&str] = &[
     "gpg",
     "gpg-agent",
     "libcap2-bin",
+    "libtool",
     "make",
     "passwd",
     "patch",

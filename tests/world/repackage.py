@@ -111,7 +111,7 @@ DISTRIBUTION = {
     "azurelinux-rpm-config": (["mariner-rpm-macros"], {}),
     "systemd-rpm-macros": (["mariner-rpm-macros"], {}),
     "rpm-build": (["rpm", "mariner-rpm-macros", "debugedit", "patch", "tar", "gzip", "file", "binutils"], {}),
-    "build-essential": (TOOLCHAIN + ["pkgconf", "file", "sed", "grep", "mawk"], {}),
+    "build-essential": (TOOLCHAIN + ["autoconf", "automake", "libtool", "pkgconf", "file", "sed", "grep", "mawk"], {}),
     "gawk": (["mawk"], {}),
 }
 
