@@ -48,7 +48,11 @@ fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswe
             return Ok(context);
         }
     }
-    let wanted =
-        Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
+    let wanted = Wanted {
+        reference: &question.reference,
+        name: "",
+        packages: &question.packages,
+        platform: contexts.platform,
+    };
     images::resolve(contexts.gateway, contexts.options, &wanted)
 }

@@ -42,7 +42,7 @@ pub fn of(options: &Options, platforms: &[Platform], facts: Vec<Facts>) -> BTree
     add(PLATFORMS.into(), &json!({ "Platforms": list.collect::<Vec<_>>() }));
     let created = created(options);
     for (platform, facts) in platforms.iter().zip(facts) {
-        let key = |name: &str| match options.names_platforms() {
+        let key = |name: &str| match options.names_platforms {
             true => format!("{name}/{platform}"),
             false => name.to_owned(),
         };
