@@ -28,6 +28,7 @@ impl Key {
         line.trim_matches(':').clone_into(&mut key.fingerprint);
         key.gpg(&["--armor", "--output", "private.asc", "--export-secret-keys"]);
         key.gpg(&["--output", "public.gpg", "--export"]);
+        key.gpg(&["--armor", "--output", "public.asc", "--export"]);
         key
     }
 
@@ -39,6 +40,11 @@ impl Key {
     /// Returns the file with the public key.
     pub fn public(&self) -> PathBuf {
         self.home.path().join("public.gpg")
+    }
+
+    /// Returns the file with the public key, as text.
+    pub fn public_text(&self) -> PathBuf {
+        self.home.path().join("public.asc")
     }
 
     /// Returns its fingerprint in upper-case hexadecimal.
