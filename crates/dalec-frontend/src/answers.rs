@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use dalec_gateway::GatewayError;
 use dalec_targets::image_reference::names_of;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
@@ -29,9 +30,10 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
     let images: Vec<&ImageQuestion> = questions.images.iter().filter(wanted).collect();
     let found = match images.as_slice() {
         [] => Vec::new(),
-        [only] => vec![image(contexts, only)],
+        [only] => vec![image(contexts, questions, only)],
         several => thread::scope(|scope| {
-            let asked: Vec<_> = several.iter().map(|one| scope.spawn(move || image(contexts, one))).collect();
+            let asked = several.iter().map(|one| scope.spawn(move || image(contexts, questions, one)));
+            let asked: Vec<_> = asked.collect();
             let joined = asked.into_iter().map(|thread| thread.join());
             joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         }),
@@ -42,13 +44,69 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
     Ok(answers)
 }
 
-fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
-    for name in names_of(&question.reference) {
-        if let Some(context) = contexts.find(&name)? {
+fn image(
+    contexts: &Contexts<'_>,
+    questions: &Questions,
+    question: &ImageQuestion,
+) -> Result<ImageAnswer, FrontendError> {
+    let mut names = names_of(&question.reference);
+    for name in &names {
+        if let Some(context) = contexts.find(name)? {
             return Ok(context);
         }
     }
     let wanted =
         Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
-    images::resolve(contexts.gateway, contexts.options, &wanted)
+    images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
+        let worker = questions.unless.get(question);
+        names.splice(0..0, worker.cloned());
+        with_contexts(error, &names)
+    })
+}
+
+/// Says which named contexts could have brought an image that is nowhere to be had.
+fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
+    match error {
+        FrontendError::Gateway(GatewayError::Image { reference, hint, source }) => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let first = names.first().map_or("", String::as_str);
+            let hint = format!(
+                "{hint}; or give it yourself, for example with `--build-context {first}=oci-layout://DIRECTORY`: \
+                 there is no build context called {}",
+                quoted.join(" or ")
+            );
+            GatewayError::Image { reference, hint, source }.into()
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TGT-008, TGT-009: the names under which an image could have been given are told.
+    #[test]
+    fn a_missing_image_can_be_given() {
+        let missing = GatewayError::Image {
+            reference: "example.org/base:3".into(),
+            hint: "check the network".into(),
+            source: None,
+        };
+        let names = ["dalec-azlinux3-worker", "example.org/base:3"].map(str::to_owned);
+        let FrontendError::Gateway(GatewayError::Image { hint, .. }) = with_contexts(missing.into(), &names)
+        else {
+            panic!("another error");
+        };
+        assert_eq!(
+            hint,
+            "check the network; or give it yourself, for example with \
+             `--build-context dalec-azlinux3-worker=oci-layout://DIRECTORY`: there is no build context called \
+             `dalec-azlinux3-worker` or `example.org/base:3`"
+        );
+        assert!(matches!(
+            with_contexts(GatewayError::Cancelled.into(), &names),
+            FrontendError::Gateway(GatewayError::Cancelled)
+        ));
+    }
 }
