@@ -52,6 +52,14 @@ impl Key {
         &self.fingerprint
     }
 
+    /// Writes its signature of a file into `FILE.asc`.
+    ///
+    /// # Panics
+    /// When GnuPG does not sign.
+    pub fn sign_beside(&self, file: &Path) {
+        self.gpg(&["--armor", "--detach-sign", &file.display().to_string()]);
+    }
+
     /// Asks `debsig-verify` whether this key signed the package.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ fn the_package_lists_all_kinds(engine: Engine) {
     assert_eq!(files["/usr/bin/the-program"].link, "/usr/bin/program");
     assert_eq!(files["/usr/bin/program"].capabilities, "cap_kill=ep");
     let requires = rpm.list("--requires");
-    for needed in ["/usr/sbin/adduser", "/usr/sbin/groupadd", "/usr/bin/getent", "systemd", "coreutils"] {
+    for needed in ["/usr/sbin/useradd", "/usr/sbin/groupadd", "/usr/bin/getent", "systemd"] {
         assert!(requires.iter().any(|line| line.ends_with(needed)), "{needed} is missing in {requires:?}");
     }
     let provides = rpm.list("--provides");
