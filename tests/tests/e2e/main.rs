@@ -7,6 +7,7 @@ mod cancel;
 mod first_package;
 mod lifecycle;
 mod rebuild;
+mod repositories;
 mod routes;
 mod signed;
 
