@@ -199,7 +199,8 @@ mod tests {
                 mount /etc/apt/sources.list.d/c.sources #3 [/c.sources/c.sources] ro
                 mount /usr/share/keyrings/a.asc #4 [/a.asc/x.asc] ro
                 mount /srv #5 [/data0] ro
-        "#]].assert_eq(&mounts);
+        "#]]
+        .assert_eq(&mounts);
     }
 
     #[test]

@@ -24,11 +24,9 @@ fn project(dependencies: &str, phases: &str) -> Project {
     assert!(chmod.unwrap().success());
     fs::create_dir(project.path("repository")).unwrap();
     let deb = project.path("repository/extra-tool.deb");
-    let built = Command::new("dpkg-deb")
-        .args(["--root-owner-group", "--build"])
-        .arg(project.path("package"))
-        .arg(&deb);
-    let built = { built }.output().unwrap();
+    let mut build = Command::new("dpkg-deb");
+    build.args(["--root-owner-group", "--build"]).arg(project.path("package")).arg(&deb);
+    let built = build.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let content = fs::read(&deb).unwrap();
     let digest: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
