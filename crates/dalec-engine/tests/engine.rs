@@ -10,6 +10,10 @@ mod caching;
 mod failures;
 #[path = "engine/frontend.rs"]
 mod frontend;
+#[path = "engine/git.rs"]
+mod git;
+#[path = "engine/git_server.rs"]
+mod git_server;
 #[path = "engine/graph.rs"]
 mod graph;
 #[path = "engine/hosting.rs"]
@@ -40,9 +44,10 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 9] = [
+const CASES: [&[(&str, Case)]; 10] = [
     caching::CASES,
     failures::CASES,
+    git::CASES,
     hosting::CASES,
     images::CASES,
     layers::CASES,
