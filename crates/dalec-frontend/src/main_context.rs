@@ -45,15 +45,15 @@ impl MainContext {
         if let Some(git) = remote::git(&options.main_context) {
             let git = git.map_err(|message| FrontendError::Option { option: MAIN.into(), message })?;
             state = Some(State::git(git));
-            spec = state.clone();
+            spec = state.clone().filter(|_| !options.names_spec_context);
         } else if options.main_context.starts_with("http://") || options.main_context.starts_with("https://")
         {
             let (downloaded, is_archive) = download(gateway, &options.main_context)?;
-            if !is_archive {
+            if !is_archive && !options.names_spec_context {
                 DOWNLOADED.clone_into(&mut filename);
             }
             state = Some(downloaded);
-            spec = state.clone();
+            spec = state.clone().filter(|_| !options.names_spec_context);
         } else {
             let input = |name: &str| {
                 gateway.inputs()?.remove(name).map(|input| state_of_input(name, &input)).transpose()

@@ -101,6 +101,15 @@ fn the_main_context_is_elsewhere() {
     assert!(gateway.graphs_with("https://example.org/spec.yml") > 0);
 }
 
+/// FE-003: a client that names the directory of its spec means that one, wherever the main context is.
+#[test]
+fn a_spec_of_the_client_goes_with_a_main_context_elsewhere() {
+    for address in ["https://example.org/a/b.git", "https://example.org/a.txt"] {
+        let gateway = recorder(&[other(), ("context", address), ("dockerfilekey", "dockerfile")]);
+        answer(&gateway.file("context", &b"text"[..])).unwrap();
+    }
+}
+
 /// Directories of other sessions, as clients that build for several nodes have them.
 #[test]
 fn directories_have_their_own_sessions() {
