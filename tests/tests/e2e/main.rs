@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cancel;
+mod elsewhere;
 mod first_package;
 mod lifecycle;
 mod rebuild;
