@@ -105,6 +105,15 @@ impl Uses {
     pub const CONTAINER: Self = Self { sources: SourceUse::UnlessPrebuilt, container: true, tests: true };
 }
 
+/// Whose programs run as root while packages are installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The distribution's alone, verified by signatures.
+    Distribution,
+    /// What a spec builds or names too: maintainer scripts, files already in the root, a base image.
+    Spec,
+}
+
 /// What was built.
 pub struct Built {
     /// Binary packages, those with debug symbols too.
@@ -169,10 +178,18 @@ pub(crate) fn container(
     };
     let container = assemble(&packages)?;
     let requires = spec_tests::plan(request, &container)?;
+    Ok(Plan { requires, to_sign, warnings, ..untested_container(request, container)? })
+}
+
+/// Returns the plan of a container in which no tests run.
+///
+/// # Errors
+/// As [`image_config::for_container`].
+pub(crate) fn untested_container(request: &Request<'_>, container: Container) -> Result<Plan, PlanError> {
     let config =
         image_config::for_container(container.base.as_ref(), &request.platform, &request.spec.image)?;
     let base_config = container.base;
-    Ok(Plan { result: container.root, requires, to_sign, config: Some(config), base_config, warnings })
+    Ok(Plan { result: container.root, config: Some(config), base_config, ..Plan::default() })
 }
 
 pub(crate) fn warnings(request: &Request<'_>) -> Vec<String> {

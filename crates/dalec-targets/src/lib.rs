@@ -20,6 +20,7 @@ mod paths;
 mod quote;
 pub mod request;
 pub mod routes;
+pub mod rpm;
 pub mod signing;
 pub mod sources;
 pub mod spec_tests;

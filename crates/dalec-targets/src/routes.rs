@@ -9,7 +9,7 @@ use dalec_spec::target_spec::{BuildSource, TargetSpec};
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
-use crate::{containers, deb, sources, spec_tests, unsupported, windows};
+use crate::{containers, deb, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ pub const TARGET_KEYS: &[&str] = &[
 pub fn all() -> &'static [Route] {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let mut routes =
-            [deb::routes::all(), windows::routes::all()].into_iter().flatten().collect::<Vec<_>>();
+        let families = [deb::routes::all(), rpm::routes::all(), windows::routes::all()];
+        let mut routes = families.into_iter().flatten().collect::<Vec<_>>();
         routes.sort_by(|a, b| a.name.cmp(&b.name));
         routes
     })

@@ -103,13 +103,13 @@ fn an_image_that_is_missing_says_which_contexts_would_do() {
     );
     let words = [
         "cannot find the image registry.example.org/none:1",
-        "`--build-context registry.example.org/none:1=oci-layout://FOLDER`",
+        "`--build-context registry.example.org/none:1=oci-layout://DIRECTORY`",
     ];
     refused(Engine::Embedded, &project, "windowscross/container", &[], &words);
     let ran = project.build("windowscross/zip").run();
     ran.says(&[
         "cannot find the image docker.io/library/ubuntu:jammy",
-        "there is none called `dalec-windowscross-worker` or `ubuntu:jammy`",
+        "there is no build context called `dalec-windowscross-worker` or `docker.io/library/ubuntu:jammy`",
     ]);
 }
 

@@ -2,6 +2,7 @@
 
 use dalec_llb::{CacheSharing, Mount};
 
+use crate::family::Trust;
 use crate::request::ImageQuestion;
 
 /// What is to know about one distribution.
@@ -21,15 +22,6 @@ pub struct DebDistro {
     pub worker_packages: &'static [&'static str],
     /// Packages that containers get besides the built ones.
     pub base_packages: &'static [&'static str],
-}
-
-/// Whose programs run as root while packages are installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The distribution's alone, verified by signatures.
-    Distribution,
-    /// What a spec builds or names too: maintainer scripts, files already in the root, a base image.
-    Spec,
 }
 
 /// Tools of every worker. Packaging itself needs few of them: specs count on the others.

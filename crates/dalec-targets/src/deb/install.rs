@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
 use dalec_spec::target_spec::PackageConstraint;
 
-use crate::deb::distro::{DebDistro, Trust};
+use crate::deb::distro::DebDistro;
 use crate::deb::relation;
+use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
 

@@ -3,9 +3,10 @@
 use dalec_llb::{ProgressGroup, State};
 
 use crate::deb::architecture::architecture;
-use crate::deb::distro::{DebDistro, Trust};
+use crate::deb::distro::DebDistro;
 use crate::deb::install::{InstallOptions, install_names, install_wanted, wanted};
 use crate::error::PlanError;
+use crate::family::Trust;
 use crate::marker::Marks;
 use crate::request::Request;
 use crate::worker::{Worker, WorkerQuestion};

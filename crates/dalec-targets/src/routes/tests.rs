@@ -348,6 +348,38 @@ fn the_list() {
         })
         .collect();
     expect![[r#"
+        almalinux8 (hidden): container with the package, from AlmaLinux 8
+        almalinux8/container (default): container with the package, from AlmaLinux 8
+        almalinux8/container/depsonly: container with what the package needs at run time, from AlmaLinux 8
+        almalinux8/rpm: RPM packages, source and binary, for AlmaLinux 8
+        almalinux8/rpm/debug/buildroot: what rpmbuild starts from
+        almalinux8/rpm/debug/sources: the sources as rpmbuild gets them
+        almalinux8/rpm/debug/spec: the generated RPM spec file
+        almalinux8/worker: the image that packages for AlmaLinux 8 are built in
+        almalinux9 (hidden): container with the package, from AlmaLinux 9
+        almalinux9/container (default): container with the package, from AlmaLinux 9
+        almalinux9/container/depsonly: container with what the package needs at run time, from AlmaLinux 9
+        almalinux9/rpm: RPM packages, source and binary, for AlmaLinux 9
+        almalinux9/rpm/debug/buildroot: what rpmbuild starts from
+        almalinux9/rpm/debug/sources: the sources as rpmbuild gets them
+        almalinux9/rpm/debug/spec: the generated RPM spec file
+        almalinux9/worker: the image that packages for AlmaLinux 9 are built in
+        azlinux3 (hidden): container with the package, from Azure Linux 3
+        azlinux3/container (default): container with the package, from Azure Linux 3
+        azlinux3/container/depsonly: container with what the package needs at run time, from Azure Linux 3
+        azlinux3/rpm: RPM packages, source and binary, for Azure Linux 3
+        azlinux3/rpm/debug/buildroot: what rpmbuild starts from
+        azlinux3/rpm/debug/sources: the sources as rpmbuild gets them
+        azlinux3/rpm/debug/spec: the generated RPM spec file
+        azlinux3/worker: the image that packages for Azure Linux 3 are built in
+        azlinux4 (hidden): container with the package, from Azure Linux 4
+        azlinux4/container (default): container with the package, from Azure Linux 4
+        azlinux4/container/depsonly: container with what the package needs at run time, from Azure Linux 4
+        azlinux4/rpm: RPM packages, source and binary, for Azure Linux 4
+        azlinux4/rpm/debug/buildroot: what rpmbuild starts from
+        azlinux4/rpm/debug/sources: the sources as rpmbuild gets them
+        azlinux4/rpm/debug/spec: the generated RPM spec file
+        azlinux4/worker: the image that packages for Azure Linux 4 are built in
         bionic (hidden): Debian packages for Ubuntu 18.04 (bionic)
         bionic/container: minimal container with the package, from Ubuntu 18.04 (bionic)
         bionic/deb (default): Debian packages for Ubuntu 18.04 (bionic)
@@ -378,6 +410,14 @@ fn the_list() {
         jammy/dsc: Debian source package for Ubuntu 22.04 (jammy)
         jammy/testing/container: Ubuntu 22.04 (jammy) container with the package, for tests
         jammy/worker: the image that packages for Ubuntu 22.04 (jammy) are built in
+        mariner2 (hidden): container with the package, from CBL-Mariner 2
+        mariner2/container (hidden): container with the package, from CBL-Mariner 2
+        mariner2/container/depsonly (hidden): container with what the package needs at run time, from CBL-Mariner 2
+        mariner2/rpm (hidden): RPM packages, source and binary, for CBL-Mariner 2
+        mariner2/rpm/debug/buildroot (hidden): what rpmbuild starts from
+        mariner2/rpm/debug/sources (hidden): the sources as rpmbuild gets them
+        mariner2/rpm/debug/spec (hidden): the generated RPM spec file
+        mariner2/worker (hidden): the image that packages for CBL-Mariner 2 are built in
         noble (hidden): Debian packages for Ubuntu 24.04 (noble)
         noble/container: minimal container with the package, from Ubuntu 24.04 (noble)
         noble/deb (default): Debian packages for Ubuntu 24.04 (noble)
@@ -390,6 +430,22 @@ fn the_list() {
         resolute/dsc: Debian source package for Ubuntu 26.04 (resolute)
         resolute/testing/container: Ubuntu 26.04 (resolute) container with the package, for tests
         resolute/worker: the image that packages for Ubuntu 26.04 (resolute) are built in
+        rockylinux8 (hidden): container with the package, from Rocky Linux 8
+        rockylinux8/container (default): container with the package, from Rocky Linux 8
+        rockylinux8/container/depsonly: container with what the package needs at run time, from Rocky Linux 8
+        rockylinux8/rpm: RPM packages, source and binary, for Rocky Linux 8
+        rockylinux8/rpm/debug/buildroot: what rpmbuild starts from
+        rockylinux8/rpm/debug/sources: the sources as rpmbuild gets them
+        rockylinux8/rpm/debug/spec: the generated RPM spec file
+        rockylinux8/worker: the image that packages for Rocky Linux 8 are built in
+        rockylinux9 (hidden): container with the package, from Rocky Linux 9
+        rockylinux9/container (default): container with the package, from Rocky Linux 9
+        rockylinux9/container/depsonly: container with what the package needs at run time, from Rocky Linux 9
+        rockylinux9/rpm: RPM packages, source and binary, for Rocky Linux 9
+        rockylinux9/rpm/debug/buildroot: what rpmbuild starts from
+        rockylinux9/rpm/debug/sources: the sources as rpmbuild gets them
+        rockylinux9/rpm/debug/spec: the generated RPM spec file
+        rockylinux9/worker: the image that packages for Rocky Linux 9 are built in
         trixie (hidden): Debian packages for Debian 13 (trixie)
         trixie/container: minimal container with the package, from Debian 13 (trixie)
         trixie/deb (default): Debian packages for Debian 13 (trixie)
