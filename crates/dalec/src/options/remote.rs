@@ -159,7 +159,7 @@ mod tests {
     fn what_only_a_daemon_understands_is_refused_elsewhere() {
         assert!(parse(&[]).refuse().is_ok());
         assert!(parse(&["--buildkit-host", "unix:///sock"]).refuse().is_ok());
-        for line in [["--tag", "a"], ["--cache-to", "type=inline"], ["--tls-server-name", "a"]] {
+        for line in [["--cache-from", "a"], ["--cache-to", "type=inline"], ["--tls-server-name", "a"]] {
             let error = parse(&line).refuse().unwrap_err();
             assert_eq!(error.exit().code(), 2);
         }

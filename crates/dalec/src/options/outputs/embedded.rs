@@ -182,3 +182,65 @@ fn compression(value: &str) -> Result<Compression, CommandError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::outputs::Destination;
+
+    fn read(text: &str, epoch: Option<i64>) -> Result<EmbeddedImage, CommandError> {
+        match Destination::parse(text).unwrap() {
+            Destination::Image(image) => EmbeddedImage::read(&image, epoch),
+            other => panic!("{other:?} is no image"),
+        }
+    }
+
+    #[test]
+    fn fields_are_those_of_buildx() {
+        let image = read(
+            "type=image,\"name=example.org/a:1,b\",push=true,compression=zstd,compression-level=19,\
+             force-compression=true,oci-mediatypes=false,annotation.k=v,annotation-index.i=w",
+            None,
+        )
+        .unwrap();
+        let names: Vec<String> = image.options.names.iter().map(Reference::to_string).collect();
+        assert_eq!(names, ["example.org/a:1", "docker.io/library/b:latest"]);
+        assert_eq!((image.options.compression, image.options.level), (Compression::Zstd, Some(19)));
+        assert_eq!((image.options.flavor, image.options.force_compression), (Flavor::Docker, true));
+        assert_eq!((&*image.options.annotations["k"], &*image.options.index_annotations["i"]), ("v", "w"));
+        assert_eq!(image.place, Place::Registry(Naming::Tag));
+        let place = |text: &str| read(text, None).unwrap().place;
+        assert_eq!(place("type=registry,name=a,push-by-digest=true"), Place::Registry(Naming::Digest));
+        assert_eq!(place("type=docker,dest=a.tar"), Place::Archive("a.tar".into()));
+        assert_eq!(place("type=oci,dest=no/such,tar=false"), Place::Layout("no/such".into()));
+    }
+
+    #[test]
+    fn no_file_is_newer_than_the_epoch_unless_that_is_wanted() {
+        let times = |text: &str, epoch| read(text, epoch).unwrap().options.times;
+        assert_eq!(times("type=oci,dest=x", None), Times::Keep);
+        assert_eq!(times("type=oci,dest=x", Some(7)), Times::Clamp(7));
+        assert_eq!(times("type=oci,dest=x,rewrite-timestamp=false", Some(7)), Times::Keep);
+        assert!(read("type=oci,dest=x,rewrite-timestamp=true", None).is_err());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for text in [
+            "type=image,name=a",
+            "type=image,push=true",
+            "type=image,push=yes,name=a",
+            "type=image,push=true,name=A",
+            "type=image,push=true,name=a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "type=docker",
+            "type=docker,dest=x,oci-mediatypes=true",
+            "type=oci,dest=x,push=true",
+            "type=oci,dest=x,compression=estargz",
+            "type=oci,dest=x,compression-level=high",
+            "type=oci,dest=x,unpack=true",
+            "type=oci,dest=x,annotation.=v",
+        ] {
+            assert_eq!(read(text, Some(0)).unwrap_err().exit().code(), 2, "{text}");
+        }
+    }
+}
