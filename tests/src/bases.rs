@@ -40,6 +40,14 @@ pub fn worker(suite: &str) -> Layout {
     image(suite, "worker", distro.worker_packages, None)
 }
 
+/// Returns an image that programs for Windows are built in: a compiler for C, and what `windowscross/zip` needs besides.
+///
+/// # Panics
+/// When it cannot be made; needs root.
+pub fn cross_worker() -> Layout {
+    image("bookworm", "windowscross", &["gcc-mingw-w64-x86-64-win32", "patch", "zip"], None)
+}
+
 /// Returns an image of a suite with `packages`, in which `program` is `/NAME` and what is started.
 ///
 /// # Panics

@@ -69,6 +69,14 @@ impl Layout {
     /// # Panics
     /// When something cannot be written.
     pub fn write(folder: &Path, layers: &[&Layer], config: Value) -> Self {
+        Self::write_for(&json!({ "architecture": ARCHITECTURE, "os": "linux" }), folder, layers, config)
+    }
+
+    /// As [`Layout::write`], for `platform` as OCI documents write it.
+    ///
+    /// # Panics
+    /// When something cannot be written.
+    pub fn write_for(platform: &Value, folder: &Path, layers: &[&Layer], config: Value) -> Self {
         let blobs = folder.join("blobs/sha256");
         std::fs::create_dir_all(&blobs).expect("folders can be made");
         for layer in layers {
@@ -84,20 +92,17 @@ impl Layout {
             std::fs::write(blobs.join(&hash), &bytes).expect("blobs can be written");
             descriptor(media_type, &hash, bytes.len() as u64)
         };
-        let config = add(
-            "application/vnd.oci.image.config.v1+json",
-            json!({
-                "architecture": ARCHITECTURE, "os": "linux", "config": config,
-                "rootfs": { "type": "layers", "diff_ids": hashes },
-            }),
-        );
+        let mut described = platform.clone();
+        described["config"] = config;
+        described["rootfs"] = json!({ "type": "layers", "diff_ids": hashes });
+        let config = add("application/vnd.oci.image.config.v1+json", described);
         let media_type = "application/vnd.oci.image.manifest.v1+json";
         let mut manifest = add(
             media_type,
             json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers }),
         );
         manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "latest" });
-        manifest["platform"] = json!({ "architecture": ARCHITECTURE, "os": "linux" });
+        manifest["platform"] = platform.clone();
         let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
         std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
             .expect("it can be written");

@@ -8,12 +8,13 @@
 use std::fmt::Debug;
 
 use dalec_llb::State;
+use dalec_spec::Platform;
 use dalec_spec::target_spec::TargetSpec;
 
 use crate::containers::{self, Container};
 use crate::error::PlanError;
 use crate::image_config::{self, ImageConfig};
-use crate::request::{ImageQuestion, Plan, Request};
+use crate::request::{BaseQuestion, ImageQuestion, Plan, Request};
 use crate::worker::{Worker, WorkerQuestion};
 use crate::{spec_tests, unsupported};
 
@@ -35,6 +36,34 @@ pub(crate) trait Recipe: Debug + Send + Sync {
     /// # Errors
     /// [`PlanError::Invalid`] for a base that cannot be asked for; planning reports it.
     fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError>;
+
+    /// Checks that `spec` can be built, before anything is looked up for it.
+    ///
+    /// # Errors
+    /// [`PlanError`] for what will not be possible, whatever the answers are.
+    fn check(&self, _spec: &TargetSpec) -> Result<(), PlanError> {
+        Ok(())
+    }
+
+    /// Returns the platforms to build for, at least one, when the client asks for `asked`, which may be none, and the
+    /// machine is a `build`.
+    ///
+    /// # Errors
+    /// [`PlanError::Invalid`] for platforms that cannot be built for together.
+    fn platforms(&self, asked: &[Platform], build: &Platform) -> Result<Vec<Platform>, PlanError> {
+        Ok(if asked.is_empty() { vec![build.clone()] } else { asked.to_vec() })
+    }
+
+    /// Returns whether the steps of the build run on the platform of the machine, whatever the result is for.
+    fn is_cross(&self) -> bool {
+        false
+    }
+
+    /// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
+    /// platforms that are built for say how many results there are.
+    fn bases(&self, _spec: &TargetSpec) -> Vec<BaseQuestion> {
+        Vec::new()
+    }
 
     /// Returns the graph for `request`.
     ///
@@ -163,7 +192,7 @@ pub(crate) fn untested_container(request: &Request<'_>, container: Container) ->
     Ok(Plan { result: container.root, config: Some(config), base_config, ..Plan::default() })
 }
 
-fn warnings(request: &Request<'_>) -> Vec<String> {
+pub(crate) fn warnings(request: &Request<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
     warnings.extend(unsupported::warnings(request.spec));
     warnings

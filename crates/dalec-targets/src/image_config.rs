@@ -33,7 +33,7 @@ pub struct ImageConfig {
 }
 
 /// How a container of an image runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RunConfig {
     /// User, empty for root.
@@ -60,6 +60,9 @@ pub struct RunConfig {
     /// Stop signal.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
+    /// Everything else, such as exposed ports and a health check.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
 }
 
 /// Returns the configuration of a container for `platform`: that of its base, if there is one, with the settings
@@ -216,7 +219,8 @@ mod tests {
             Some(
                 r#"{"architecture":"arm64","os":"linux","created":"2024-01-01T00:00:00Z","config":{
                 "Env":["PATH=/bin","A=1","PATH=/sbin"],"Cmd":["bash"],"Entrypoint":["/init"],
-                "Labels":{"x":"old","y":"kept"},"WorkingDir":"/srv","Volumes":{"/old":{}}}}"#,
+                "Labels":{"x":"old","y":"kept"},"WorkingDir":"/srv","Volumes":{"/old":{}},
+                "ExposedPorts":{"80/tcp":{}}},"os.version":"10.0"}"#,
             ),
             &image,
             expect![[r#"
@@ -244,9 +248,13 @@ mod tests {
                       "x": "new",
                       "y": "kept"
                     },
-                    "StopSignal": "SIGINT"
+                    "StopSignal": "SIGINT",
+                    "ExposedPorts": {
+                      "80/tcp": {}
+                    }
                   },
-                  "created": "2024-01-01T00:00:00Z"
+                  "created": "2024-01-01T00:00:00Z",
+                  "os.version": "10.0"
                 }"#]],
         );
     }

@@ -1,4 +1,4 @@
-//! `TargetSpec` to build graph: sources, patches, packages, containers and the spec's tests.
+//! `TargetSpec` to build graph: sources, patches, packages, programs for Windows, containers and the spec's tests.
 //!
 //! Planning is a plain function from values to a graph; nothing is run, read or asked here. This room
 //! knows no terminal, no transport and not how an engine stores things.
@@ -26,4 +26,5 @@ pub mod signing;
 pub mod sources;
 pub mod spec_tests;
 pub mod unsupported;
+mod windows;
 pub mod worker;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use dalec_spec::Platform;
 use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
-use crate::request::{Answers, Options, Plan, Questions, Request};
-use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported};
+use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
+use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -59,7 +60,8 @@ pub const TARGET_KEYS: &[&str] = &[
 pub fn all() -> &'static [Route] {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let mut routes = [deb::routes::all(), rpm::routes::all()].into_iter().flatten().collect::<Vec<_>>();
+        let families = [deb::routes::all(), rpm::routes::all(), windows::routes::all()];
+        let mut routes: Vec<Route> = families.into_iter().flatten().collect();
         routes.sort_by(|a, b| a.name.cmp(&b.name));
         routes
     })
@@ -76,10 +78,30 @@ pub fn find(name: &str) -> Result<&'static Route, PlanError> {
     })
 }
 
-/// Checks that `spec` uses nothing that `route` cannot build yet, before anything is looked up for it.
+/// Returns the platforms to build `route` for, at least one, when the client asks for `asked`, which may be none, and the
+/// machine is a `build`.
 ///
 /// # Errors
-/// [`PlanError::Unsupported`] with everything that cannot be built.
+/// [`PlanError::Invalid`] for platforms that cannot be built for together.
+pub fn platforms(route: &Route, asked: &[Platform], build: &Platform) -> Result<Vec<Platform>, PlanError> {
+    route.recipe.platforms(asked, build)
+}
+
+/// Returns whether the steps of `route` run on the platform of the machine, whatever the result is for.
+pub fn is_cross(route: &Route) -> bool {
+    route.recipe.is_cross()
+}
+
+/// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
+/// platforms that are built for say how many results there are.
+pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
+    route.recipe.bases(spec)
+}
+
+/// Checks that `spec` can be built as `route` wants it, before anything is looked up for it.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
     let uses = route.recipe.uses();
     // Whether packages are built or given is sometimes only known with the answers.
@@ -89,7 +111,7 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     if uses.container {
         unsupported::check_container(spec, uses.tests && !options.skip_tests)?;
     }
-    Ok(())
+    route.recipe.check(spec)
 }
 
 /// Returns what must be known to plan `route` for `spec`.

@@ -26,6 +26,9 @@ pub struct PackageKind {
     include: &'static [&'static str],
 }
 
+/// Programs for Windows: everything that is packaged.
+pub const WINDOWS: PackageKind = PackageKind { include: &[] };
+
 /// Debian packages: the binary ones alone; descriptions and sources stay as they are.
 pub const DEB: PackageKind = PackageKind { include: &["**/*.deb"] };
 

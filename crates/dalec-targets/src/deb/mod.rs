@@ -1,7 +1,7 @@
 //! Debian packages: from a spec to source and binary packages.
 
 pub mod architecture;
-mod debian_dir;
+pub(crate) mod debian_dir;
 pub mod distro;
 pub mod install;
 mod layout;

@@ -6,7 +6,6 @@ use dalec_spec::target_spec::RepositoryUse;
 use crate::deb::architecture::architecture;
 use crate::deb::distro::{DebDistro, REPOSITORIES};
 use crate::deb::install::{InstallOptions, install_names, install_wanted, wanted};
-use crate::deb::names::Names;
 use crate::error::PlanError;
 use crate::family::Trust;
 use crate::marker::Marks;
@@ -33,7 +32,7 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 
 /// Returns the root of `worker` with the spec's build dependencies; without any it stays as it is.
 ///
-/// Version constraints bind because apt installs a package that depends on all of them.
+/// Version constraints bind because apt installs a package, called after `package`, that depends on all of them.
 ///
 /// # Errors
 /// As [`repositories::plan`].
@@ -41,10 +40,10 @@ pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,
     distro: &DebDistro,
-    names: &Names,
+    package: &str,
 ) -> Result<State, PlanError> {
     let mut marks = Marks::default();
-    let architecture = architecture(&request.platform);
+    let architecture = architecture(request.build_platform());
     let wanted = wanted(&request.spec.dependencies.build, architecture, &mut marks);
     if wanted.is_empty() {
         return Ok(worker.root.clone());
@@ -57,7 +56,7 @@ pub fn with_build_dependencies(
         wanted,
         ..options(distro, "Install build dependencies".into(), group)
     };
-    let package = format!("{}-build-deps", names.package());
+    let package = format!("{package}-build-deps");
     Ok(install_wanted(&worker.root, &package, architecture, &options))
 }
 

@@ -9,7 +9,7 @@ mod fix_perms;
 mod install_script;
 mod links;
 mod manpages;
-pub(super) mod patches;
+pub(crate) mod patches;
 mod postinst;
 mod rules;
 mod units;
