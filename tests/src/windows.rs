@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::binary::kept;
-use crate::layout::Layout;
+use crate::layout::{Layer, Layout};
 
 /// Two versions of Windows.
 pub const VERSIONS: [&str; 2] = ["10.0.17763.1", "10.0.20348.2"];
@@ -42,7 +42,7 @@ fn base(version: &str) -> Layout {
         std::fs::write(&archive, layer).expect("the layer can be written");
         std::fs::create_dir_all(&images).expect("folders can be made");
         let image = scratch.path().join("image");
-        Layout::write_for(&platform, &image, &archive, config);
+        Layout::write_for(&platform, &image, &[&Layer::read(&archive)], config);
         match std::fs::rename(&image, &folder) {
             Ok(()) => {}
             // Another process was faster.

@@ -61,8 +61,12 @@ pub fn image(
             return Ok(context);
         }
     }
-    let wanted =
-        Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
+    let wanted = Wanted {
+        reference: &question.reference,
+        name: "",
+        packages: &question.packages,
+        platform: contexts.platform,
+    };
     images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
         names.splice(0..0, worker.cloned());
         with_contexts(error, &names)
