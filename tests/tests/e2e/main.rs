@@ -10,5 +10,6 @@ mod lifecycle;
 mod rebuild;
 mod routes;
 mod signed;
+mod suites;
 
 use dalec_e2e::specs;
