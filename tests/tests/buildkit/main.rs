@@ -7,6 +7,7 @@ mod buildkit {
     mod docker;
     mod frontend;
     mod harness;
+    mod images;
     mod our_signer;
     mod same;
     mod signers;

@@ -3,6 +3,7 @@
 mod embedded;
 mod remote;
 mod spec;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use dalec_engine::Cancel;
 use dalec_gateway::BuildOptions;
-use dalec_spec::{Platform, RawSpec};
+use dalec_spec::Platform;
 
 use self::spec::Spec;
 use super::host;
@@ -29,6 +30,9 @@ use crate::signals::Watch;
 use crate::summary::Summary;
 use crate::surroundings;
 use crate::terminal::{self, Stream};
+
+/// More targets than this are counted in the head of the display, not listed.
+const LISTED: usize = 4;
 
 /// Builds targets of a spec
 ///
@@ -151,11 +155,22 @@ pub fn run(args: Args) -> Result<(), CommandError> {
         }
         Err(error) if mode == Mode::Json => {
             if let Some(words) = error.words() {
-                say(mode, String::new, || serde_json::json!({ "error": words.json() }));
+                let mut record = words.json();
+                if let CommandError::Targets { built, .. } = &error {
+                    record["builds"] = built.record()["builds"].take();
+                }
+                say(mode, String::new, || serde_json::json!({ "error": record }));
             }
             return Err(CommandError::Said(error.exit()));
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            if let CommandError::Targets { built, .. } = &error
+                && !built.builds.is_empty()
+            {
+                say(mode, || built.text(style()) + "\n", || serde_json::Value::Null);
+            }
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -214,7 +229,7 @@ impl Request {
     /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
         let spec = Spec::find(args.file.as_deref());
-        let targets = targets(&args.target, || spec.as_ref().ok()?.raw())?;
+        let targets = targets::read(&args.target, || spec.as_ref().ok()?.raw())?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
         let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
@@ -293,7 +308,10 @@ impl Request {
     fn display(&self, mode: Mode) -> Arc<Display> {
         Arc::new(Display::start(progress::Options {
             mode,
-            title: self.targets.join(", "),
+            title: match self.targets.len() {
+                many if many > LISTED => format!("{many} targets"),
+                _ => self.targets.join(", "),
+            },
             color: terminal::takes_color(Stream::Stderr),
             spec: self.spec.name.clone(),
         }))
@@ -320,6 +338,30 @@ impl Request {
         self.metadata_file.is_some()
     }
 
+    /// Returns what came of all targets, in the order asked for; `summary` makes it of what was built.
+    ///
+    /// # Errors
+    /// What went wrong with the only target, or with which of several.
+    fn joined<T>(
+        &self,
+        outcomes: Vec<Result<T, CommandError>>,
+        summary: impl FnOnce(Vec<T>) -> Summary,
+    ) -> Result<Summary, CommandError> {
+        let (mut built, mut failed) = (Vec::new(), Vec::new());
+        for (target, outcome) in self.targets.iter().zip(outcomes) {
+            match outcome {
+                Ok(one) => built.push(one),
+                Err(error) => failed.push((target.clone(), error)),
+            }
+        }
+        match (self.targets.len(), failed.len()) {
+            (_, 0) => Ok(summary(built)),
+            // There is one.
+            (1, _) => Err(failed.remove(0).1),
+            _ => Err(CommandError::Targets { failed, built: Box::new(summary(built)) }),
+        }
+    }
+
     /// Returns what came of the build, and writes its record; a build that was to stop is not done, whatever it did.
     fn concluded(
         &self,
@@ -329,9 +371,13 @@ impl Request {
         if let Some(signal) = watch.received() {
             return Err(CommandError::Interrupted { signal, what: "the build was cancelled" });
         }
-        let summary = built?;
-        self.write_metadata(&summary, watch)?;
-        Ok(summary)
+        let written = match &built {
+            Ok(summary) => Some(summary),
+            Err(CommandError::Targets { built, .. }) => Some(&**built),
+            Err(_) => None,
+        };
+        written.map_or(Ok(()), |summary| self.write_metadata(summary, watch))?;
+        built
     }
 
     fn write_metadata(&self, summary: &Summary, watch: &Watch) -> Result<(), CommandError> {
@@ -386,22 +432,4 @@ fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, C
             }
         },
     )
-}
-
-/// Returns the targets to build, each once; all of them must exist, here or in what `spec` returns.
-fn targets(given: &[String], spec: impl FnOnce() -> Option<RawSpec>) -> Result<Vec<String>, CommandError> {
-    let mut targets = Vec::new();
-    let is_ours = |target: &String| dalec_frontend::check_target(target.trim_end_matches('/'), None).is_ok();
-    let spec = if given.iter().all(is_ours) { None } else { spec() };
-    for target in given {
-        let name = target.trim_end_matches('/').to_owned();
-        dalec_frontend::check_target(&name, spec.as_ref()).map_err(CommandError::target)?;
-        if !targets.contains(&name) {
-            targets.push(name);
-        }
-    }
-    match targets.is_empty() {
-        true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
-        false => Ok(targets),
-    }
 }
