@@ -37,6 +37,14 @@ image:
         path: /bin/also
 ";
 
+/// A test that leaves something behind.
+const TESTS: &str = "\
+tests:
+  - name: leaves a file
+    steps:
+      - command: /bin/sh -c 'echo left >/left-behind'
+";
+
 /// A script that tells what it was started with.
 fn greeter(more: &str) -> Project {
     let spec = script("greeter", &format!("{IMAGE}{more}"));
@@ -168,20 +176,22 @@ fn same_as_buildkit(more: &str, target: &str) -> (Vec<String>, Vec<String>) {
             .map(|path| path.display().to_string()),
     );
     assert!(different.is_empty(), "{different:#?}");
+    // TEST-002
+    assert!(!ours.2.contains_key(Path::new("left-behind")));
     (ours.1, theirs.1)
 }
 
 /// TGT-015, TGT-020
 #[test]
 fn a_minimal_container_is_that_of_buildkit() {
-    let (ours, theirs) = same_as_buildkit("", "bookworm/container");
+    let (ours, theirs) = same_as_buildkit(TESTS, "bookworm/container");
     assert_eq!((ours.len(), theirs.len()), (1, 1), "one layer, and nothing of the way there");
 }
 
 /// TGT-014, TGT-020: what is built on a base keeps its layers.
 #[test]
 fn a_container_on_a_base_is_that_of_buildkit() {
-    let (ours, theirs) = same_as_buildkit("", "bookworm/testing/container");
+    let (ours, theirs) = same_as_buildkit(TESTS, "bookworm/testing/container");
     assert_eq!(ours[0], theirs[0]);
 }
 

@@ -10,5 +10,6 @@ mod buildkit {
     mod images;
     mod our_signer;
     mod same;
+    mod several;
     mod signers;
 }
