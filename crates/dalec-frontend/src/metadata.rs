@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use dalec_spec::Platform;
 use dalec_spec::target_spec::{Date, TargetSpec};
 use dalec_targets::image_config::ImageConfig;
 use serde_json::{Value, json};
 
 use crate::options::Options;
-use crate::subrequests::platform_json;
+use crate::results::Wanted;
 
 /// Name of what is said about signing. Of names like this one, BuildKit hands those that start with `frontend.` to clients.
 pub const SIGNING: &str = "frontend.dalec.signing";
@@ -43,17 +42,15 @@ impl Facts {
     }
 }
 
-/// Returns the metadata of results for `platforms`.
-pub fn of(options: &Options, platforms: &[Platform], facts: Vec<Facts>) -> BTreeMap<String, Vec<u8>> {
+/// Returns the metadata of the results `wanted`.
+pub fn of(options: &Options, wanted: &[Wanted], facts: Vec<Facts>) -> BTreeMap<String, Vec<u8>> {
     let mut metadata = BTreeMap::new();
     let mut add = |key: String, value: &Value| metadata.insert(key, value.to_string().into_bytes());
-    let list = platforms
-        .iter()
-        .map(|platform| json!({ "ID": platform.to_string(), "Platform": platform_json(platform) }));
+    let list = wanted.iter().map(|one| json!({ "ID": one.id(), "Platform": one.json() }));
     add(PLATFORMS.into(), &json!({ "Platforms": list.collect::<Vec<_>>() }));
-    for (platform, facts) in platforms.iter().zip(facts) {
-        let key = |name: &str| match options.names_platforms() {
-            true => format!("{name}/{platform}"),
+    for (one, facts) in wanted.iter().zip(facts) {
+        let key = |name: &str| match options.names_platforms || wanted.len() > 1 {
+            true => format!("{name}/{}", one.id()),
             false => name.to_owned(),
         };
         let config = facts.config.map(|mut config| {

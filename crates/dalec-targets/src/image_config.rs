@@ -7,8 +7,10 @@ use dalec_spec::shlex;
 use dalec_spec::target_spec::Image;
 use serde::{Deserialize, Serialize};
 
-use crate::deb::install::PATH;
 use crate::error::PlanError;
+
+/// Search path of every process that is run in a root file system of Linux.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// An OCI image configuration (`image-spec/config.md`). Fields this room does not know are kept.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

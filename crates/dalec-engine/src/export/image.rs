@@ -168,7 +168,7 @@ impl<'a> Maker<'a> {
         let platforms = platforms(result)?;
         let mut parts = Vec::with_capacity(snapshots.len());
         for ((id, platform), snapshot) in platforms.iter().zip(snapshots) {
-            parts.push((platform, config(result, id), self.layers(snapshot)?));
+            parts.push((platform, config(result, id), self.layers(snapshot, &platform.os)?));
         }
         let images = parts.iter().map(|(platform, config, layers)| OciImage {
             platform: (*platform).clone(),
@@ -193,8 +193,8 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Returns the layers of `snapshot` as blobs. A layer of a build that holds nothing is left out.
-    fn layers(&self, snapshot: &Snapshot) -> Result<Vec<Layer>> {
+    /// Returns the layers of `snapshot` as blobs of an image for `os`. A layer of a build that holds nothing is left out.
+    fn layers(&self, snapshot: &Snapshot, os: &str) -> Result<Vec<Layer>> {
         let mut layers = Vec::new();
         for id in snapshot.layers() {
             let pulled = pulled(self.core.store(), id)?.and_then(|known| known.layer(&self.blobs));
@@ -204,20 +204,20 @@ impl<'a> Maker<'a> {
                     layers.push(self.remembered(&format!("{} {}", layer.digest, self.compression()), made)?);
                 }
                 Some(layer) => layers.push(layer),
-                None => layers.extend(self.own(id)?),
+                None => layers.extend(self.own(id, os)?),
             }
         }
         Ok(layers)
     }
 
     /// Returns the layer `id`, which no base image brought; none when it is empty.
-    fn own(&self, id: &LayerId) -> Result<Option<Layer>> {
+    fn own(&self, id: &LayerId, os: &str) -> Result<Option<Layer>> {
         let path = self.core.store().layer_path(id);
         if list(&path)?.is_empty() {
             return Ok(None);
         }
-        let key = format!("{} {} {:?}", id.directory(), self.compression(), self.options.times);
-        self.remembered(&key, || layer_from_tree(&path, &self.blobs, &self.oci())).map(Some)
+        let key = format!("{} {os} {} {:?}", id.directory(), self.compression(), self.options.times);
+        self.remembered(&key, || layer_from_tree(&path, os, &self.blobs, &self.oci())).map(Some)
     }
 
     fn compression(&self) -> String {

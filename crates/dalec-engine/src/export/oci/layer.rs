@@ -5,9 +5,10 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use super::{Flavor, OciError, OciOptions, descriptor};
+use crate::CONSTANT_MTIME;
 use crate::oci::{BlobDir, BlobError, BlobWriter, Compression, Descriptor, Digest, Hasher, media_type};
 use crate::sources::image::Layer;
-use crate::tarball::{TreeError, TreeOptions, Writer, write_tree};
+use crate::tarball::{FILES, TreeError, TreeOptions, Writer, write_tree};
 use crate::unpack::decompressed;
 
 /// A middle way between size and speed; changing it changes the digests of everything written.
@@ -19,13 +20,19 @@ const ZSTD_BEST: u32 = 22;
 /// The mark of "no operating system in particular" in a gzip header.
 const GZIP_UNKNOWN_OS: u8 = 255;
 
-/// Makes a layer from what is below `root`.
+/// Makes a layer from what is below `root`, in the form that images for `os` have.
 ///
 /// # Errors
 /// When the directory cannot be read or the blob cannot be written.
-pub fn from_tree(root: &Path, blobs: &BlobDir, options: &OciOptions<'_>) -> Result<Layer, OciError> {
+pub fn from_tree(
+    root: &Path,
+    os: &str,
+    blobs: &BlobDir,
+    options: &OciOptions<'_>,
+) -> Result<Layer, OciError> {
+    let windows = os == "windows";
     let tree_options = TreeOptions {
-        prefix: "",
+        prefix: if windows { FILES } else { "" },
         times: options.times,
         owner: None,
         whiteouts: true,
@@ -35,7 +42,11 @@ pub fn from_tree(root: &Path, blobs: &BlobDir, options: &OciOptions<'_>) -> Resu
     let write_error = |source| OciError::File { path: root.to_path_buf(), source };
     let compressor = Compressor::new(blobs, options)?;
     let hashing = Hashing { out: compressor, hasher: Hasher::sha256() };
-    let mut writer = Writer::new(BufWriter::with_capacity(1 << 18, hashing));
+    let buffered = BufWriter::with_capacity(1 << 18, hashing);
+    let mut writer = match windows {
+        true => Writer::layer_of_windows(buffered, options.times.of(CONSTANT_MTIME)).map_err(write_error)?,
+        false => Writer::new(buffered),
+    };
     write_tree(&mut writer, root, &tree_options).map_err(|error| match error {
         TreeError::Cancelled => OciError::Cancelled,
         other => OciError::Layer(other),

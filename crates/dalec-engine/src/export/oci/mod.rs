@@ -301,7 +301,7 @@ impl Maker<'_> {
         for source in &image.layers {
             let (descriptor, diff_id) = match source {
                 LayerSource::Tree(path) => {
-                    let layer = layer::from_tree(path, self.blobs, self.options)?;
+                    let layer = layer::from_tree(path, &image.platform.os, self.blobs, self.options)?;
                     layer::describe(&layer, self.options.flavor)?
                 }
                 LayerSource::Blob(layer) => layer::describe(layer, self.options.flavor)?,
