@@ -47,12 +47,17 @@ Examples:
   # Two targets: out/bookworm_deb and out/trixie_deb
   dalec build -f hello.yml --target bookworm/deb --target trixie/deb -o out .
 
+  # Every target that the spec supports
+  dalec build --target all -o out .
+
   # Another version, patches from another directory, a secret for the steps that name it
   dalec build --target bookworm/deb --build-arg VERSION=1.2 --build-context patches=../patches \\
       --secret id=token,env=TOKEN -o out .
 
-  # A minimal container as a tar archive of its files
+  # A minimal container as a tar archive of its files, for docker, and at its registry
   dalec build --target bookworm/container -o - . | tar -t
+  dalec build --target bookworm/container -o type=docker,dest=- -t hello:1 . | docker load
+  dalec build --target bookworm/container --push -t registry.example.org/team/hello:1 .
 
 `dalec targets` lists the targets. Several targets get a folder each below the destination, named
 like the target with _ for /. So do several platforms, such as linux_amd64.")]
@@ -66,7 +71,7 @@ pub struct Args {
     /// Spec to build; `-` for standard input [default: dalec.yml or dalec.yaml]
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
-    /// Target to build, such as bookworm/deb; may be given several times
+    /// Target to build, such as bookworm/deb, or all; may be given several times
     #[arg(long, value_name = "TARGET")]
     target: Vec<String>,
     /// Platforms to build for, such as linux/arm64 [default: this machine's]

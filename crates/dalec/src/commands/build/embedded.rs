@@ -16,6 +16,7 @@ use crate::errors::CommandError;
 use crate::observe::Observed;
 use crate::options::build_args::epoch;
 use crate::options::contexts::SPEC_CONTEXT;
+use crate::options::outputs::Destination;
 use crate::outputs::Exporter;
 use crate::progress::{Display, Mode};
 use crate::signals::Watch;
@@ -35,6 +36,9 @@ impl Request {
         display.note("engine", &entered.mode.to_string());
         if let Some(remark) = &entered.remark {
             display.note("engine", remark);
+        }
+        if entered.mode.has_single_id() && self.destinations.iter().any(Destination::is_image) {
+            display.note("images", "every file in them belongs to root, because this user has only one id");
         }
         self.note_withheld(&display);
         let cancel = Cancel::new();

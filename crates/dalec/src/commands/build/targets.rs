@@ -10,6 +10,8 @@ use crate::errors::CommandError;
 
 /// Stands for every target that a spec supports.
 const ALL: &str = "all";
+/// Parts of the names of targets that others are made in or from, or that show a build from inside.
+const ON_THE_WAY: [&str; 3] = ["worker", "depsonly", "debug"];
 /// At least so many targets are built side by side: they wait for each other's work more than they work.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -41,13 +43,13 @@ pub(super) fn read(
 
 /// Returns every target that `spec` supports: those that it has settings for, or all there are when it has none.
 ///
-/// What is built on the way there is left out: workers, and the views of a build that routes below `debug` give.
+/// What is built on the way there is left out: see [`ON_THE_WAY`].
 fn every(spec: Option<&RawSpec>) -> Vec<String> {
     let mut listed = dalec_frontend::targets(spec);
     if listed.iter().any(|target| target.spec_defined) {
         listed.retain(|target| target.spec_defined);
     }
-    let is_result = |name: &String| !name.split('/').skip(1).any(|part| part == "worker" || part == "debug");
+    let is_result = |name: &String| !name.split('/').skip(1).any(|part| ON_THE_WAY.contains(&part));
     listed.into_iter().map(|target| target.name).filter(is_result).collect()
 }
 
