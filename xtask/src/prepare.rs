@@ -23,6 +23,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/gpg-agent", "gpg-agent"),
     ("/usr/bin/gpgv", "gpgv"),
     ("/usr/bin/rpmkeys", "rpm"),
+    // Makes the repositories that specs bring along.
+    ("/usr/bin/createrepo_c", "createrepo-c"),
+    // Fetches what people publish for Python.
+    ("/usr/bin/pip3", "python3-pip"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
     // Makes certificates and timestamps.

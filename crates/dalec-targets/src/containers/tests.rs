@@ -418,7 +418,11 @@ fn shell(script: &str, flags: &[&str], input: &str) -> std::process::Output {
 
 #[test]
 fn scripts_are_scripts() {
-    let alone = [include_str!("scripts/symlinks.sh"), include_str!("scripts/check-base.sh")];
+    let alone = [
+        include_str!("scripts/symlinks.sh"),
+        include_str!("scripts/symlinks-from-outside.sh"),
+        include_str!("scripts/check-base.sh"),
+    ];
     let behind = [include_str!("scripts/purge.sh"), include_str!("scripts/clean.sh")];
     let behind = behind.map(|script| format!("{KEEP}\n{script}"));
     for script in alone.into_iter().chain(behind.iter().map(String::as_str)) {
