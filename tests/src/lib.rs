@@ -13,6 +13,7 @@ pub mod git;
 pub mod http;
 pub mod layout;
 pub mod openpgp;
+pub mod podman;
 pub mod probe;
 pub mod progress;
 pub mod registry;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cancel;
+mod containers;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
