@@ -9,6 +9,7 @@ mod error;
 mod executable;
 mod progress;
 
+mod relay;
 use std::collections::BTreeMap;
 
 use bollard_buildkit_proto::pb;
@@ -18,6 +19,7 @@ pub use executable::{FRONTEND_DIR, executable_image};
 pub use progress::{Event, LogStream, Progress, ProgressSink, VertexEvent};
 
 /// Options, inputs and workers of the request that the frontend was called with.
+pub use relay::Relay;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BuildOptions {
     /// Frontend options by name, as `docker buildx build` sends them: `target`, `platform`, `filename`,
