@@ -7,19 +7,21 @@
 
 mod error;
 mod executable;
+mod option_values;
 mod progress;
-
 mod relay;
+
 use std::collections::BTreeMap;
 
 use bollard_buildkit_proto::pb;
 
 pub use error::{Excerpt, GatewayError, SolveFailure};
 pub use executable::{FRONTEND_DIR, executable_image};
+pub use option_values::{BadInputMetadata, input_image_config, parse_bool};
 pub use progress::{Event, LogStream, Progress, ProgressSink, VertexEvent};
+pub use relay::Relay;
 
 /// Options, inputs and workers of the request that the frontend was called with.
-pub use relay::Relay;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BuildOptions {
     /// Frontend options by name, as `docker buildx build` sends them: `target`, `platform`, `filename`,

@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 use super::{MAX_MESSAGE, errors, images, stat};
 use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
-    ResolveImage, ResolvedImage, SolveRequest, Warning,
+    ResolveImage, ResolvedImage, SolveRequest, Warning, parse_bool,
 };
 
 /// How long the first answer may take.
@@ -223,7 +223,8 @@ impl GrpcGateway {
         };
         // Exporters give each result of a map a folder of its own: a single one is none, unless it is to be one of several
         // that other builders make.
-        let several = self.options.options.get("multi-platform").is_some_and(|value| is_true(value));
+        let several =
+            self.options.options.get("multi-platform").is_some_and(|value| parse_bool(value) == Some(true));
         let named = result.refs.len() > 1 || several && result.metadata.contains_key("refs.platforms");
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {
@@ -415,11 +416,6 @@ impl Gateway for GrpcGateway {
         // A build does not fail because nobody hears a warning.
         let _ = self.call(request, async |mut client, request| client.warn(request).await);
     }
-}
-
-/// Returns whether Go's `strconv.ParseBool` takes `text` for true.
-fn is_true(text: &str) -> bool {
-    matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")
 }
 
 /// A place where a cache may be, as the option `cache-imports` has it.
