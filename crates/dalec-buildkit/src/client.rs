@@ -9,7 +9,7 @@ use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{BuildOptions, FrontendResult, Gateway, GatewayError, Progress, SolveFailure};
 use dalec_wire::client::{Connection as GatewayConnection, GrpcGateway};
-use dalec_wire::{errors, platform_text};
+use dalec_wire::{errors, platform_text, random_hex};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::remote::Remote;
-use crate::session::{Secrets, Services, Session, random_hex};
+use crate::session::{Secrets, Services, Session};
 use crate::status::{Steps, Tracker};
 use crate::tls::TlsFiles;
 
