@@ -47,6 +47,11 @@ impl Contexts<'_> {
         Ok(Some(main_context::read(self.gateway, &context.state, path, limit)?))
     }
 
+    /// Returns whether there is a context called `name`, without looking at it.
+    pub fn is_given(&self, name: &str) -> bool {
+        name == MAIN || self.value(name).is_some()
+    }
+
     fn value(&self, name: &str) -> Option<&str> {
         let options = &self.options.contexts;
         let value = options.get(&format!("{name}::{}", self.platform)).or_else(|| options.get(name));

@@ -1,7 +1,7 @@
 //! [`GrpcGateway`]: a BuildKit, or whoever else speaks its gateway protocol, as the [`Gateway`] of a frontend.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bollard_buildkit_proto::google::rpc;
@@ -11,6 +11,7 @@ use bollard_buildkit_proto::pb;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
@@ -60,6 +61,10 @@ pub struct GrpcGateway {
     frontend_capabilities: BTreeSet<String>,
     llb_capabilities: BTreeSet<String>,
     definitions: Mutex<BTreeMap<Reference, pb::Definition>>,
+    /// What the client gave, once it was asked for.
+    inputs: Mutex<Option<BTreeMap<String, pb::Definition>>>,
+    /// Directories of the client that are loaded already, or just now, by the digests of their vertices.
+    loaded: Mutex<BTreeSet<String>>,
     /// Digest of the first vertex that was solved, which is the one that loads the spec: warnings are about it.
     first_vertex: OnceLock<String>,
 }
@@ -119,6 +124,8 @@ impl GrpcGateway {
             frontend_capabilities,
             llb_capabilities: enabled(pong.llb_caps),
             definitions: Mutex::default(),
+            inputs: Mutex::default(),
+            loaded: Mutex::default(),
             first_vertex: OnceLock::new(),
         })
     }
@@ -163,6 +170,33 @@ impl GrpcGateway {
         answer.map(tonic::Response::into_inner).map_err(|status| errors::from_status(&status))
     }
 
+    /// Has the directories of the client in a graph loaded, for as long as the result is held.
+    ///
+    /// By itself, a BuildKit loads them only once it has found the images that stand beside them in the graph.
+    fn load(&self, definition: &pb::Definition) -> JoinSet<()> {
+        let mut loading = JoinSet::new();
+        for (vertex, definition) in images::client_directories(definition) {
+            if !locked(&self.loaded).insert(vertex) {
+                continue;
+            }
+            let mut request = tonic::Request::new(api::SolveRequest {
+                definition: Some(definition),
+                evaluate: true,
+                allow_result_return: true,
+                allow_result_array_ref: true,
+                ..api::SolveRequest::default()
+            });
+            request.metadata_mut().clone_from(&self.metadata);
+            let mut client = self.client.clone();
+            let load = async move {
+                // Who needs it, says why it cannot be loaded.
+                let _ = client.solve(request).await;
+            };
+            loading.spawn_on(load, &self.runtime);
+        }
+        loading
+    }
+
     fn can(&self, capability: &str) -> bool {
         self.frontend_capabilities.contains(capability)
     }
@@ -201,7 +235,7 @@ impl GrpcGateway {
 
     fn keep(&self, reference: api::Ref) -> Option<Reference> {
         let name = named(reference.id)?;
-        let mut definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut definitions = locked(&self.definitions);
         let mut definition = reference.def.unwrap_or_default();
         // An empty list of places goes out as none at all, which BuildKit does not take back.
         if let Some(source) = &mut definition.source {
@@ -213,7 +247,7 @@ impl GrpcGateway {
 
     fn wire_result(&self, result: &FrontendResult) -> api::Result {
         let reference = |reference: &Option<Reference>| {
-            let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+            let definitions = locked(&self.definitions);
             match reference {
                 Some(reference) => {
                     api::Ref { id: reference.0.clone(), def: definitions.get(reference).cloned() }
@@ -247,15 +281,21 @@ impl Gateway for GrpcGateway {
         if !self.can("frontend.inputs") {
             return Ok(BTreeMap::new());
         }
+        let mut known = locked(&self.inputs);
+        if let Some(inputs) = &*known {
+            return Ok(inputs.clone());
+        }
         let answer =
             self.call(api::InputsRequest {}, async |mut client, request| client.inputs(request).await)?;
-        Ok(answer.definitions.into_iter().collect())
+        Ok(known.insert(answer.definitions.into_iter().collect()).clone())
     }
 
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
         if let Some(vertex) = images::terminal_input(&request.definition) {
             self.first_vertex.get_or_init(|| vertex);
         }
+        // What is loaded when this ends was in vain.
+        let _loading = request.evaluate.then(|| self.load(&request.definition));
         let result = self.solve_request(api::SolveRequest {
             definition: Some(request.definition),
             evaluate: request.evaluate,
@@ -288,7 +328,7 @@ impl Gateway for GrpcGateway {
     }
 
     fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
-        let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let definitions = locked(&self.definitions);
         definitions.get(reference).cloned().ok_or_else(|| GatewayError::Request {
             message: format!("the result {} has no known graph", reference.0),
         })
@@ -439,6 +479,10 @@ fn cache_imports(options: &BuildOptions) -> Result<Vec<api::CacheOptionsEntry>, 
     let images = options.options.get("cache-from").map(String::as_str).unwrap_or_default();
     let images = images.split(',').filter(|image| !image.is_empty());
     Ok(images.map(|image| entry("registry".into(), [("ref".to_owned(), image.to_owned())].into())).collect())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn enabled(capabilities: Vec<ApiCap>) -> BTreeSet<String> {
