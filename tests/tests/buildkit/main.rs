@@ -4,12 +4,16 @@
 #[path = "."]
 mod buildkit {
     mod attested;
+    mod baked;
+    mod caches;
     mod client;
     mod docker;
     mod frontend;
     mod harness;
     mod our_signer;
+    mod policies;
     mod remote;
     mod same;
+    mod secrets;
     mod signers;
 }
