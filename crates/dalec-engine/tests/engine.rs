@@ -6,6 +6,8 @@
 
 #[path = "engine/caching.rs"]
 mod caching;
+#[path = "engine/exports.rs"]
+mod exports;
 #[path = "engine/failures.rs"]
 mod failures;
 #[path = "engine/frontend.rs"]
@@ -40,8 +42,9 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 9] = [
+const CASES: [&[(&str, Case)]; 10] = [
     caching::CASES,
+    exports::CASES,
     failures::CASES,
     hosting::CASES,
     images::CASES,

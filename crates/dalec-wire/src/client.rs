@@ -391,9 +391,7 @@ impl Gateway for GrpcGateway {
                     true => {
                         "it is the client's policy for sources that says so: have it allow the image".into()
                     }
-                    false => {
-                        format!("give it with --build-context {}=…, or name one that exists", image.reference)
-                    }
+                    false => String::new(),
                 },
                 source: Some(message.into()),
             },

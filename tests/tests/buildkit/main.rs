@@ -8,11 +8,13 @@ mod buildkit {
     mod caches;
     mod client;
     mod docker;
+    mod forwarding;
     mod frontend;
     mod harness;
     mod our_signer;
     mod policies;
     mod remote;
+    mod requests;
     mod same;
     mod secrets;
     mod signers;
