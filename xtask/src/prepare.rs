@@ -51,6 +51,10 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/bin/skopeo", "skopeo"),
     // Runs the containers that we make.
     ("/usr/bin/podman", "podman"),
+    // What a daemon fetches repositories with, and a server for them; nothing is done with the one of the system.
+    ("/usr/bin/git", "git"),
+    ("/usr/bin/ssh-agent", "openssh-client"),
+    ("/usr/sbin/sshd", "openssh-server"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.
