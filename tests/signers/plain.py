@@ -138,13 +138,20 @@ def end_of(graph):
     return ops[:-1], first(ops[-1], 1)
 
 
+def option(name):
+    """Returns an option of the client; a step that has the name of its key is another step for another key."""
+    texts = (value for key, value in os.environ.items() if key.startswith("BUILDKIT_FRONTEND_OPT_"))
+    return dict(text.partition("=")[::2] for text in texts).get(name, "")
+
+
 def step(own, artifacts):
     """Returns the graph of the build step that signs."""
     own_ops, own_end = end_of(own)
     ops, end = end_of(artifacts)
     meta = b"".join([
         field(1, "/signer"), field(1, "work"),
-        field(2, "PATH=/usr/bin:/bin"), field(2, "HOME=/tmp"), field(3, "/"),
+        field(2, "PATH=/usr/bin:/bin"), field(2, "HOME=/tmp"), field(2, "SIGNER_KEY=" + option("build-arg:SIGNER_KEY")),
+        field(3, "/"),
     ])
     secret = field(1, "signing-key") + field(4, 0o400)
     mounts = [

@@ -1,8 +1,8 @@
 //! What the end-to-end tests share: the real binary, scratch folders, package readers, loopback servers, and other
 //! people's tools such as BuildKit.
 //!
-//! Nothing here knows how the product works inside; it is used as a user would use it. Only Debian's images for BuildKit
-//! are made with a room of ours, because no registry has to be there to give them.
+//! Nothing here knows how the product works inside; it is used as a user would use it. Only the images
+//! that others come from are made with a room of ours, because no registry has to be there to give them.
 
 pub mod bases;
 pub mod binary;
@@ -14,9 +14,11 @@ pub mod http;
 pub mod layout;
 pub mod openpgp;
 pub mod registry;
+pub mod rpm_world;
 pub mod run;
 pub mod running;
 pub mod signers;
 pub mod specs;
 pub mod tools;
 pub mod upstream;
+pub mod windows;

@@ -1,4 +1,4 @@
-//! Signers that we did not write for ourselves, as images: what a spec's signer may be in the wild.
+//! Signers and other frontends that we did not write for ourselves, as images: what a spec may name in the wild.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::bases::with_program;
 use crate::binary::workspace;
-use crate::layout::Layout;
+use crate::layout::{Layer, Layout};
 use crate::tools::go_program;
 
 /// A static frontend in Go on BuildKit's own client library; `tests/go/signer/main.go` says what it can do.
@@ -16,10 +16,21 @@ use crate::tools::go_program;
 /// When it cannot be built.
 pub fn go_signer() -> &'static Layout {
     static IMAGE: OnceLock<Layout> = OnceLock::new();
-    IMAGE.get_or_init(|| {
-        let program = go_program("signer");
-        frontend_image(&program, "signer", &program.with_extension("image"))
-    })
+    IMAGE.get_or_init(|| go_frontend("signer"))
+}
+
+/// The same kind of frontend, for a target of its own; `tests/go/phony/main.go` says what it can do.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn phony() -> &'static Layout {
+    static IMAGE: OnceLock<Layout> = OnceLock::new();
+    IMAGE.get_or_init(|| go_frontend("phony"))
+}
+
+fn go_frontend(name: &str) -> Layout {
+    let program = go_program(name);
+    frontend_image(&program, name, &program.with_extension("image"))
 }
 
 /// A frontend in Python in a Debian image with GnuPG, on no library of BuildKit's; `tests/signers/plain.py` says what it
@@ -65,7 +76,7 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
         },
     });
     let image = scratch.path().join("image");
-    Layout::write(&image, &layer, config);
+    Layout::write(&image, &[&Layer::read(&layer)], config);
     match std::fs::rename(&image, folder) {
         Ok(()) => {}
         // Another process was faster.

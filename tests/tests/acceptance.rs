@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("e2e", "tests/tests/e2e"),
     ("signing", "tests/tests/signing"),
     ("buildkit", "tests/tests/buildkit"),
+    ("rpm", "tests/tests/rpm"),
 ];
 
 /// What a source has in it that is tests as a whole.

@@ -31,6 +31,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
     ("/usr/bin/osslsigncode", "osslsigncode"),
+    // Read what is made for Windows.
+    ("/usr/bin/unzip", "unzip"),
+    ("/usr/bin/objdump", "binutils"),
     // Keys in a token, and somebody else's way to use them.
     ("/usr/bin/softhsm2-util", "softhsm2"),
     ("/usr/bin/pkcs11-tool", "opensc"),

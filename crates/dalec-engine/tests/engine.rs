@@ -6,6 +6,8 @@
 
 #[path = "engine/caching.rs"]
 mod caching;
+#[path = "engine/exports.rs"]
+mod exports;
 #[path = "engine/failures.rs"]
 mod failures;
 #[path = "engine/frontend.rs"]
@@ -46,6 +48,7 @@ use world::{Case, World};
 
 const CASES: [&[(&str, Case)]; 10] = [
     caching::CASES,
+    exports::CASES,
     failures::CASES,
     git::CASES,
     hosting::CASES,

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use dalec_gateway::GatewayError;
 use dalec_targets::image_reference::names_of;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
@@ -37,12 +38,43 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
         }),
     };
     for (question, answer) in images.into_iter().zip(found) {
-        answers.images.insert(question.clone(), answer?);
+        let worker = questions.unless.get(question);
+        let answer = answer.map_err(|error| not_given(error, question, worker.map(String::as_str)))?;
+        answers.images.insert(question.clone(), answer);
     }
     Ok(answers)
 }
 
-fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
+/// Adds to the error of an image that is nowhere to be had which named contexts could have brought it; `worker` is the one
+/// that makes the image unneeded.
+pub fn not_given(error: FrontendError, question: &ImageQuestion, worker: Option<&str>) -> FrontendError {
+    match error {
+        FrontendError::Gateway(GatewayError::Image { reference, hint, source })
+            if reference == question.reference =>
+        {
+            let mut names: Vec<String> = worker.map(str::to_owned).into_iter().collect();
+            names.extend(names_of(&reference).into_iter().rev());
+            let example = &names[0];
+            let what = if worker.is_some() { " for a worker with all its tools" } else { "" };
+            let tried = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+            let mut words = format!(
+                "give a build context, for example `--build-context {example}=oci-layout://FOLDER`{what}; there is \
+                 none called {tried}"
+            );
+            if !hint.is_empty() {
+                words = format!("{hint}; or {words}");
+            }
+            GatewayError::Image { reference, hint: words, source }.into()
+        }
+        error => error,
+    }
+}
+
+/// Returns the image of one question.
+///
+/// # Errors
+/// What the gateway says when it cannot be had.
+pub fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
     for name in names_of(&question.reference) {
         if let Some(context) = contexts.find(&name)? {
             return Ok(context);

@@ -18,6 +18,7 @@ mod own_signer;
 mod platforms;
 mod remote;
 mod request;
+mod results;
 mod routes;
 mod signer_image;
 mod signing;

@@ -379,7 +379,7 @@ impl Gateway for GrpcGateway {
         };
         let missing = |source: Option<Box<dyn std::error::Error + Send + Sync>>| GatewayError::Image {
             reference: image.reference.clone(),
-            hint: format!("give it with --build-context {}=…, or name one that exists", image.reference),
+            hint: String::new(),
             source,
         };
         match found {

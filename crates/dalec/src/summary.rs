@@ -48,7 +48,7 @@ pub struct Built {
     pub signing: Vec<Signed>,
     /// What was written.
     pub outputs: Vec<Output>,
-    /// What the exporters of a buildkitd say.
+    /// What exporters of images say, in BuildKit's words.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub exporter: BTreeMap<String, Value>,
 }

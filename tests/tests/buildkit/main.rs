@@ -5,9 +5,11 @@
 mod buildkit {
     mod client;
     mod docker;
+    mod forwarding;
     mod frontend;
     mod harness;
     mod our_signer;
+    mod requests;
     mod same;
     mod signers;
 }

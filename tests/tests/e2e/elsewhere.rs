@@ -30,7 +30,7 @@ artifacts:
 /// Returns a repository whose commits no other run has: the store is kept.
 fn repository(text: &str) -> Repository {
     let repository = Repository::new();
-    repository.write("unique", repository.url());
+    repository.write("unique", repository.path("").display().to_string());
     repository.write("run.sh", format!("#!/bin/sh\necho {text}\n"));
     repository.commit();
     repository

@@ -68,6 +68,8 @@ pub struct Tools {
     pub files: HttpCache,
     /// Images that were found.
     pub images: ImageStore,
+    /// How registries are reached.
+    pub registries: RegistrySettings,
 }
 
 impl Sources {
@@ -102,13 +104,11 @@ impl Tools {
         let settings = HttpSettings { ca_bundle: core.options.ca_bundle.clone(), ..HttpSettings::default() };
         let patience = HttpSettings { connect_timeout: REGISTRY_PATIENCE, ..settings.clone() };
         let files = HttpCache::new(&root.join("downloads"), blobs.clone()).map_err(http_error)?;
-        let images = ImageStore::new(
-            &root.join("images"),
-            blobs,
-            HttpClient::new(patience),
-            RegistrySettings::default(),
-        );
-        Ok(Self { http: HttpClient::new(settings), files, images: images.map_err(image_error)? })
+        let registries = RegistrySettings::default();
+        let client = HttpClient::new(patience);
+        let images = ImageStore::new(&root.join("images"), blobs, client, registries.clone());
+        let http = HttpClient::new(settings);
+        Ok(Self { http, files, images: images.map_err(image_error)?, registries })
     }
 }
 
@@ -201,11 +201,13 @@ fn image_error(error: ImageError) -> Error {
     with_hint(error, hint)
 }
 
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+/// Returns the error of something that failed by itself.
+pub fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     with_hint(error, String::new())
 }
 
-fn with_hint(error: impl std::error::Error + Send + Sync + 'static, hint: String) -> Error {
+/// Returns an error with what to do about it; a store that cannot be written is told apart.
+pub fn with_hint(error: impl std::error::Error + Send + Sync + 'static, hint: String) -> Error {
     let message = error.to_string();
     if let Some(code @ (libc::ENOSPC | libc::EDQUOT | libc::EROFS)) = os_code(&error) {
         // What downloads write goes to the store.

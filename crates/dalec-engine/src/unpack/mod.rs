@@ -14,6 +14,7 @@ mod apply;
 mod decode;
 mod error;
 mod root;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,8 @@ use crate::tarball::{ReadError, Reader};
 pub use error::UnpackError;
 
 use apply::Applier;
-use decode::{Hashing, decompressed};
+use decode::Hashing;
+pub(crate) use decode::decompressed;
 
 /// Largest archive, before compression, that is unpacked when the caller names no limit: 128 GiB.
 pub const DEFAULT_MAX_BYTES: u64 = 128 << 30;
@@ -44,6 +46,8 @@ pub struct UnpackOptions<'a> {
     pub user_xattr: bool,
     /// Whether only one user id is mapped here: owners are not set, everything belongs to that id.
     pub single_id: bool,
+    /// Whether this is a layer of Windows: only what is below `Files/` is unpacked, without that name.
+    pub windows: bool,
     /// The layers below, the uppermost first. A directory that the archive fills but does not describe gets its
     /// mode and owner from there. Without them it belongs to root and has mode 755. When this is not empty
     /// the result depends on it.
@@ -64,6 +68,7 @@ impl<'a> UnpackOptions<'a> {
         Self {
             user_xattr: false,
             single_id: false,
+            windows: false,
             lowers: &[],
             marks: true,
             max_bytes: DEFAULT_MAX_BYTES,
@@ -142,7 +147,10 @@ pub fn unpack(
         if entries > options.max_entries {
             return Err(UnpackError::TooManyEntries { limit: options.max_entries });
         }
-        applier.apply(&entry, &mut reader)?;
+        let entry = if options.windows { windows::unwrapped(entry) } else { Some(entry) };
+        if let Some(entry) = entry {
+            applier.apply(&entry, &mut reader)?;
+        }
     }
     let (skipped_devices, skipped_xattrs) = applier.finish()?;
     // The digest covers what follows the last member, too.

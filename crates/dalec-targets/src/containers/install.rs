@@ -7,10 +7,11 @@ use dalec_spec::target_spec::PackageConstraint;
 
 use super::{CACHE_KEY, keeps_docs};
 use crate::deb::architecture::architecture;
-use crate::deb::distro::{DebDistro, Trust};
+use crate::deb::distro::DebDistro;
 use crate::deb::install::{InstallOptions, install_names, install_packages, install_wanted, wanted};
 use crate::deb::relation;
 use crate::error::PlanError;
+use crate::family::Trust;
 use crate::marker::Marks;
 use crate::request::Request;
 use crate::spec_tests;

@@ -3,7 +3,7 @@
 use dalec_llb::{Exec, File, Network, Owner, State};
 use dalec_spec::target_spec::PostSymlink;
 
-use crate::deb::install::PATH;
+use crate::image_config::PATH;
 
 const SCRIPT: &str = include_str!("scripts/symlinks.sh");
 
@@ -11,7 +11,7 @@ const SCRIPT: &str = include_str!("scripts/symlinks.sh");
 ///
 /// Links without owner, or with numeric ones, take no process. Names are looked up in `root` by a script, which
 /// needs a shell in there. A user without group, and the other way round, goes with root.
-pub(super) fn plan(root: &State, links: &[PostSymlink]) -> State {
+pub(crate) fn plan(root: &State, links: &[PostSymlink]) -> State {
     let owners: Option<Vec<Option<Owner>>> = links.iter().map(owner).collect();
     match owners {
         Some(owners) => by_file_op(root, links, owners),

@@ -7,17 +7,16 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
 use dalec_spec::target_spec::PackageConstraint;
 
-use crate::deb::distro::{DebDistro, Trust};
+use crate::deb::distro::DebDistro;
 use crate::deb::relation;
+use crate::family::Trust;
+use crate::image_config::PATH;
 use crate::marker::Marks;
 
 const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
-
-/// Search path of every process that is run in a Debian root.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How packages are installed.
 #[derive(Debug, Clone)]

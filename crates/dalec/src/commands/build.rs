@@ -19,7 +19,7 @@ use crate::errors::{CommandError, Style};
 use crate::new_file::NewFile;
 use crate::options::build_args;
 use crate::options::contexts::{Contexts, SPEC_CONTEXT};
-use crate::options::outputs::{Destination, ImageOutput};
+use crate::options::outputs::{Destination, EmbeddedImage, ImageOutput};
 use crate::options::remote::{EngineKind, Remote, RemoteArgs};
 use crate::options::secrets::SecretPlaces;
 use crate::options::signing::SigningArgs;
@@ -98,13 +98,19 @@ pub struct Args {
     /// ID alone is the agent that SSH_AUTH_SOCK names. Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
     #[arg(long, value_name = "ID[=SOCKET]")]
     ssh: Vec<String>,
-    /// Where the result goes: a directory, type=tar,dest=FILE, or - for a tar archive on standard output
+    /// Where the result goes: a directory, type=tar,dest=FILE, - for a tar archive on standard output, or an image
     ///
-    /// May be given several times. Without it, the result only stays in the cache. With --engine buildkit also
-    /// type=image,name=NAME,push=true, type=oci,dest=FILE and type=docker,dest=FILE, with all that BuildKit's exporters
+    /// May be given several times. Without it, the result only stays in the cache. Images are type=oci,dest=FILE,
+    /// type=docker,dest=FILE for `docker load`, and type=image,name=NAME,push=true; docs/outputs.md lists what else they
     /// take.
     #[arg(short, long, value_name = "DEST")]
     output: Vec<String>,
+    /// Name of the image, for outputs that are images; may be given several times
+    #[arg(short, long, value_name = "NAME")]
+    tag: Vec<String>,
+    /// Push the image to its registry; short for -o type=image,push=true
+    #[arg(long, hide_short_help = true)]
+    push: bool,
     /// Build again what is in the cache; with keys, only the phases they name
     ///
     /// Keys, separated by commas: dalec.srcpkg, dalec.pkg, dalec.container, dalec.tests.
@@ -214,7 +220,8 @@ impl Request {
         let targets = targets(&args.target, spec.as_ref().ok())?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
-        let destinations = destinations(&args)?;
+        let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
+        let destinations = destinations(&args, build_args::epoch(&build_args))?;
         let remote = match args.engine {
             EngineKind::Embedded => args.remote.refuse().map(|()| None)?,
             EngineKind::Buildkit => {
@@ -226,7 +233,6 @@ impl Request {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;
         }
         let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
-        let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
         let mut secrets = SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone());
         let mut contexts = Contexts::read(&args.context, &args.build_context)?;
         args.signing.apply(&mut build_args, &mut contexts, &mut secrets)?;
@@ -350,28 +356,29 @@ impl Request {
 }
 
 /// Returns where results go, images with their names.
-fn destinations(args: &Args) -> Result<Vec<Destination>, CommandError> {
+fn destinations(args: &Args, epoch: Option<i64>) -> Result<Vec<Destination>, CommandError> {
     let parsed = args.output.iter().map(|text| Destination::parse(text));
     let mut destinations: Vec<Destination> = parsed.collect::<Result<_, _>>()?;
-    if args.remote.push() {
+    if args.push {
         destinations.push(Destination::Image(ImageOutput::pushed()));
     }
     if destinations.iter().filter(|dest| dest.is_stdout()).count() > 1 {
         return Err(CommandError::usage("standard output takes one archive, not several"));
     }
-    let mut images = destinations.iter_mut().filter_map(|dest| match dest {
-        Destination::Image(image) => Some(image),
-        Destination::Directory(_) | Destination::TarFile(_) | Destination::TarStdout => None,
-    });
-    match (images.next(), args.engine) {
-        (Some(image), EngineKind::Embedded) => return Err(image.refused_here()),
-        (None, EngineKind::Buildkit) if !args.remote.tags().is_empty() => {
-            return Err(CommandError::usage_help(
-                "--tag names an image, and no output is one",
-                "push it with --push, or add -o type=image, -o type=oci,dest=FILE or -o type=docker,dest=FILE",
-            ));
+    let mut images: Vec<&mut ImageOutput> =
+        destinations.iter_mut().filter_map(Destination::image_mut).collect();
+    if images.is_empty() && !args.tag.is_empty() {
+        return Err(CommandError::usage_help(
+            "--tag names an image, and no output is one",
+            "push it with --push, or add -o type=oci,dest=FILE or -o type=docker,dest=FILE",
+        ));
+    }
+    for image in &mut images {
+        image.name(&args.tag);
+        match args.engine {
+            EngineKind::Embedded => drop(EmbeddedImage::read(image, epoch)?),
+            EngineKind::Buildkit => image.check_remote()?,
         }
-        (first, _) => first.into_iter().chain(images).for_each(|image| image.name(args.remote.tags())),
     }
     Ok(destinations)
 }

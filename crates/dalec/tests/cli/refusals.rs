@@ -28,7 +28,7 @@ fn a_target_is_needed_and_must_exist() {
         expect![[r#"
             error: no target is given
              |
-             = help: choose one with --target, for example `--target trixie/deb`; `dalec targets` lists all of them
+             = help: choose one with --target, for example `--target focal/deb`; `dalec targets` lists all of them
         "#]],
     );
     check(
@@ -42,9 +42,16 @@ fn a_target_is_needed_and_must_exist() {
     check(
         &["--target", "windowscross/zip"],
         expect![[r#"
-            error: this version of dalec cannot build `windowscross` yet
+            engine: root
+            #1 [internal] load dalec.yml
+            #1 DONE 0.0s
+            #2 [internal] find docker.io/library/ubuntu:jammy with 12 packages
+            #2 ERROR: cannot find the image docker.io/library/ubuntu:jammy
+            error: cannot find the image docker.io/library/ubuntu:jammy
              |
-             = help: `dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others
+             = cause: cannot reach registry-1.docker.io for https://registry-1.docker.io/v2/library/ubuntu/manifests/jammy
+             = cause: dns error: error resolving DNS: failed to lookup address information: Name or service not known
+             = help: check the URL, the network and the proxy settings (HTTP_PROXY, HTTPS_PROXY, NO_PROXY); or give a build context, for example `--build-context dalec-windowscross-worker=oci-layout://FOLDER` for a worker with all its tools; there is none called `dalec-windowscross-worker` or `ubuntu:jammy` or `library/ubuntu:jammy` or `docker.io/library/ubuntu:jammy`
         "#]],
     );
     check(
@@ -183,11 +190,43 @@ fn secrets_must_be_there_and_well_formed() {
 #[test]
 fn destinations_must_make_sense() {
     check(
-        &["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar"],
+        &["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar,unpack=true"],
         expect![[r#"
-            error: -o type=oci: the embedded engine does not write images
+        error: -o type=oci: the embedded engine knows no field `unpack`
+         |
+         = help: it knows name, dest, tar, push, push-by-digest, compression, compression-level, force-compression, oci-mediatypes, rewrite-timestamp, annotation.KEY, annotation-manifest.KEY and annotation-index.KEY; with --engine buildkit, BuildKit's exporters know more
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-o", "type=image,name=example.org/a:1"],
+        expect![[r#"
+        error: -o type=image: the embedded engine keeps no images for others to run
+         |
+         = help: push it with push=true, or write it with type=oci,dest=FILE or type=docker,dest=FILE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--push"],
+        expect![[r#"
+        error: the image that is to be pushed has no name
+         |
+         = help: name it with --tag
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-o", "out", "-t", "a:1"],
+        expect![[r#"
+        error: --tag names an image, and no output is one
+         |
+         = help: push it with --push, or add -o type=oci,dest=FILE or -o type=docker,dest=FILE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--engine", "buildkit", "-o", "type=oci,dest=out,tar=false"],
+        expect![[r#"
+            error: tar=false: images come from a buildkitd as one archive, not as a folder
              |
-             = help: build with --engine buildkit
+             = help: leave it out, or build with the embedded engine
         "#]],
     );
     check(

@@ -13,6 +13,7 @@ use super::{Request, host, watch};
 use crate::bases::DebianRoots;
 use crate::errors::CommandError;
 use crate::observe::Observed;
+use crate::options::build_args::epoch;
 use crate::options::contexts::SPEC_CONTEXT;
 use crate::outputs::Exporter;
 use crate::progress::{Display, Mode};
@@ -96,13 +97,24 @@ impl Request {
             error: Box::new(error),
             spec: self.spec.name.clone(),
         })?;
-        let exporter = Exporter { engine, watch, spec: &self.spec.name, digests: self.digests() };
-        let outputs = self.destinations.iter().map(|destination| match self.folder_of(target) {
-            None => exporter.write(&result.refs, destination),
-            Some(target) => exporter.write(&result.refs, &destination.for_one_of_several(target)?),
-        });
-        let built = Built::new(target, &result, self.contexts.as_given(gateway.bases()));
-        Ok(Built { outputs: outputs.collect::<Result<_, _>>()?, ..built })
+        let exporter = Exporter {
+            engine,
+            watch,
+            spec: &self.spec.name,
+            digests: self.digests(),
+            progress,
+            epoch: epoch(&self.build_args),
+        };
+        let mut built = Built::new(target, &result, self.contexts.as_given(gateway.bases()));
+        for destination in &self.destinations {
+            let (output, said) = match self.folder_of(target) {
+                None => exporter.write(&result, destination)?,
+                Some(target) => exporter.write(&result, &destination.for_one_of_several(target)?)?,
+            };
+            built.outputs.push(output);
+            built.exporter.extend(said);
+        }
+        Ok(built)
     }
 
     fn engine_error(&self, error: GatewayError) -> CommandError {

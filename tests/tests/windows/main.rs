@@ -1,0 +1,22 @@
+//! Programs for Windows: the same tests on the embedded engine and inside BuildKit.
+//!
+//! MinGW is real, and so are the judges of what comes out: Info-ZIP, binutils, `osslsigncode`, skopeo. Images of Windows
+//! are small ones made here, with the layers that Windows has.
+
+/// Makes a test of each function for each engine; those that need a BuildKit daemon have `buildkit::` in their names.
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[test] fn $name() { super::$name(dalec_e2e::engine::Engine::Embedded); })+
+        }
+        mod buildkit {
+            $(#[test] fn $name() { super::$name(dalec_e2e::engine::Engine::Inside); })+
+        }
+    };
+}
+
+mod container;
+mod greet;
+mod refused;
+mod signed;
+mod zip;
