@@ -14,6 +14,7 @@ pub mod http;
 pub mod layout;
 pub mod openpgp;
 pub mod registry;
+pub mod repositories;
 pub mod rpm_world;
 pub mod run;
 pub mod running;

@@ -66,15 +66,7 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
     header.set_size(content.len() as u64);
     archive.append_data(&mut header, name, content.as_slice()).expect("the layer can be written");
     archive.into_inner().expect("the layer can be written");
-    let capabilities =
-        ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
-    let config = json!({
-        "Entrypoint": [format!("/{name}")],
-        "Labels": {
-            "moby.buildkit.frontend.network.none": "true",
-            "moby.buildkit.frontend.caps": capabilities.join(","),
-        },
-    });
+    let config = json!({ "Entrypoint": [format!("/{name}")], "Labels": labels() });
     let image = scratch.path().join("image");
     Layout::write(&image, &[&Layer::read(&layer)], config);
     match std::fs::rename(&image, folder) {
@@ -88,8 +80,8 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
 
 /// Returns the labels of a frontend that needs no network.
 pub(crate) fn labels() -> Value {
-    let capabilities =
-        ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
+    let capabilities = ["inputs", "subrequests", "contexts", "gitquerystring"]
+        .map(|name| format!("moby.buildkit.frontend.{name}"));
     json!({
         "moby.buildkit.frontend.network.none": "true",
         "moby.buildkit.frontend.caps": capabilities.join(","),

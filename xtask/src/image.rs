@@ -27,8 +27,8 @@ const FAST: i32 = 1;
 const MTIME: i64 = dalec_engine::CONSTANT_MTIME;
 
 /// What the engine may do for the frontend, in BuildKit's words.
-const CAPABILITIES: &str =
-    "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts";
+const CAPABILITIES: &str = "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,\
+                            moby.buildkit.frontend.contexts,moby.buildkit.frontend.gitquerystring";
 
 /// Which image to build, and where it goes.
 #[derive(Debug, Default, PartialEq, Eq)]

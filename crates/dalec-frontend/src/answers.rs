@@ -80,7 +80,11 @@ pub fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageA
             return Ok(context);
         }
     }
-    let wanted =
-        Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
+    let wanted = Wanted {
+        reference: &question.reference,
+        name: "",
+        packages: &question.packages,
+        platform: contexts.platform,
+    };
     images::resolve(contexts.gateway, contexts.options, &wanted)
 }

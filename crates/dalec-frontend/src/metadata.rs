@@ -49,7 +49,7 @@ pub fn of(options: &Options, wanted: &[Wanted], facts: Vec<Facts>) -> BTreeMap<S
     let list = wanted.iter().map(|one| json!({ "ID": one.id(), "Platform": one.json() }));
     add(PLATFORMS.into(), &json!({ "Platforms": list.collect::<Vec<_>>() }));
     for (one, facts) in wanted.iter().zip(facts) {
-        let key = |name: &str| match options.names_platforms() || wanted.len() > 1 {
+        let key = |name: &str| match options.names_platforms || wanted.len() > 1 {
             true => format!("{name}/{}", one.id()),
             false => name.to_owned(),
         };

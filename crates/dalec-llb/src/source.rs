@@ -92,6 +92,12 @@ pub struct Git {
     pub keep_git_dir: bool,
     /// How to log in.
     pub login: GitLogin,
+    /// Leave submodules out.
+    pub skip_submodules: bool,
+    /// Files have the time of their commit instead of that of the checkout.
+    pub commit_times: bool,
+    /// Ask for the commit of `checksum` instead of comparing what the reference stands for with it.
+    pub fetch_by_commit: bool,
     /// Words to show.
     pub label: String,
     /// What in the spec asked for it.
@@ -124,8 +130,15 @@ impl State {
         if is_ssh || !git.login.ssh.is_empty() {
             attrs.insert("git.mountsshsock".into(), or(git.login.ssh, "default"));
         }
-        if git.keep_git_dir {
-            attrs.insert("git.keepgitdir".into(), "true".into());
+        for (wanted, name, value) in [
+            (git.keep_git_dir, "git.keepgitdir", "true"),
+            (git.skip_submodules, "git.skipsubmodules", "true"),
+            (git.commit_times, "git.mtime", "commit"),
+            (git.fetch_by_commit, "git.fetchbycommit", "true"),
+        ] {
+            if wanted {
+                attrs.insert(name.into(), value.into());
+            }
         }
         attrs.extend(git.checksum.map(|checksum| ("git.checksum".to_owned(), checksum)));
         let mut identifier = format!("git://{place}");

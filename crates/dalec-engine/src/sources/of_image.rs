@@ -83,7 +83,7 @@ fn resolve(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<Pinned> {
             reference: identifier.strip_prefix("docker-image://").unwrap_or(identifier).to_owned(),
             platform: platform(context)?.to_string(),
             mode: op.attrs.get("image.resolvemode").cloned().unwrap_or_default(),
-            packages: Vec::new(),
+            ..ResolveImage::default()
         },
         context.cancel,
     )?;
