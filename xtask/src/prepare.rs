@@ -35,6 +35,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
     ("/usr/bin/osslsigncode", "osslsigncode"),
+    // Fetches git sources, and serves them.
+    ("/usr/lib/git-core/git-http-backend", "git"),
     // Read what is made for Windows.
     ("/usr/bin/unzip", "unzip"),
     ("/usr/bin/objdump", "binutils"),
