@@ -12,6 +12,7 @@ pub mod engine;
 pub mod http;
 pub mod layout;
 pub mod openpgp;
+pub mod podman;
 pub mod probe;
 pub mod progress;
 pub mod registry;
