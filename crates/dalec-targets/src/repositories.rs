@@ -187,18 +187,15 @@ mod tests {
         assert_eq!(planned.trust(Trust::Distribution), Trust::Spec);
         let graph = State::scratch().run(Exec::new(["true"]).mounts(planned.mounts)).root();
         let graph = describe(&graph.marshal(&Platform::linux("amd64")));
-        let mounts: String = graph
-            .lines()
-            .filter(|line| line.starts_with("    mount /"))
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let mounts = graph.lines().filter_map(|line| line.strip_prefix("    mount "));
+        let mounts: String = mounts.map(|mount| format!("{mount}\n")).collect();
         expect![[r#"
-                mount / scratch
-                mount /etc/apt/sources.list.d/a.list #0 [/a] ro
-                mount /etc/apt/sources.list.d/b.list #1 [/b.list] ro
-                mount /etc/apt/sources.list.d/c.sources #3 [/c.sources/c.sources] ro
-                mount /usr/share/keyrings/a.asc #4 [/a.asc/x.asc] ro
-                mount /srv #5 [/data0] ro
+            / scratch
+            /etc/apt/sources.list.d/a.list #0 [/a] ro
+            /etc/apt/sources.list.d/b.list #1 [/b.list] ro
+            /etc/apt/sources.list.d/c.sources #3 [/c.sources/c.sources] ro
+            /usr/share/keyrings/a.asc #4 [/a.asc/x.asc] ro
+            /srv #5 [/data0] ro
         "#]]
         .assert_eq(&mounts);
     }
