@@ -49,6 +49,8 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/sbin/runc", "runc"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
+    // Runs the containers that we make.
+    ("/usr/bin/podman", "podman"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.

@@ -9,9 +9,11 @@ mod buildkit {
     mod forwarding;
     mod frontend;
     mod harness;
+    mod images;
     mod our_signer;
     mod remote;
     mod requests;
     mod same;
+    mod several;
     mod signers;
 }

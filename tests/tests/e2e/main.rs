@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod cancel;
+mod containers;
+mod elsewhere;
 mod first_package;
 mod lifecycle;
 mod rebuild;

@@ -4,6 +4,7 @@ use dalec_llb::{Exec, File, Mount, Network, Owner, State};
 use dalec_spec::target_spec::PostSymlink;
 
 use crate::image_config::PATH;
+use crate::request::Request;
 
 const SCRIPT: &str = include_str!("scripts/symlinks.sh");
 const FROM_OUTSIDE: &str = include_str!("scripts/symlinks-from-outside.sh");
@@ -11,20 +12,22 @@ const FROM_OUTSIDE: &str = include_str!("scripts/symlinks-from-outside.sh");
 /// Where a worker sees the root file system.
 const ROOT: &str = "/run/dalec/root";
 
-/// Returns `root` with `links` in it, in their order; missing parent directories are made with mode 0755.
+/// Returns `root` with the links of the spec in it, in their order; missing parent directories are made with mode 0755.
 ///
-/// Links without owner, or with numeric ones, take no process. Names are looked up in `root` by a script, which
-/// needs a shell in there. A user without group, and the other way round, goes with root.
-pub(crate) fn plan(root: &State, links: &[PostSymlink]) -> State {
-    match owners(links) {
+/// Links without owner, or with numeric ones, take no process where the engine's file ops make links. Names are looked up
+/// in `root` by a script, which needs a shell in there. A user without group, and the other way round, goes with root.
+pub(crate) fn plan(request: &Request<'_>, root: &State) -> State {
+    let links = &request.spec.image.symlinks;
+    match owners(request) {
         Some(owners) => by_file_op(root, links, owners),
         None => root.run(script(SCRIPT, "symlinks", links)).root(),
     }
 }
 
 /// Does the same by a script in `worker`, if it takes one: there need be no shell in `root`.
-pub(crate) fn plan_from(worker: &State, root: &State, links: &[PostSymlink]) -> State {
-    match owners(links) {
+pub(crate) fn plan_from(request: &Request<'_>, worker: &State, root: &State) -> State {
+    let links = &request.spec.image.symlinks;
+    match owners(request) {
         Some(owners) => by_file_op(root, links, owners),
         None => {
             let exec = script(FROM_OUTSIDE, "symlinks-from-outside", links).mount(Mount::bind(ROOT, root));
@@ -33,7 +36,12 @@ pub(crate) fn plan_from(worker: &State, root: &State, links: &[PostSymlink]) -> 
     }
 }
 
-fn owners(links: &[PostSymlink]) -> Option<Vec<Option<Owner>>> {
+/// Returns the owners of the links, unless a script has to make them.
+fn owners(request: &Request<'_>) -> Option<Vec<Option<Owner>>> {
+    let links = &request.spec.image.symlinks;
+    if request.options.without_symlinks && !links.is_empty() {
+        return None;
+    }
     links.iter().map(owner).collect()
 }
 

@@ -64,7 +64,7 @@ pub(super) fn plan(
         _ => (installer.base()?, None),
     };
     let installed = installer.install(&start, content)?;
-    let root = symlinks::plan_from(worker, &installed, &spec.image.symlinks);
+    let root = symlinks::plan_from(request, worker, &installed);
     let test_root = installer.install_test_dependencies(&root)?;
     Ok(Container { root, base, test_root })
 }
