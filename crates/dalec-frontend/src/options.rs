@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_gateway::BuildOptions;
+use dalec_gateway::{BuildOptions, parse_bool};
 use dalec_spec::Platform;
 
 use crate::error::FrontendError;
@@ -142,11 +142,7 @@ fn named(text: &str, platforms: usize) -> Result<bool, FrontendError> {
 
 /// Reads a boolean in the forms that upstream's programs take; nothing is false.
 pub fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
+    if text.is_empty() { Some(false) } else { parse_bool(text) }
 }
 
 #[cfg(test)]
