@@ -12,7 +12,7 @@
 //! 3. The second session closes then: nothing that is built later can ask it.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::sync::{Arc, PoisonError, RwLockReadGuard, mpsc};
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
@@ -29,8 +29,6 @@ pub(crate) struct Remote<'a> {
     pub(crate) client: &'a Client,
     pub(crate) build: &'a Build,
     gateway: GrpcGateway,
-    /// Read by calls that may run steps, written by those that sign.
-    signing: RwLock<()>,
 }
 
 /// The gateway, for as long as nobody may sign.
@@ -55,7 +53,7 @@ struct Signed {
 
 impl<'a> Remote<'a> {
     pub(crate) fn new(client: &'a Client, build: &'a Build, gateway: GrpcGateway) -> Self {
-        Self { client, build, gateway, signing: RwLock::default() }
+        Self { client, build, gateway }
     }
 
     /// Returns the daemon's own gateway.
@@ -65,7 +63,7 @@ impl<'a> Remote<'a> {
 
     /// Returns the gateway for a call that may run steps, once nobody signs.
     fn running(&self) -> Running<'_> {
-        let guard = self.signing.read().unwrap_or_else(PoisonError::into_inner);
+        let guard = self.build.signing.read().unwrap_or_else(PoisonError::into_inner);
         Running { gateway: &self.gateway, _nobody_signs: guard }
     }
 
@@ -76,7 +74,7 @@ impl<'a> Remote<'a> {
         for definition in request.inputs.values() {
             self.running().solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
         }
-        let _nothing_else_runs = self.signing.write().unwrap_or_else(PoisonError::into_inner);
+        let _nothing_else_runs = self.build.signing.write().unwrap_or_else(PoisonError::into_inner);
         let services = Services {
             secrets: Some(secrets.clone()),
             targets: BTreeMap::new(),
@@ -84,7 +82,10 @@ impl<'a> Remote<'a> {
         };
         let build = Build {
             services,
+            shared: None,
             signer_secrets: None,
+            // This one runs while all others wait.
+            signing: Arc::default(),
             exports: Vec::new(),
             cache_exports: Vec::new(),
             ..self.build.clone()

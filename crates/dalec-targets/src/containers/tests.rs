@@ -400,7 +400,9 @@ fn links_take_no_process_unless_names_must_be_looked_up() {
     // Where file ops make no links, or must not.
     let without = || Options { without_symlinks: true, ..Options::default() };
     let links = [link("x", "/y", "0", "5")];
-    check(&linked(&links, without()), expect![[r#"
+    check(
+        &linked(&links, without()),
+        expect![[r#"
         #0 source docker-image://root
         #1 exec network=NONE
             arg symlinks
@@ -410,7 +412,8 @@ fn links_take_no_process_unless_names_must_be_looked_up() {
             arg 5
             mount / #0
             name Make the links of the spec
-        #2 result #1"#]]);
+        #2 result #1"#]],
+    );
     assert!(names(&linked(&[], without())).is_empty());
 }
 

@@ -1,12 +1,13 @@
 //! A build on a `buildkitd`: our frontend here, everything that runs there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use bollard_buildkit_proto::google::rpc;
 use dalec_buildkit::{
-    Build, BuildError, Client, ConnectError, FrontendFailure, LocalCache, Login, Secrets, Services,
+    Build, BuildError, Client, ConnectError, FrontendFailure, LocalCache, Login, Secrets, Services, Shared,
     publish_cache,
 };
 use dalec_engine::sources::image::{Credential, host_credentials};
@@ -41,7 +42,13 @@ impl Request {
         let cancel = Cancel::new();
         let watch = watch(mode, &display, &cancel)?;
         let built = self.prepared(&remote, &cancel, &watch).and_then(|services| {
-            let job = Job { request: &self, client: &client, remote: &remote, services, watch: &watch };
+            let shared = match self.targets.len() {
+                1 => None,
+                _ => Some(Arc::new(self.shared(&client, &services.services)?)),
+            };
+            let signing = Arc::default();
+            let (request, client, remote, watch) = (&self, &client, &remote, &watch);
+            let job = Job { request, client, remote, services, shared, signing, watch };
             let outcomes = side_by_side(&self.targets, |target| job.run(target, &display, &cancel));
             self.joined(outcomes, |builds| {
                 let sum = |stats: Stats, more: &Stats| Stats {
@@ -57,6 +64,20 @@ impl Request {
         });
         display.end();
         self.concluded(built, &watch)
+    }
+
+    /// Opens the session that builds of several targets read through. It serves no secret and no agent.
+    fn shared(&self, client: &Client, services: &Services) -> Result<Shared, CommandError> {
+        let services = Services {
+            secrets: None,
+            ssh: BTreeMap::new(),
+            credentials: None,
+            targets: BTreeMap::new(),
+            ..services.clone()
+        };
+        client
+            .share(&services)
+            .map_err(|error| CommandError::Engine { error: Box::new(error), spec: self.spec.name.clone() })
     }
 
     /// Returns what the daemon may call; what has to be unpacked for that goes with this request.
@@ -101,6 +122,9 @@ struct Job<'a> {
     client: &'a Client,
     remote: &'a Remote,
     services: Prepared,
+    /// What all of them read through, if there are several.
+    shared: Option<Arc<Shared>>,
+    signing: Arc<RwLock<()>>,
     watch: &'a Watch,
 }
 
@@ -124,6 +148,8 @@ impl Job<'_> {
         let build = Build {
             frontend: name.map(|name| executable_image(FRONTEND_DIR, name)),
             services,
+            shared: self.shared.clone(),
+            signing: self.signing.clone(),
             signer_secrets: request.secrets.has_signers_own().then(|| -> Arc<dyn Secrets> {
                 Arc::new(Served { secrets: request.secrets.clone(), to: SecretScope::Signer })
             }),
