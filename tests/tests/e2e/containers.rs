@@ -40,13 +40,16 @@ fn container(build: Invocation, project: &Project) -> BTreeMap<String, File> {
 /// a script.
 #[test]
 fn documentation_and_links_are_those_of_the_spec() {
-    let links = "paths: [/also, /opt/deep/er]\n        user: nobody\n        group: \"7\"\n";
+    let links = "paths: [/also, /opt/deep/er]\n        user: \"65534\"\n        group: \"7\"\n";
     let image = format!("image:\n  post:\n    symlinks:\n      /usr/bin/documented:\n        {links}");
     let more = format!("  docs:\n    notes: {{}}\n{image}");
     let spec = script("documented", &more)
         .replace("artifacts:", "  notes:\n    inline:\n      file:\n        contents: text\nartifacts:");
-    let project = Project::new(&spec);
-    for flags in [&[][..], &["--build-arg", "DALEC_DISABLE_SYMLINK=1"]] {
+    let by_name = spec.replace("user: \"65534\"", "user: nobody");
+    for (spec, flags) in
+        [(&spec, &[][..]), (&spec, &["--build-arg", "DALEC_DISABLE_SYMLINK=1"]), (&by_name, &[])]
+    {
+        let project = Project::new(spec);
         let files = container(project.build("bookworm/container").args(flags), &project);
         assert_eq!(files["usr/share/doc/documented/notes"].text, "text");
         assert!(files.contains_key("usr/share/doc/libc6/copyright"), "wholesale");
