@@ -12,7 +12,7 @@ use crate::repositories;
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
-    /// What it is, for example `git sources`.
+    /// What it is, for example `image sources`.
     pub name: &'static str,
     /// Where the spec asks for it.
     pub span: Span,
@@ -60,10 +60,11 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
 pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
     let feature = |name| vec![Feature { name, span: source.span }];
     let kind = match &source.kind {
-        SourceKind::Git(_) => feature("git sources"),
         SourceKind::Image(_) => feature("image sources"),
         SourceKind::Build(build) => of_source(&build.source),
-        SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => Vec::new(),
+        SourceKind::Git(_) | SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => {
+            Vec::new()
+        }
     };
     let generators = source
         .generate
@@ -104,12 +105,12 @@ mod tests {
         let spec = spec(
             "\
 sources:
-  a: {git: {url: \"https://example.org/a/b\", commit: main}, generate: [{gomod: {}}]}
+  a: {image: {ref: registry.example.org/a}, path: /a, generate: [{gomod: {}}]}
   b: {context: {}}
 dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.org/a}, path: /a}}}]}
 ",
         );
-        assert_eq!(names(check_sources(&spec)), ["git sources", "generators", "image sources"]);
+        assert_eq!(names(check_sources(&spec)), ["image sources", "generators", "image sources"]);
     }
 
     #[test]

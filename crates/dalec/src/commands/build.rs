@@ -15,11 +15,12 @@ use dalec_gateway::BuildOptions;
 use dalec_spec::Platform;
 
 use self::spec::Spec;
+use self::targets::Known;
 use super::host;
 use crate::errors::{CommandError, Style};
 use crate::new_file::NewFile;
 use crate::options::build_args;
-use crate::options::contexts::Contexts;
+use crate::options::contexts::{Contexts, SPEC_CONTEXT};
 use crate::options::outputs::{Destination, EmbeddedImage, ImageOutput};
 use crate::options::remote::{EngineKind, Remote, RemoteArgs};
 use crate::options::secrets::SecretPlaces;
@@ -64,11 +65,14 @@ like the target with _ for /. So do several platforms, such as linux_amd64.")]
 pub struct Args {
     /// Directory that the spec's `context` sources are read from
     ///
-    /// Also a tar archive, docker-image://REFERENCE, oci-layout://PATH or an http URL, which gives a directory with what
-    /// is downloaded as one file named `context`; archives from there are not unpacked.
+    /// Also a tar archive, docker-image://REFERENCE or oci-layout://PATH. Or it is fetched: a git repository such as
+    /// https://HOST/PATH.git#BRANCH:DIRECTORY or git@HOST:PATH, or a tar archive at an http URL. Then the spec lies in it,
+    /// unless -f gives an absolute path or `-`; an http URL of anything but an archive is that of the spec.
     #[arg(value_name = "CONTEXT", default_value = ".")]
     context: String,
     /// Spec to build; `-` for standard input [default: dalec.yml or dalec.yaml]
+    ///
+    /// Where CONTEXT is fetched, this is a path in it.
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
     /// Target to build, such as bookworm/deb, or all; may be given several times
@@ -83,11 +87,11 @@ pub struct Args {
     /// DALEC_SKIP_SIGNING=1 leaves packages unsigned.
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
-    /// Additional context by name: directory, tar archive, image or URL
+    /// Additional context by name: directory, tar archive, image, git repository or URL
     ///
     /// A context named like a base image, such as debian:bookworm, replaces that image. Forms: a directory, a tar
     /// archive of files or of an image, docker-image://REFERENCE, oci-layout://PATH, which may end with :TAG or @DIGEST,
-    /// and http://URL, which gives a directory with what is downloaded as one file named `context`; archives from there
+    /// the address of a git repository such as https://HOST/PATH.git#BRANCH:DIRECTORY or git@HOST:PATH, and http://URL, which gives a directory with what is downloaded as one file named `context`; archives from there
     /// are not unpacked.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
@@ -233,8 +237,8 @@ struct Request {
 impl Request {
     /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
-        let spec = Spec::find(args.file.as_deref());
-        let targets = targets::read(&args.target, || spec.as_ref().ok()?.raw())?;
+        let spec = Spec::find(args.file.as_deref(), &args.context);
+        let targets = targets::read(&args.target, || Known::of(spec.as_ref().ok()))?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
         let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
@@ -297,6 +301,12 @@ impl Request {
         }
         for (name, value) in &self.build_args {
             set(&format!("build-arg:{name}"), value);
+        }
+        if let Some(address) = &self.contexts.main {
+            set("context", address);
+            if self.spec.is_here() {
+                set("dockerfilekey", SPEC_CONTEXT);
+            }
         }
         for (name, value) in &self.contexts.options {
             set(&format!("context:{name}"), value);

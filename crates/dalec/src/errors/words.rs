@@ -322,6 +322,9 @@ fn words_of(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The target that people are told about when they name none.
+const EXAMPLE: &str = "trixie/deb";
+
 fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
     let list = "`dalec targets` lists all of them";
     let key = target.split('/').next().unwrap_or_default();
@@ -339,7 +342,8 @@ fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
         "" => Words::new(exit, "no target is given"),
         _ => Words::new(exit, &format!("there is no target `{target}`")),
     };
-    let example = routes.iter().min_by_key(|route| route.len()).map_or("", String::as_str);
+    // One that needs no image from anywhere, if it is there.
+    let example = routes.iter().find(|route| *route == EXAMPLE).or(routes.first()).map_or("", String::as_str);
     words.help = Some(match dalec_spec::suggest(target, routes.iter().map(String::as_str)) {
         Some(close) => format!("did you mean `{close}`? {list}"),
         None if target.is_empty() => {

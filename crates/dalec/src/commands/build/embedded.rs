@@ -68,13 +68,13 @@ impl Request {
         display: &Display,
         cancel: Cancel,
         mode: userns::Mode,
-        spec: &Path,
+        spec: Option<&Path>,
     ) -> Result<Engine, CommandError> {
         let mirror = surroundings::apt_mirror(self.apt_mirror.clone());
         let roots =
             DebianRoots::new(state_dir, mirror.as_deref(), self.ca_bundle.clone(), mode.has_single_id())?;
         let mut local_dirs = self.contexts.local_dirs.clone();
-        local_dirs.insert(SPEC_CONTEXT.into(), spec.to_owned());
+        local_dirs.extend(spec.map(|spec| (SPEC_CONTEXT.to_owned(), spec.to_owned())));
         let options = EngineOptions {
             mode,
             cancel,

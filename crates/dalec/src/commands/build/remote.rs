@@ -93,7 +93,7 @@ impl Request {
         stores.extend(caches.map(|cache: &LocalCache| (cache.store_name.clone(), cache.store.clone())));
         let folder = self.spec.folder(watch)?;
         let mut local_dirs = self.contexts.local_dirs.clone();
-        local_dirs.insert(SPEC_CONTEXT.into(), folder.path().to_owned());
+        local_dirs.extend(folder.path().map(|path| (SPEC_CONTEXT.to_owned(), path.to_owned())));
         let executable = std::env::current_exe().ok();
         let services = Services {
             shared_key: shared_key(local_dirs.values().map(|dir| dir.as_path())),

@@ -6,6 +6,7 @@ use std::thread;
 
 use dalec_spec::RawSpec;
 
+use super::spec::Spec;
 use crate::errors::CommandError;
 
 /// Stands for every target that a spec supports.
@@ -15,19 +16,38 @@ const ON_THE_WAY: [&str; 3] = ["worker", "depsonly", "debug"];
 /// At least so many targets are built side by side: they wait for each other's work more than they work.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Returns the targets to build, each once; all of them must exist, here or in what `spec` returns.
-pub(super) fn read(
-    given: &[String],
-    spec: impl FnOnce() -> Option<RawSpec>,
-) -> Result<Vec<String>, CommandError> {
+/// What is known of a spec before anything is fetched.
+pub(super) enum Known {
+    /// It is here; none when it cannot be read.
+    Here(Option<RawSpec>),
+    /// It is where the main context is fetched from.
+    Elsewhere,
+}
+
+impl Known {
+    /// Returns what is known of `spec`.
+    pub(super) fn of(spec: Option<&Spec>) -> Self {
+        match spec {
+            Some(spec) if !spec.is_here() => Self::Elsewhere,
+            spec => Self::Here(spec.and_then(Spec::raw)),
+        }
+    }
+}
+
+/// Returns the targets to build, each once; all of them must exist, here or in what `spec` returns. One that is not here
+/// says itself what it has.
+pub(super) fn read(given: &[String], spec: impl FnOnce() -> Known) -> Result<Vec<String>, CommandError> {
     let mut targets: Vec<String> = Vec::new();
     let is_ours = |target: &String| dalec_frontend::check_target(target.trim_end_matches('/'), None).is_ok();
-    let spec = if given.iter().all(is_ours) { None } else { spec() };
+    let spec = if given.iter().all(is_ours) { Known::Here(None) } else { spec() };
     for target in given {
         let name = target.trim_end_matches('/').to_owned();
-        let names = match dalec_frontend::check_target(&name, spec.as_ref()) {
-            Err(_) if name == ALL => every(spec.as_ref()),
-            checked => checked.map_err(CommandError::target).map(|()| vec![name])?,
+        let names = match &spec {
+            Known::Elsewhere => vec![name],
+            Known::Here(spec) => match dalec_frontend::check_target(&name, spec.as_ref()) {
+                Err(_) if name == ALL => every(spec.as_ref()),
+                checked => checked.map_err(CommandError::target).map(|()| vec![name])?,
+            },
         };
         for name in names {
             if !targets.contains(&name) {
@@ -85,7 +105,7 @@ mod tests {
 
     fn all_of(spec: &str) -> Vec<String> {
         let text = SourceText::new("spec.yml", spec);
-        read(&["all".to_owned()], || dalec_spec::load(&text).raw).unwrap()
+        read(&["all".to_owned()], || Known::Here(dalec_spec::load(&text).raw)).unwrap()
     }
 
     #[test]
@@ -107,9 +127,12 @@ mod tests {
     fn a_target_is_built_once() {
         let given = ["bookworm/deb", "bookworm/deb/", "all"].map(str::to_owned);
         let text = SourceText::new("spec.yml", "targets:\n  bookworm: {}\n");
-        let targets = read(&given, || dalec_spec::load(&text).raw).unwrap();
+        let targets = read(&given, || Known::Here(dalec_spec::load(&text).raw)).unwrap();
         assert_eq!(targets.iter().filter(|target| *target == "bookworm/deb").count(), 1);
-        assert!(read(&[], || None).is_err() && read(&["al".to_owned()], || None).is_err());
+        assert!(
+            read(&[], || Known::Here(None)).is_err()
+                && read(&["al".to_owned()], || Known::Here(None)).is_err()
+        );
     }
 
     #[test]
