@@ -15,6 +15,7 @@ const FAMILIES: &[(&str, usize)] = &[
     ("SIGN", 17),
     ("FE", 21),
     ("RPM", 13),
+    ("TGT", 29),
 ];
 
 /// The rooms, and where their tests are.
