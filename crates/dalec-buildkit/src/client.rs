@@ -21,7 +21,7 @@ use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::remote::Remote;
 use crate::session::{Secrets, Services, Session, random_hex};
-use crate::status::{Steps, Tracker};
+use crate::status::{Fellows, Steps, Tracker};
 use crate::tls::TlsFiles;
 
 /// Header that says which build a call of the gateway is for.
@@ -54,7 +54,7 @@ pub struct Build {
     /// What the daemon may call while it builds.
     pub services: Services,
     /// Serves directories and blobs instead of the build's own session: steps of builds that read through one session
-    /// are the same steps, and the daemon runs them once.
+    /// are the same steps, and the daemon runs them once. None for a build that runs alone.
     pub shared: Option<Arc<Shared>>,
     /// All secrets, those that only signers get included; none when there are no such secrets.
     pub signer_secrets: Option<Arc<dyn Secrets>>,
@@ -77,8 +77,18 @@ pub struct Build {
     pub cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// A session that several builds read through, served until this is dropped.
-pub struct Shared(Session);
+/// What builds that run at the same time have in common: a session that they read through, served until this is dropped.
+pub struct Shared {
+    session: Session,
+    fellows: Arc<Fellows>,
+}
+
+impl Shared {
+    /// Returns how many steps there were in all builds that have ended well, each counted once.
+    pub fn steps(&self) -> Steps {
+        self.fellows.steps()
+    }
+}
 
 /// An exporter, or a place for a cache, with what it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +176,7 @@ impl Client {
     /// # Errors
     /// When the daemon does not take it.
     pub fn share(&self, services: &Services) -> Result<Shared, GatewayError> {
-        self.open_session(services).map(Shared)
+        Ok(Shared { session: self.open_session(services)?, fellows: Arc::default() })
     }
 
     fn open_session(&self, services: &Services) -> Result<Session, GatewayError> {
@@ -187,7 +197,8 @@ impl Client {
         build: &Build,
         frontend: impl FnOnce(&dyn Gateway) -> Result<FrontendResult, E>,
     ) -> Result<Built, BuildError<E>> {
-        let tracker = Arc::new(Tracker::new(build.progress.clone()));
+        let fellows = build.shared.as_ref().map(|shared| shared.fellows.clone());
+        let tracker = Arc::new(Tracker::new(build.progress.clone(), fellows));
         let running = Running::start(self, build, &tracker).map_err(BuildError::Gateway)?;
         let outcome = self.run(build, &running, frontend);
         let patience = outcome.is_err().then_some(FAILED_END);
@@ -300,7 +311,7 @@ impl Running {
         let value = MetadataValue::try_from(reference.as_str());
         metadata.insert(BUILD, value.map_err(|error| GatewayError::Request { message: error.to_string() })?);
         let mut options = build.options.clone();
-        options.session.clone_from(build.shared.as_ref().map_or(&session.id, |shared| &shared.0.id));
+        options.session.clone_from(build.shared.as_ref().map_or(&session.id, |shared| &shared.session.id));
         if options.platforms.is_empty() {
             options.platforms.clone_from(platforms);
         }

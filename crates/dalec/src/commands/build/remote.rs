@@ -8,7 +8,7 @@ use std::time::Instant;
 use bollard_buildkit_proto::google::rpc;
 use dalec_buildkit::{
     Build, BuildError, Client, ConnectError, FrontendFailure, LocalCache, Login, Secrets, Services, Shared,
-    publish_cache,
+    Steps, publish_cache,
 };
 use dalec_engine::sources::image::{Credential, host_credentials};
 use dalec_engine::{Cancel, SecretScope, Secrets as _, Stats};
@@ -51,12 +51,9 @@ impl Request {
             let job = Job { request, client, remote, services, shared, signing, watch };
             let outcomes = side_by_side(&self.targets, |target| job.run(target, &display, &cancel));
             self.joined(outcomes, |builds| {
-                let sum = |stats: Stats, more: &Stats| Stats {
-                    ops_run: stats.ops_run + more.ops_run,
-                    ops_cached: stats.ops_cached + more.ops_cached,
-                    ..stats
-                };
-                let stats = builds.iter().map(|(_, stats)| stats).fold(Stats::default(), sum);
+                let alone = || builds.first().map(|(_, steps)| *steps).unwrap_or_default();
+                let steps = job.shared.as_ref().map_or_else(alone, |shared| shared.steps());
+                let stats = Stats { ops_run: steps.run, ops_cached: steps.cached, ..Stats::default() };
                 let engine = json!({ "mode": "buildkit", "version": client.version() });
                 let builds = builds.into_iter().map(|(built, _)| built).collect();
                 Summary { engine, builds, elapsed: started.elapsed(), stats }
@@ -135,7 +132,7 @@ impl Job<'_> {
         target: &str,
         display: &Arc<Display>,
         cancel: &Cancel,
-    ) -> Result<(Built, Stats), CommandError> {
+    ) -> Result<(Built, Steps), CommandError> {
         let request = self.request;
         let exports =
             Exports::open(&request.destinations, request.folder_of(target), self.watch, request.digests())?;
@@ -175,7 +172,6 @@ impl Job<'_> {
                 source: std::error::Error::source(&error).map(|source| source.to_string().into()),
             })?;
         }
-        let stats = Stats { ops_run: built.steps.run, ops_cached: built.steps.cached, ..Stats::default() };
         let outputs = exports.finish(&built.response)?;
         let exporter = crate::outputs::exports::record(&built.response);
         Ok((
@@ -184,7 +180,7 @@ impl Job<'_> {
                 exporter,
                 ..Built::new(target, &built.result, request.contexts.as_given(bases))
             },
-            stats,
+            built.steps,
         ))
     }
 }
