@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::binary::kept;
-use crate::layout::{ARCHITECTURE, Layout};
+use crate::layout::{ARCHITECTURE, Layer, Layout};
 
 /// Mounts what maintainer scripts need and changes the root; `$0` is the root.
 const ENTER: &str = r#"mount --rbind /dev "$0/dev"
@@ -40,6 +40,14 @@ pub fn worker(suite: &str) -> Layout {
     image(suite, "worker", distro.worker_packages, None)
 }
 
+/// Returns an image that programs for Windows are built in: a compiler for C, and what `windowscross/zip` needs besides.
+///
+/// # Panics
+/// When it cannot be made; needs root.
+pub fn cross_worker() -> Layout {
+    image("bookworm", "windowscross", &["gcc-mingw-w64-x86-64-win32", "patch", "zip"], None)
+}
+
 /// Returns an image of a suite with `packages`, in which `program` is `/NAME` and what is started.
 ///
 /// # Panics
@@ -49,6 +57,46 @@ pub fn with_program(suite: &str, name: &str, packages: &[&str], program: &Path) 
 }
 
 fn image(suite: &str, purpose: &str, packages: &[&str], program: Option<(&str, &Path)>) -> Layout {
+    let content = program.map(|(_, program)| std::fs::read(program).expect("the program can be read"));
+    let ingredients = content.unwrap_or_default();
+    let folder = keep(&format!("{suite}-{purpose}"), suite, packages, &ingredients, |root| {
+        let mut config = root.config.clone();
+        if let Some((name, program)) = program {
+            std::fs::copy(program, root.path.join(name)).expect("the program can be copied");
+            config["Entrypoint"] = json!([format!("/{name}")]);
+            config["Cmd"] = Value::Null;
+            config["Labels"] = crate::signers::labels();
+        }
+        let layer = Layer::pack(&root.path, None, &root.scratch.join("layer.tar"));
+        Layout::write(&root.result, &[&layer], config);
+    });
+    Layout::open(&folder)
+}
+
+/// A root file system of Debian's that something is made of.
+pub(crate) struct Root {
+    /// Its folder, which is removed afterwards.
+    pub path: PathBuf,
+    /// A folder for what is needed in between, removed afterwards as well.
+    pub scratch: PathBuf,
+    /// The folder to write, which is kept.
+    pub result: PathBuf,
+    /// What processes in it start with, as images say it.
+    pub config: Value,
+}
+
+/// Returns the folder that `make` writes from a root of `suite` with `packages`, kept under `name` and all that went into
+/// it: the packages, and `ingredients`.
+///
+/// # Panics
+/// When the root cannot be put together; needs root.
+pub(crate) fn keep(
+    name: &str,
+    suite: &str,
+    packages: &[&str],
+    ingredients: &[u8],
+    make: impl FnOnce(&Root),
+) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock();
     let images = kept().join("images");
@@ -74,61 +122,39 @@ fn image(suite: &str, purpose: &str, packages: &[&str], program: Option<(&str, &
     let recipe =
         resolve(&request, &sources, trust, &http, &cache, &Silent).expect("the mirror has Debian").recipe;
     let mut key = Sha256::new_with_prefix(recipe.digest());
-    if let Some((_, program)) = program {
-        key.update(std::fs::read(program).expect("the program can be read"));
-    }
-    let folder = images.join(format!("{suite}-{purpose}-{}", &hex::encode(key.finalize())[..16]));
+    key.update(ingredients);
+    let folder = images.join(format!("{name}-{}", &hex::encode(key.finalize())[..16]));
     if !folder.exists() {
         let half = images.join("half");
         remove(&half);
-        make(&recipe, &http, &cache, &half, program);
-        std::fs::rename(half.join("image"), &folder).expect("the image can be moved");
+        let root = put_together(&recipe, &http, &cache, &half);
+        make(&root);
+        std::fs::rename(&root.result, &folder).expect("the folder can be moved");
         remove(&half);
     }
-    Layout::open(&folder)
+    folder
 }
 
-/// Puts the root together in `half/root` and the image in `half/image`.
-fn make(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path, program: Option<(&str, &Path)>) {
-    let root = half.join("root");
-    std::fs::create_dir_all(&root).expect("folders can be made");
+fn put_together(recipe: &Recipe, http: &Http, cache: &Cache, half: &Path) -> Root {
+    let path = half.join("root");
+    std::fs::create_dir_all(&path).expect("folders can be made");
     let options = UnpackOptions::default();
     let unpacked =
-        fetch_and_unpack(recipe, http, cache, &root, options, &Silent).expect("packages can be unpacked");
-    configure(recipe, &root, unpacked, options, &mut |command| inside(&root, command))
-        .expect("packages can be configured");
+        fetch_and_unpack(recipe, http, cache, &path, options, &Silent).expect("packages can be unpacked");
+    let mut run = |command: &RootCommand| inside(&path, &command.args, &command.env);
+    configure(recipe, &path, unpacked, options, &mut run).expect("packages can be configured");
     let config: Value = serde_json::from_slice(&recipe.image_config()).expect("a configuration is JSON");
-    let mut config = config["config"].clone();
-    if let Some((name, program)) = program {
-        std::fs::copy(program, root.join(name)).expect("the program can be copied");
-        config["Entrypoint"] = json!([format!("/{name}")]);
-        config["Cmd"] = Value::Null;
-        config["Labels"] = crate::signers::labels();
-    }
-    let layer = half.join("layer.tar");
-    let mut tar = Command::new("tar");
-    tar.args([
-        "--create",
-        "--sort=name",
-        "--numeric-owner",
-        "--format=posix",
-        "--xattrs",
-        "--xattrs-include=*",
-    ]);
-    // What one run would write differently from the next.
-    tar.arg("--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f");
-    let status = tar.arg("--file").arg(&layer).arg("--directory").arg(&root).arg(".").status();
-    assert!(status.expect("tar starts").success(), "the layer cannot be packed");
-    Layout::write(&half.join("image"), &layer, config);
+    Root { scratch: half.to_path_buf(), result: half.join("result"), config: config["config"].clone(), path }
 }
 
-fn inside(root: &Path, command: &RootCommand) -> Result<(), Cause> {
+/// Runs a command inside of a root, without a network.
+pub(crate) fn inside(root: &Path, args: &[String], env: &[(String, String)]) -> Result<(), Cause> {
     let output = Command::new("unshare")
-        .args(["--mount", "--ipc", "--net", "--pid", "--fork", "/bin/sh", "-ec", ENTER])
+        .args(["--mount", "--ipc", "--net", "--pid", "--fork", "--kill-child", "/bin/sh", "-ec", ENTER])
         .arg(root)
-        .args(&command.args)
+        .args(args)
         .env_clear()
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .output()?;
     match output.status.success() {
         true => Ok(()),

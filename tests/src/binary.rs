@@ -60,10 +60,26 @@ pub fn cargo() -> Command {
 pub fn dalec_for_everyone() -> &'static Path {
     static COPY: OnceLock<PathBuf> = OnceLock::new();
     COPY.get_or_init(|| {
-        let copy = everyone().join(format!("dalec-{}", std::process::id()));
+        remove_left_copies();
+        let copy = everyone().join(format!("{COPY_PREFIX}{}", std::process::id()));
         std::fs::copy(dalec(), &copy).expect("the binary can be copied");
         copy
     })
+}
+
+/// What the names of copies begin with; the id of the process that uses one follows.
+const COPY_PREFIX: &str = "dalec-";
+
+/// Removes the copies of processes that are gone.
+fn remove_left_copies() {
+    for entry in std::fs::read_dir(everyone()).expect("it is ours").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let of_process = name.strip_prefix(COPY_PREFIX).and_then(|id| id.parse::<u32>().ok());
+        if of_process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
+            // Another process may be as tidy at the same time.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Returns the root of the checkout.

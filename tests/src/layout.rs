@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,45 +11,98 @@ use sha2::{Digest, Sha256};
 /// This machine's, as images name it.
 pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
-/// An image of one layer in a folder.
+/// An image in a folder.
 #[derive(Debug, Clone)]
 pub struct Layout {
     folder: PathBuf,
     digest: String,
 }
 
+/// A layer of an image, as an uncompressed tar archive.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    path: PathBuf,
+    hash: String,
+    size: u64,
+}
+
+impl Layer {
+    /// Returns the archive at `path` as a layer.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Self {
+        let (hash, size) = hash(path);
+        Self { path: path.to_path_buf(), hash, size }
+    }
+
+    /// Packs the tree at `root`, or what `files` lists of it, as the archive `path`.
+    ///
+    /// # Panics
+    /// When tar cannot pack it.
+    pub fn pack(root: &Path, files: Option<&Path>, path: &Path) -> Self {
+        let mut tar = Command::new("tar");
+        tar.args([
+            "--create",
+            "--sort=name",
+            "--numeric-owner",
+            "--format=posix",
+            "--xattrs",
+            "--xattrs-include=*",
+        ]);
+        // What one run would write differently from the next.
+        tar.arg("--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f");
+        tar.arg("--file").arg(path).arg("--directory").arg(root);
+        match files {
+            Some(files) => tar.args(["--no-recursion", "--verbatim-files-from", "--files-from"]).arg(files),
+            None => tar.arg("."),
+        };
+        assert!(tar.status().expect("tar starts").success(), "the layer cannot be packed");
+        Self::read(path)
+    }
+}
+
 impl Layout {
-    /// Writes an image into the new folder `folder`: the tar archive `layer`, which is moved there, with `config` as what
+    /// Writes an image into the new folder `folder`: `layers`, which are linked there, with `config` as what
     /// processes of it start with (`Entrypoint`, `Env`, `Labels` and so on).
     ///
     /// # Panics
     /// When something cannot be written.
-    pub fn write(folder: &Path, layer: &Path, config: Value) -> Self {
+    pub fn write(folder: &Path, layers: &[&Layer], config: Value) -> Self {
+        Self::write_for(&json!({ "architecture": ARCHITECTURE, "os": "linux" }), folder, layers, config)
+    }
+
+    /// As [`Layout::write`], for `platform` as OCI documents write it.
+    ///
+    /// # Panics
+    /// When something cannot be written.
+    pub fn write_for(platform: &Value, folder: &Path, layers: &[&Layer], config: Value) -> Self {
         let blobs = folder.join("blobs/sha256");
         std::fs::create_dir_all(&blobs).expect("folders can be made");
-        let (hash, size) = hash(layer);
-        std::fs::rename(layer, blobs.join(&hash)).expect("the layer can be moved");
-        let layer = descriptor("application/vnd.oci.image.layer.v1.tar", &hash, size);
+        for layer in layers {
+            std::fs::hard_link(&layer.path, blobs.join(&layer.hash)).expect("the layer can be linked");
+        }
+        let media_type = "application/vnd.oci.image.layer.v1.tar";
+        let layers: Vec<Value> =
+            layers.iter().map(|layer| descriptor(media_type, &layer.hash, layer.size)).collect();
+        let hashes: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
         let add = |media_type: &str, value: Value| {
             let bytes = value.to_string().into_bytes();
             let hash = hex::encode(Sha256::digest(&bytes));
             std::fs::write(blobs.join(&hash), &bytes).expect("blobs can be written");
             descriptor(media_type, &hash, bytes.len() as u64)
         };
-        let config = add(
-            "application/vnd.oci.image.config.v1+json",
-            json!({
-                "architecture": ARCHITECTURE, "os": "linux", "config": config,
-                "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] },
-            }),
-        );
+        let mut described = platform.clone();
+        described["config"] = config;
+        described["rootfs"] = json!({ "type": "layers", "diff_ids": hashes });
+        let config = add("application/vnd.oci.image.config.v1+json", described);
         let media_type = "application/vnd.oci.image.manifest.v1+json";
         let mut manifest = add(
             media_type,
-            json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": [layer] }),
+            json!({ "schemaVersion": 2, "mediaType": media_type, "config": config, "layers": layers }),
         );
         manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "latest" });
-        manifest["platform"] = json!({ "architecture": ARCHITECTURE, "os": "linux" });
+        manifest["platform"] = platform.clone();
         let index = json!({ "schemaVersion": 2, "manifests": [manifest] });
         std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
             .expect("it can be written");

@@ -1,21 +1,29 @@
 //! What the end-to-end tests share: the real binary, scratch folders, package readers, loopback servers, and other
 //! people's tools such as BuildKit.
 //!
-//! Nothing here knows how the product works inside; it is used as a user would use it. Only Debian's images for BuildKit
-//! are made with a room of ours, because no registry has to be there to give them.
+//! Nothing here knows how the product works inside; it is used as a user would use it. Only the images
+//! that others come from are made with a room of ours, because no registry has to be there to give them.
 
 pub mod bases;
 pub mod binary;
 pub mod buildkit;
 pub mod deb;
 pub mod engine;
+pub mod git;
 pub mod http;
 pub mod layout;
 pub mod openpgp;
+pub mod podman;
+pub mod probe;
+pub mod progress;
 pub mod registry;
+pub mod repositories;
+pub mod rpm;
+pub mod rpm_world;
 pub mod run;
 pub mod running;
 pub mod signers;
 pub mod specs;
 pub mod tools;
 pub mod upstream;
+pub mod windows;

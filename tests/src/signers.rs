@@ -1,4 +1,4 @@
-//! Signers that we did not write for ourselves, as images: what a spec's signer may be in the wild.
+//! Signers and other frontends that we did not write for ourselves, as images: what a spec may name in the wild.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::bases::with_program;
 use crate::binary::workspace;
-use crate::layout::Layout;
+use crate::layout::{Layer, Layout};
 use crate::tools::go_program;
 
 /// A static frontend in Go on BuildKit's own client library; `tests/go/signer/main.go` says what it can do.
@@ -16,10 +16,21 @@ use crate::tools::go_program;
 /// When it cannot be built.
 pub fn go_signer() -> &'static Layout {
     static IMAGE: OnceLock<Layout> = OnceLock::new();
-    IMAGE.get_or_init(|| {
-        let program = go_program("signer");
-        frontend_image(&program, "signer", &program.with_extension("image"))
-    })
+    IMAGE.get_or_init(|| go_frontend("signer"))
+}
+
+/// The same kind of frontend, for a target of its own; `tests/go/phony/main.go` says what it can do.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn phony() -> &'static Layout {
+    static IMAGE: OnceLock<Layout> = OnceLock::new();
+    IMAGE.get_or_init(|| go_frontend("phony"))
+}
+
+fn go_frontend(name: &str) -> Layout {
+    let program = go_program(name);
+    frontend_image(&program, name, &program.with_extension("image"))
 }
 
 /// A frontend in Python in a Debian image with GnuPG, on no library of BuildKit's; `tests/signers/plain.py` says what it
@@ -30,7 +41,7 @@ pub fn go_signer() -> &'static Layout {
 pub fn plain_signer() -> &'static Layout {
     static IMAGE: OnceLock<Layout> = OnceLock::new();
     IMAGE.get_or_init(|| {
-        let packages = ["python3-h2", "gpg", "gpg-agent"];
+        let packages = ["python3-h2", "gpg", "gpg-agent", "rpm"];
         with_program("bookworm", "signer", &packages, &workspace().join("tests/signers/plain.py"))
     })
 }
@@ -55,17 +66,9 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
     header.set_size(content.len() as u64);
     archive.append_data(&mut header, name, content.as_slice()).expect("the layer can be written");
     archive.into_inner().expect("the layer can be written");
-    let capabilities =
-        ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
-    let config = json!({
-        "Entrypoint": [format!("/{name}")],
-        "Labels": {
-            "moby.buildkit.frontend.network.none": "true",
-            "moby.buildkit.frontend.caps": capabilities.join(","),
-        },
-    });
+    let config = json!({ "Entrypoint": [format!("/{name}")], "Labels": labels() });
     let image = scratch.path().join("image");
-    Layout::write(&image, &layer, config);
+    Layout::write(&image, &[&Layer::read(&layer)], config);
     match std::fs::rename(&image, folder) {
         Ok(()) => {}
         // Another process was faster.
@@ -77,8 +80,8 @@ pub fn frontend_image(program: &Path, name: &str, folder: &Path) -> Layout {
 
 /// Returns the labels of a frontend that needs no network.
 pub(crate) fn labels() -> Value {
-    let capabilities =
-        ["inputs", "subrequests", "contexts"].map(|name| format!("moby.buildkit.frontend.{name}"));
+    let capabilities = ["inputs", "subrequests", "contexts", "gitquerystring"]
+        .map(|name| format!("moby.buildkit.frontend.{name}"));
     json!({
         "moby.buildkit.frontend.network.none": "true",
         "moby.buildkit.frontend.caps": capabilities.join(","),

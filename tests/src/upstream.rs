@@ -111,12 +111,101 @@ fn source_entries() -> String {
 /// # Panics
 /// When cargo cannot fetch it.
 pub fn rust_crate(name: &str, version: &str) -> Archive {
-    let home = kept().join("cargo");
-    let project = kept().join("cargo-project").join(format!("{name}-{version}"));
-    let file = format!("{name}-{version}.crate");
-    if let Some(found) = in_registry(&home, &file) {
-        return Archive::read(&found);
+    Archive::read(&in_registry("cache", name, version, ".crate"))
+}
+
+/// Returns a crate with all that it is built from in `vendor`, as people pack it for builds without a network.
+///
+/// # Panics
+/// When cargo cannot fetch it.
+pub fn rust_vendored(name: &str, version: &str) -> Archive {
+    packed(&format!("{name}-{version}"), |folder| {
+        copy(&in_registry("src", name, version, ""), folder);
+        let home = kept().join("cargo");
+        let vendored = run(cargo_command().args(["vendor", "--locked"]).env("CARGO_HOME", home), folder);
+        std::fs::create_dir_all(folder.join(".cargo")).expect("folders can be made");
+        std::fs::write(folder.join(".cargo/config.toml"), vendored).expect("it can be written");
+    })
+}
+
+/// Returns a Go module with all that it is built from in `vendor`, from the proxy that Go is set up with.
+///
+/// # Panics
+/// When Go cannot fetch it.
+pub fn go_vendored(module: &str, version: &str) -> Archive {
+    let name = module.rsplit('/').next().expect("a module has a name");
+    packed(&format!("{name}-{version}"), |folder| {
+        let go = crate::tools::go().unwrap_or_else(|message| panic!("{message}"));
+        let mut download = Command::new(&go);
+        download.args(["mod", "download", "-json", &format!("{module}@{version}")]);
+        let answer = run(&mut download, Path::new("/"));
+        let answer: serde_json::Value = serde_json::from_slice(&answer).expect("Go answers in JSON");
+        copy(Path::new(answer["Dir"].as_str().expect("Go names the folder")), folder);
+        run(Command::new(&go).args(["mod", "vendor"]), folder);
+    })
+}
+
+/// Returns the source archive of a Python project from the index that pip is set up with.
+///
+/// # Panics
+/// When pip cannot fetch it.
+pub fn python_source(name: &str, version: &str) -> Archive {
+    let folder = kept().join("sources").join(format!("{name}-{version}"));
+    let archive = folder.join(format!("{name}-{version}.tar.gz"));
+    if !archive.exists() {
+        let mut pip = Command::new("pip3");
+        pip.args(["download", "--no-binary", ":all:", "--no-deps", "--dest"]).arg(&folder);
+        run(pip.arg(format!("{name}=={version}")), Path::new("/"));
     }
+    Archive::read(&archive)
+}
+
+/// Returns the archive `NAME.tar.gz` of the folder `NAME` that `fill` fills, made once.
+fn packed(name: &str, fill: impl FnOnce(&Path)) -> Archive {
+    let sources = kept().join("sources");
+    std::fs::create_dir_all(&sources).expect("folders can be made");
+    let archive = sources.join(format!("{name}.tar.gz"));
+    if !archive.exists() {
+        let scratch = tempfile::TempDir::new_in(&sources).expect("folders can be made");
+        let folder = scratch.path().join(name);
+        std::fs::create_dir(&folder).expect("folders can be made");
+        fill(&folder);
+        let half = scratch.path().join("half");
+        let mut tar = Command::new("tar");
+        tar.args(["--create", "--gzip", "--sort=name", "--owner=0", "--group=0", "--mtime=@0", "--file"]);
+        run(tar.arg(&half).arg(name), scratch.path());
+        std::fs::rename(&half, &archive).expect("it can be renamed");
+    }
+    Archive::read(&archive)
+}
+
+/// Copies what is in the folder `from`, which may be read-only, into `to`.
+fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp").args(["--recursive", "--no-preserve=mode"]).arg(from.join(".")).arg(to), to);
+}
+
+fn run(command: &mut Command, folder: &Path) -> Vec<u8> {
+    let done = command.current_dir(folder).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    done.stdout
+}
+
+fn cargo_command() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Returns what cargo keeps of a crate below `registry/KIND`, fetched if it is not there.
+fn in_registry(kind: &str, name: &str, version: &str, suffix: &str) -> PathBuf {
+    let home = kept().join("cargo");
+    let find = || {
+        let registries = std::fs::read_dir(home.join("registry").join(kind)).ok()?;
+        let file = format!("{name}-{version}{suffix}");
+        registries.flatten().map(|registry| registry.path().join(&file)).find(|path| path.exists())
+    };
+    if let Some(found) = find() {
+        return found;
+    }
+    let project = kept().join("cargo-project").join(format!("{name}-{version}"));
     std::fs::create_dir_all(project.join("src")).expect("folders can be made");
     let manifest = format!(
         "[package]\nname = \"fetch\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\n[workspace]\n\n\
@@ -124,14 +213,6 @@ pub fn rust_crate(name: &str, version: &str) -> Archive {
     );
     std::fs::write(project.join("Cargo.toml"), manifest).expect("it can be written");
     std::fs::write(project.join("src/lib.rs"), "").expect("it can be written");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let done = Command::new(cargo).arg("fetch").env("CARGO_HOME", &home).current_dir(&project).output();
-    let done = done.expect("cargo starts");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Archive::read(&in_registry(&home, &file).expect("cargo keeps the archive"))
-}
-
-fn in_registry(home: &Path, file: &str) -> Option<PathBuf> {
-    let registries = std::fs::read_dir(home.join("registry/cache")).ok()?;
-    registries.flatten().map(|registry| registry.path().join(file)).find(|path| path.exists())
+    run(cargo_command().arg("fetch").env("CARGO_HOME", &home), &project);
+    find().expect("cargo keeps the archive")
 }

@@ -14,6 +14,7 @@ const FAMILIES: &[(&str, usize)] = &[
     ("TEST", 19),
     ("SIGN", 17),
     ("FE", 21),
+    ("RPM", 13),
 ];
 
 /// The rooms, and where their tests are.
@@ -29,6 +30,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("e2e", "tests/tests/e2e"),
     ("signing", "tests/tests/signing"),
     ("buildkit", "tests/tests/buildkit"),
+    ("rpm", "tests/tests/rpm"),
 ];
 
 /// What a source has in it that is tests as a whole.

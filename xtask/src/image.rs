@@ -3,12 +3,13 @@
 //! The executable is compiled with a profile of its own that makes it small; the image is put together by the exporter
 //! of our own engine. The same executable gives the same bytes.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dalec_engine::Cancel;
-use dalec_engine::export::oci::{Flavor, LayerSource, OciImage, OciOptions, PreparedImages};
+use dalec_engine::export::oci::{Flavor, LayerSource, Naming, OciImage, OciOptions, PreparedImages};
 use dalec_engine::oci::{BlobDir, Compression, Digest, Platform, Reference, media_type};
 use dalec_engine::sources::http::{HttpClient, HttpSettings};
 use dalec_engine::sources::image::{Layer, RegistrySettings};
@@ -26,8 +27,8 @@ const FAST: i32 = 1;
 const MTIME: i64 = dalec_engine::CONSTANT_MTIME;
 
 /// What the engine may do for the frontend, in BuildKit's words.
-const CAPABILITIES: &str =
-    "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts";
+const CAPABILITIES: &str = "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,\
+                            moby.buildkit.frontend.contexts,moby.buildkit.frontend.gitquerystring";
 
 /// Which image to build, and where it goes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -118,9 +119,11 @@ pub fn run(request: &Request) -> Result<(), String> {
     let options = OciOptions {
         flavor: Flavor::Oci,
         compression: Compression::Zstd,
+        level: None,
         times: Times::Fixed(MTIME),
         created: None,
         names: &names,
+        index_annotations: &BTreeMap::new(),
         cancel: &cancel,
     };
     let prepared = PreparedImages::new(&images, &blobs, &options).map_err(words)?;
@@ -133,7 +136,7 @@ pub fn run(request: &Request) -> Result<(), String> {
     }
     if let Some(reference) = names.first() {
         let client = HttpClient::new(HttpSettings::default());
-        prepared.push(&client, &RegistrySettings::default(), &cancel).map_err(|error| {
+        prepared.push(&client, &RegistrySettings::default(), Naming::Tag, &cancel).map_err(|error| {
             let hint = error.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
             words(error) + &hint
         })?;

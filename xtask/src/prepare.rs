@@ -23,6 +23,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/gpg-agent", "gpg-agent"),
     ("/usr/bin/gpgv", "gpgv"),
     ("/usr/bin/rpmkeys", "rpm"),
+    // Makes the repositories that specs bring along.
+    ("/usr/bin/createrepo_c", "createrepo-c"),
+    // Fetches what people publish for Python.
+    ("/usr/bin/pip3", "python3-pip"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
     // Makes certificates and timestamps.
@@ -31,6 +35,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
     ("/usr/bin/osslsigncode", "osslsigncode"),
+    // Read what is made for Windows.
+    ("/usr/bin/unzip", "unzip"),
+    ("/usr/bin/objdump", "binutils"),
     // Keys in a token, and somebody else's way to use them.
     ("/usr/bin/softhsm2-util", "softhsm2"),
     ("/usr/bin/pkcs11-tool", "opensc"),
@@ -42,6 +49,8 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/sbin/runc", "runc"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
+    // Runs the containers that we make.
+    ("/usr/bin/podman", "podman"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.

@@ -8,8 +8,9 @@ use std::process::Stdio;
 
 use dalec_e2e::binary::{cargo, is_root};
 
-/// A word in the names of all tests that need a BuildKit daemon, and of no others.
-const BUILDKIT: &str = "buildkit::";
+/// Words in the names of all tests that need root, because of a BuildKit daemon or to make the images that they use, and of
+/// no others.
+const NEED_ROOT: [&str; 2] = ["buildkit::", "root::"];
 
 /// Results of one or several test programs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,12 +28,15 @@ pub fn run() -> Result<(), String> {
     let mut count = Count::default();
     let fast = cargo_test(&["--workspace", "--exclude", "dalec-e2e", "--no-fail-fast"], &mut count)?;
     let all: &[&str] = &["--package", "dalec-e2e", "--no-fail-fast"];
-    let without_buildkit = [all, &["--", "--skip", BUILDKIT]].concat();
+    let [buildkit, root] = NEED_ROOT;
+    let without_root = [all, &["--", "--skip", buildkit, "--skip", root]].concat();
     let end_to_end = match fast {
         true if is_root() => cargo_test(all, &mut count)?,
         true => {
-            println!("left out: the tests against a real BuildKit, because buildkitd needs root");
-            cargo_test(&without_buildkit, &mut count)?
+            println!(
+                "left out, because they need root: the tests against a real BuildKit, and those of RPM targets"
+            );
+            cargo_test(&without_root, &mut count)?
         }
         false => true,
     };

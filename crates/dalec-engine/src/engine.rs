@@ -119,10 +119,7 @@ impl Engine {
     ) -> Result<ExportSummary, GatewayError> {
         let mut trees = Vec::with_capacity(results.len());
         for (platform, reference) in results {
-            let snapshot = match reference {
-                Some(reference) => self.snapshot(reference, &self.core.options.cancel)?,
-                None => Snapshot::default(),
-            };
+            let snapshot = self.result_snapshot(reference.as_ref())?;
             let folder = match results.len() {
                 1 => Vec::new(),
                 _ => platform.replace('/', "_").into_bytes(),
@@ -150,6 +147,14 @@ impl Engine {
             let error = Error::Request(format!("no solve yielded the reference {:?}", reference.0));
             error.into_gateway(self.core.store().root())
         })
+    }
+
+    /// Returns the file system of a result; nothing is the empty one.
+    pub(crate) fn result_snapshot(&self, reference: Option<&Reference>) -> Result<Snapshot, GatewayError> {
+        match reference {
+            Some(reference) => self.snapshot(reference, &self.core.options.cancel),
+            None => Ok(Snapshot::default()),
+        }
     }
 
     /// Returns the file system that a session's solve yielded, building it if need be.

@@ -29,6 +29,7 @@ pub mod userns;
 
 pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions, Stats};
+pub use export::image::{BuiltImage, ImageOptions};
 pub use export::{Export, ExportSummary};
 pub use root_source::{ResolvedRoot, RootCommand, RootError, RootRequest, RootSource};
 pub use secrets::{NoSecrets, SecretError, SecretScope, Secrets};

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use dalec_gateway::GatewayError;
 use dalec_targets::image_reference::names_of;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
@@ -26,7 +27,8 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
     thread::scope(|scope| {
         let names = questions.contexts.iter();
         let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
-        let resolved: Vec<_> = images.iter().map(|one| scope.spawn(|| image(contexts, one))).collect();
+        let ask = |one: &&ImageQuestion| image(contexts, one, questions.unless.get(one));
+        let resolved: Vec<_> = images.iter().map(|one| scope.spawn(move || ask(one))).collect();
         for (name, context) in names.zip(found) {
             if let Some(context) = joined(context)? {
                 answers.contexts.insert(name.clone(), context.state);
@@ -39,13 +41,79 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
     })
 }
 
-fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
-    for name in names_of(&question.reference) {
-        if let Some(context) = contexts.find(&name)? {
+/// Returns the image of one question; `worker` is the named context that makes it unneeded, if there is one.
+///
+/// # Errors
+/// What the gateway says when it cannot be had, with the named contexts that could have brought it.
+pub fn image(
+    contexts: &Contexts<'_>,
+    question: &ImageQuestion,
+    worker: Option<&String>,
+) -> Result<ImageAnswer, FrontendError> {
+    let mut names = names_of(&question.reference);
+    for name in &names {
+        if let Some(context) = contexts.find(name)? {
             return Ok(context);
         }
     }
-    let wanted =
-        Wanted { reference: &question.reference, packages: &question.packages, platform: contexts.platform };
-    images::resolve(contexts.gateway, contexts.options, &wanted)
+    let wanted = Wanted {
+        reference: &question.reference,
+        name: "",
+        packages: &question.packages,
+        platform: contexts.platform,
+    };
+    images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
+        names.splice(0..0, worker.cloned());
+        with_contexts(error, &names)
+    })
+}
+
+/// Says which named contexts could have brought an image that is nowhere to be had.
+fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
+    match error {
+        FrontendError::Gateway(GatewayError::Image { reference, hint, source }) => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let first = names.first().map_or("", String::as_str);
+            let mut words = format!(
+                "give it yourself, for example with `--build-context {first}=oci-layout://DIRECTORY`: there is no \
+                 build context called {}",
+                quoted.join(" or ")
+            );
+            if !hint.is_empty() {
+                words = format!("{hint}; or {words}");
+            }
+            GatewayError::Image { reference, hint: words, source }.into()
+        }
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TGT-008, TGT-009: the names under which an image could have been given are told.
+    #[test]
+    fn a_missing_image_can_be_given() {
+        let missing = GatewayError::Image {
+            reference: "example.org/base:3".into(),
+            hint: "check the network".into(),
+            source: None,
+        };
+        let names = ["dalec-azlinux3-worker", "example.org/base:3"].map(str::to_owned);
+        let FrontendError::Gateway(GatewayError::Image { hint, .. }) = with_contexts(missing.into(), &names)
+        else {
+            panic!("another error");
+        };
+        assert_eq!(
+            hint,
+            "check the network; or give it yourself, for example with \
+             `--build-context dalec-azlinux3-worker=oci-layout://DIRECTORY`: there is no build context called \
+             `dalec-azlinux3-worker` or `example.org/base:3`"
+        );
+        assert!(matches!(
+            with_contexts(GatewayError::Cancelled.into(), &names),
+            FrontendError::Gateway(GatewayError::Cancelled)
+        ));
+    }
 }

@@ -5,7 +5,6 @@ use std::thread;
 
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
 use dalec_llb::{Platform, ProgressGroup, State};
-use dalec_spec::Platform as SpecPlatform;
 use dalec_spec::target_spec::{BuildSource, TargetSpec};
 use dalec_targets::error::PlanError;
 use dalec_targets::locate::locate;
@@ -24,6 +23,7 @@ use crate::main_context::{self, MainContext};
 use crate::metadata::{self, Facts};
 use crate::options::Options;
 use crate::platforms::for_graph;
+use crate::results::{self, Wanted};
 use crate::signing::{Answer, Signing};
 use crate::spec::Spec;
 
@@ -50,32 +50,49 @@ impl Build<'_> {
     /// # Errors
     /// See [`FrontendError`]; the first platform's error when several fail.
     pub fn run(&self) -> Result<FrontendResult, FrontendError> {
-        let platforms = self.options.platforms();
-        let one = |platform: &SpecPlatform| {
-            let graph_platform = for_graph(platform);
-            PlatformBuild { build: self, platform, graph_platform }.run()
+        let machine = for_graph(&self.options.build_platform);
+        let wanted =
+            results::wanted(&self.contexts(&machine), self.spec, self.route, |error| self.plan_error(error))?;
+        let is_cross = routes::is_cross(self.route);
+        let one = |wanted: &Wanted| {
+            let graph_platform = if is_cross { machine.clone() } else { for_graph(&wanted.platform) };
+            ResultBuild { build: self, wanted, graph_platform }.run()
         };
-        let built: Vec<Result<Built, FrontendError>> = match platforms.as_slice() {
+        let built: Vec<Result<Built, FrontendError>> = match wanted.as_slice() {
             [only] => vec![one(only)],
             several => thread::scope(|scope| {
-                let threads: Vec<_> = several.iter().map(|platform| scope.spawn(|| one(platform))).collect();
+                let threads: Vec<_> = several.iter().map(|wanted| scope.spawn(|| one(wanted))).collect();
                 threads.into_iter().map(joined).collect()
             }),
         };
         let (mut refs, mut facts) = (Vec::new(), Vec::new());
-        for (platform, built) in platforms.iter().zip(built) {
+        for (wanted, built) in wanted.iter().zip(built) {
             let built = built?;
-            refs.push((platform.to_string(), built.reference));
+            refs.push((wanted.id(), built.reference));
             facts.push(built.facts);
         }
-        Ok(FrontendResult { refs, metadata: metadata::of(self.options, &platforms, facts) })
+        Ok(FrontendResult { refs, metadata: metadata::of(self.options, &wanted, facts) })
+    }
+
+    fn contexts<'a>(&'a self, platform: &'a Platform) -> Contexts<'a> {
+        Contexts { gateway: self.gateway, options: self.options, main: self.main, platform }
+    }
+
+    fn plan_error(&self, error: &PlanError) -> FrontendError {
+        FrontendError::Plan {
+            message: error.to_string(),
+            hint: error.hint(),
+            source_text: self.spec.source_text.clone(),
+            spans: error.spans(),
+        }
     }
 }
 
-/// The build for one platform.
-struct PlatformBuild<'a> {
+/// The build of one result.
+struct ResultBuild<'a> {
     build: &'a Build<'a>,
-    platform: &'a SpecPlatform,
+    wanted: &'a Wanted,
+    /// What the steps of the build run on.
     graph_platform: Platform,
 }
 
@@ -84,22 +101,26 @@ struct Built {
     facts: Facts,
 }
 
-impl PlatformBuild<'_> {
+impl ResultBuild<'_> {
     fn run(&self) -> Result<Built, FrontendError> {
         let Build { gateway, options, spec: written, route, .. } = *self.build;
-        let spec = written.resolve(gateway, options, options.target_key(), self.platform)?;
+        let spec = written.resolve(gateway, options, options.target_key(), &self.wanted.platform)?;
         let mut plan_options = PlanOptions {
             skip_tests: options.flag("DALEC_SKIP_TESTS")?,
             without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
+            without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
+                || !gateway.supports("file.symlink.create"),
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
         let mut answers = answer(&self.contexts(), &routes::questions(route, &spec))?;
+        answers.base.clone_from(&self.wanted.base);
+        answers.build_platform = Some(self.graph_platform.clone());
         answers.builds = self.builds(&spec, &answers, !plan_options.skip_tests)?;
         let frontend = self.frontend()?;
         let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
-        let mut facts = Facts::default();
+        let mut facts = Facts::new(&spec);
         if let Some(packages) = plan.to_sign.take()
             && let Some(signing) = self.signing(&spec)?
         {
@@ -119,8 +140,7 @@ impl PlatformBuild<'_> {
     }
 
     fn contexts(&self) -> Contexts<'_> {
-        let Build { gateway, options, main, .. } = *self.build;
-        Contexts { gateway, options, main, platform: &self.graph_platform }
+        self.build.contexts(&self.graph_platform)
     }
 
     /// Has the Dockerfiles built that sources are taken from.
@@ -169,7 +189,7 @@ impl PlatformBuild<'_> {
         let request = Request {
             spec,
             source_map: self.build.spec.source_map(),
-            platform: self.graph_platform.clone(),
+            platform: for_graph(&self.wanted.platform),
             answers,
             frontend: frontend.clone(),
             options: options.clone(),
@@ -194,7 +214,8 @@ impl PlatformBuild<'_> {
             place: signing.is_in_spec.then(|| (self.build.spec.source_text.clone(), signing.signer.span)),
             error: Box::new(error),
         };
-        let Answer { signed, digest } = signing.sign(&self.contexts(), packages).map_err(failed)?;
+        let Answer { signed, digest } =
+            signing.sign(&self.contexts(), &self.wanted.platform, packages).map_err(failed)?;
         let mut report = json!({
             "signer": { "image": signing.signer.image, "digest": digest },
             "target": self.build.options.target_key(),
@@ -259,12 +280,7 @@ impl PlatformBuild<'_> {
     }
 
     fn plan_error(&self, error: &PlanError) -> FrontendError {
-        FrontendError::Plan {
-            message: error.to_string(),
-            hint: error.hint(),
-            source_text: self.build.spec.source_text.clone(),
-            spans: error.spans(),
-        }
+        self.build.plan_error(error)
     }
 }
 

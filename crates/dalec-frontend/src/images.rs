@@ -2,6 +2,7 @@
 
 use dalec_gateway::{Gateway, GatewayError, ResolveImage, ResolvedImage};
 use dalec_llb::{ImageRef, Platform, ResolveMode, State};
+use dalec_targets::image_reference::full_reference;
 use dalec_targets::request::ImageAnswer;
 
 use crate::error::FrontendError;
@@ -11,6 +12,8 @@ use crate::options::Options;
 pub struct Wanted<'a> {
     /// Full reference with domain.
     pub reference: &'a str,
+    /// What people call it, where the reference does not say.
+    pub name: &'a str,
     /// Packages that will be installed right away.
     pub packages: &'a [String],
     /// Platform of the image.
@@ -35,7 +38,7 @@ pub fn resolve(
         })?,
     };
     let state = State::image(ImageRef {
-        name: format!("load {}", wanted.reference),
+        name: format!("load {}", plain_name(wanted.name).as_deref().unwrap_or(wanted.reference)),
         reference: found.reference,
         attrs: found.attrs,
         resolve_mode: match options.resolve_mode.as_str() {
@@ -62,6 +65,30 @@ pub fn found(
         reference: wanted.reference.to_owned(),
         platform: wanted.platform.to_string(),
         mode: options.resolve_mode.clone(),
+        name: plain_name(wanted.name).unwrap_or_default(),
         packages: wanted.packages.to_vec(),
     })
+}
+
+/// Returns the full reference without digest that `name` is; none when it is no name of an image.
+fn plain_name(name: &str) -> Option<String> {
+    let is_plain = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "._-/:".contains(char);
+    let is_name = name.starts_with(|char: char| char.is_ascii_alphanumeric()) && name.chars().all(is_plain);
+    let full = is_name.then(|| full_reference(name))?;
+    Some(full.strip_suffix(":latest").unwrap_or(&full).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_name;
+
+    #[test]
+    fn names_of_contexts_may_be_names_of_images() {
+        let named = |name: &str| plain_name(name).unwrap_or_default();
+        assert_eq!(named("debian:bookworm"), "docker.io/library/debian:bookworm");
+        assert_eq!(named("dalec-bookworm-worker"), "docker.io/library/dalec-bookworm-worker");
+        for name in ["", "My files", "../up", "a@b"] {
+            assert_eq!(named(name), "", "{name}");
+        }
+    }
 }

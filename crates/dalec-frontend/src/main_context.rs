@@ -1,7 +1,7 @@
 //! Where the main context and the spec of a request are, as BuildKit's `frontend/dockerui` has it.
 //!
 //! Usually the client serves both as directories. When the main context is an address, or an input of the request, the
-//! spec lies in it.
+//! spec lies in it, unless the client says that it has the spec itself.
 
 use dalec_gateway::{FileRange, Gateway, GatewayError, Reference, SolveRequest};
 use dalec_llb::{Copy, File, Http, Local, Platform, State};
@@ -43,13 +43,14 @@ impl MainContext {
         let mut filename = options.filename.clone();
         let (mut state, spec);
         if let Some(git) = remote::git(&options.main_context) {
-            let git = git.map_err(|message| FrontendError::Option { option: MAIN.into(), message })?;
+            let mut git = git.map_err(|message| FrontendError::Option { option: MAIN.into(), message })?;
+            git.keep_git_dir |= options.flag("BUILDKIT_CONTEXT_KEEP_GIT_DIR")?;
             state = Some(State::git(git));
             spec = state.clone();
         } else if options.main_context.starts_with("http://") || options.main_context.starts_with("https://")
         {
             let (downloaded, is_archive) = download(gateway, &options.main_context)?;
-            if !is_archive {
+            if !is_archive && !options.names_spec_context {
                 DOWNLOADED.clone_into(&mut filename);
             }
             state = Some(downloaded);
@@ -59,14 +60,15 @@ impl MainContext {
                 gateway.inputs()?.remove(name).map(|input| state_of_input(name, &input)).transpose()
             };
             state = input(MAIN)?;
-            // A client that names the directory of its spec means that one.
-            spec = if options.spec_context == SPEC { input(SPEC)? } else { None };
+            spec = input(SPEC)?;
         }
         if let (Some(whole), Some(subdir)) = (&state, &options.context_subdir) {
             let copy = Copy { contents_only: true, ..Copy::default() };
             let file = File::new("[internal] take a part of the main context").copy(whole, subdir, "/", copy);
             state = Some(State::scratch().file(file));
         }
+        // A client that names the directory of its spec means that one.
+        let spec = spec.filter(|_| !options.names_spec_context);
         Ok(Self { state, spec, filename })
     }
 

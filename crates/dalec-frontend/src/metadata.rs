@@ -1,20 +1,21 @@
 //! What a build says of its results, under the names that BuildKit's exporters know, and one of our own.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use dalec_spec::Platform;
+use dalec_spec::target_spec::{Date, TargetSpec};
 use dalec_targets::image_config::ImageConfig;
 use serde_json::{Value, json};
 
 use crate::options::Options;
-use crate::subrequests::platform_json;
+use crate::results::Wanted;
 
 /// Name of what is said about signing. Of names like this one, BuildKit hands those that start with `frontend.` to clients.
 pub const SIGNING: &str = "frontend.dalec.signing";
 const CONFIG: &str = "containerimage.config";
 const BASE_CONFIG: &str = "containerimage.base.config";
 const PLATFORMS: &str = "refs.platforms";
+/// 1980-01-02, the time of everything that has none of its own, in seconds since 1970.
+const SOURCES: u64 = 315_619_200;
 
 /// Returns whether `name` is [`SIGNING`], of one platform or of all.
 pub fn is_about_signing(name: &str) -> bool {
@@ -28,25 +29,32 @@ pub struct Facts {
     pub config: Option<ImageConfig>,
     /// Configuration of the image that it was made from.
     pub base_config: Option<ImageConfig>,
+    /// The newest entry of the changelog.
+    pub changed: Option<Date>,
     /// Who signed what.
     pub signing: Option<Value>,
 }
 
-/// Returns the metadata of results for `platforms`.
-pub fn of(options: &Options, platforms: &[Platform], facts: Vec<Facts>) -> BTreeMap<String, Vec<u8>> {
+impl Facts {
+    /// Returns what is known before anything is built.
+    pub fn new(spec: &TargetSpec) -> Self {
+        Self { changed: spec.changelog.iter().map(|entry| entry.date).max(), ..Self::default() }
+    }
+}
+
+/// Returns the metadata of the results `wanted`.
+pub fn of(options: &Options, wanted: &[Wanted], facts: Vec<Facts>) -> BTreeMap<String, Vec<u8>> {
     let mut metadata = BTreeMap::new();
     let mut add = |key: String, value: &Value| metadata.insert(key, value.to_string().into_bytes());
-    let list = platforms
-        .iter()
-        .map(|platform| json!({ "ID": platform.to_string(), "Platform": platform_json(platform) }));
+    let list = wanted.iter().map(|one| json!({ "ID": one.id(), "Platform": one.json() }));
     add(PLATFORMS.into(), &json!({ "Platforms": list.collect::<Vec<_>>() }));
-    let created = created(options);
-    for (platform, facts) in platforms.iter().zip(facts) {
-        let key = |name: &str| match options.names_platforms() {
-            true => format!("{name}/{platform}"),
+    for (one, facts) in wanted.iter().zip(facts) {
+        let key = |name: &str| match options.names_platforms || wanted.len() > 1 {
+            true => format!("{name}/{}", one.id()),
             false => name.to_owned(),
         };
         let config = facts.config.map(|mut config| {
+            let created = created(options, facts.changed);
             config.other.insert("created".into(), json!(created));
             json!(config)
         });
@@ -60,11 +68,16 @@ pub fn of(options: &Options, platforms: &[Platform], facts: Vec<Facts>) -> BTree
     metadata
 }
 
-/// Returns when images say that they were made: `SOURCE_DATE_EPOCH` if it was given, or else now.
-fn created(options: &Options) -> String {
+/// Returns when images say that they were made: at `SOURCE_DATE_EPOCH` if it is given, or else on the day of the newest
+/// entry of the changelog, or else at the constant time that sources have. The clock has no say: the same input gives the
+/// same image.
+fn created(options: &Options, changed: Option<Date>) -> String {
     let given = options.build_args.get("SOURCE_DATE_EPOCH").and_then(|text| text.trim().parse().ok());
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs());
-    rfc3339(given.unwrap_or_else(now))
+    match (given, changed) {
+        (Some(seconds), _) => rfc3339(seconds),
+        (None, Some(Date { year, month, day })) => format!("{year:04}-{month:02}-{day:02}T00:00:00Z"),
+        (None, None) => rfc3339(SOURCES),
+    }
 }
 
 /// Returns a time, in seconds since 1970, as RFC 3339 writes it.

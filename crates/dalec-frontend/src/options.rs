@@ -25,14 +25,16 @@ pub struct Options {
     pub filename: String,
     /// Name of the directory that holds the spec.
     pub spec_context: String,
+    /// Whether the client names that directory: then the spec is there, wherever the main context is.
+    pub names_spec_context: bool,
     /// Address of the main context; empty when it is a directory.
     pub main_context: String,
     /// Directory of the main context that is taken, where that is no directory of the client's.
     pub context_subdir: Option<String>,
     /// What is asked for besides a build; empty for a build.
     pub subrequest: String,
-    /// Whether results are named by platform even when there is one.
-    pub multi_platform: bool,
+    /// Whether results are named by platform: when there are several, or a client wants it.
+    pub names_platforms: bool,
     /// Target key that a caller fixed, another frontend for example.
     pub forwarded_target: Option<String>,
     /// Session that serves directories.
@@ -49,7 +51,7 @@ impl Options {
     /// Reads the options of a request.
     ///
     /// # Errors
-    /// [`FrontendError::Option`] for a platform that is none.
+    /// [`FrontendError::Option`] for a platform that is none, and for several that are to be one result.
     pub fn read(request: &BuildOptions) -> Result<Self, FrontendError> {
         let given = |name: &str| request.options.get(name).filter(|value| !value.is_empty()).cloned();
         let option = |name: &str| given(name).unwrap_or_default();
@@ -67,9 +69,13 @@ impl Options {
         };
         let platforms = option("platform");
         let platforms = platforms.split(',').filter(|text| !text.trim().is_empty());
+        let platforms: Vec<Platform> = platforms.map(platform).collect::<Result<_, _>>()?;
+        let names_platforms = given("build-arg:BUILDKIT_MULTI_PLATFORM").or_else(|| given("multi-platform"));
+        let names_platforms =
+            names_platforms.map_or(Ok(platforms.len() > 1), |text| named(&text, platforms.len()))?;
         Ok(Self {
             target: option("target"),
-            platforms: platforms.map(platform).collect::<Result<_, _>>()?,
+            platforms,
             build_platform: request
                 .platforms
                 .first()
@@ -78,10 +84,11 @@ impl Options {
             contexts: prefixed("context:"),
             filename: given("filename").unwrap_or_else(|| "Dockerfile".into()),
             spec_context: given("dockerfilekey").unwrap_or_else(|| SPEC.into()),
+            names_spec_context: given("dockerfilekey").is_some(),
             main_context: option(given("contextkey").as_deref().unwrap_or(MAIN)),
             context_subdir: given("contextsubdir"),
             subrequest: option("requestid"),
-            multi_platform: boolean(&option("multi-platform")).unwrap_or_default(),
+            names_platforms,
             forwarded_target: given("dalec.target"),
             session: request.session.clone(),
             local_sessions: prefixed("local-sessionid:"),
@@ -111,11 +118,6 @@ impl Options {
         }
     }
 
-    /// Returns whether results are named by platform.
-    pub fn names_platforms(&self) -> bool {
-        self.multi_platform || self.platforms.len() > 1
-    }
-
     /// Returns whether the build argument `name` is exactly `1`.
     pub fn is_one(&self, name: &str) -> bool {
         self.build_args.get(name).is_some_and(|value| value == "1")
@@ -134,8 +136,20 @@ impl Options {
     }
 }
 
+/// Reads whether results are named by platform, of which there are `platforms`.
+fn named(text: &str, platforms: usize) -> Result<bool, FrontendError> {
+    let wrong = |message: String| FrontendError::Option { option: "multi-platform".into(), message };
+    match boolean(text) {
+        Some(false) if platforms > 1 => {
+            Err(wrong(format!("it is off, and {platforms} platforms are built for")))
+        }
+        Some(named) => Ok(named),
+        None => Err(wrong(format!("`{text}` is not a boolean; write 1 or 0"))),
+    }
+}
+
 /// Reads a boolean in the forms that upstream's programs take; nothing is false.
-fn boolean(text: &str) -> Option<bool> {
+pub fn boolean(text: &str) -> Option<bool> {
     if text.is_empty() { Some(false) } else { parse_bool(text) }
 }
 
@@ -166,6 +180,20 @@ mod tests {
         assert_eq!(options.no_cache, Some(vec!["dalec.pkg".to_owned(), "dalec.tests".to_owned()]));
         assert_eq!(read(&[("no-cache", "")]).unwrap().no_cache, Some(Vec::new()));
         assert!(read(&[("platform", "linux")]).is_err());
+    }
+
+    /// FE-011: one result may be named by its platform; several have to be.
+    #[test]
+    fn clients_say_whether_results_are_named() {
+        let named = |options: &[(&str, &str)]| read(options).map(|options| options.names_platforms).ok();
+        let two = ("platform", "linux/amd64,linux/arm64");
+        assert_eq!(named(&[]), Some(false));
+        assert_eq!(named(&[two]), Some(true));
+        assert_eq!(named(&[("multi-platform", "true")]), Some(true));
+        let argument = ("build-arg:BUILDKIT_MULTI_PLATFORM", "0");
+        assert_eq!(named(&[("multi-platform", "true"), argument]), Some(false));
+        assert_eq!(named(&[two, argument]), None);
+        assert_eq!(named(&[("multi-platform", "perhaps")]), None);
     }
 
     /// The set of texts that upstream reads as booleans (reference 12.1).

@@ -1,6 +1,10 @@
 //! Addresses of contexts that lie in git repositories, in the forms of BuildKit's `frontend/dockerfile/dfgitutil`.
 
+use std::collections::BTreeSet;
+
 use dalec_llb::Git;
+
+use crate::options::boolean;
 
 /// Returns the git repository that `address` names; none when it names something else.
 ///
@@ -24,10 +28,25 @@ pub fn git(address: &str) -> Option<Result<Git, String>> {
         remote,
         reference: reference.to_owned(),
         subdir: subdir.trim_matches('/').to_owned(),
-        label: format!("[internal] load git source {address}"),
+        label: format!("[internal] load git source {}", without_login(address)),
         ..Git::default()
     };
     Some(with_query(git, query))
+}
+
+/// Returns whether `address` is that of a git repository, well-formed or not.
+pub fn is_git(address: &str) -> bool {
+    git(address).is_some()
+}
+
+/// Returns `address` as people may see it: without a password.
+fn without_login(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match place.rsplit_once('@') {
+        Some((login, host)) if login.contains(':') => format!("{scheme}://{host}{path}"),
+        _ => address.to_owned(),
+    }
 }
 
 /// Returns whether `address` has the form `user@host:path`.
@@ -38,29 +57,60 @@ fn is_scp(address: &str) -> bool {
         .is_some_and(|(host, path)| !host.is_empty() && !host.contains('/') && !path.is_empty())
 }
 
+/// Takes over what stands behind the question mark; the same word in the fragment must say the same.
 fn with_query(mut git: Git, query: &str) -> Result<Git, String> {
+    let mut keys = BTreeSet::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
-        let reference = match key {
-            "ref" => Some(value.to_owned()),
-            "branch" => Some(format!("refs/heads/{}", value.trim_start_matches("refs/heads/"))),
-            "tag" => Some(format!("refs/tags/{}", value.trim_start_matches("refs/tags/"))),
-            _ => None,
-        };
-        match (key, reference) {
-            (_, Some(reference)) if git.reference.is_empty() || git.reference == reference => {
-                git.reference = reference;
+        if !keys.insert(key) {
+            return Err(format!("the address says `{key}` twice"));
+        }
+        match key {
+            "keep-git-dir" => git.keep_git_dir = flag(key, value)?,
+            "submodules" => git.skip_submodules = !flag(key, value)?,
+            "fetch-by-commit" => git.fetch_by_commit = flag(key, value)?,
+            "ref" | "branch" | "tag" | "subdir" | "checksum" | "commit" | "mtime" if value.is_empty() => {
+                return Err(format!("`{key}` has no value in the address"));
             }
-            (_, Some(reference)) => {
-                return Err(format!("the address names both {} and {reference}", git.reference));
-            }
-            ("subdir", None) => value.trim_matches('/').clone_into(&mut git.subdir),
-            ("checksum" | "commit", None) => git.checksum = Some(value.to_owned()),
-            ("keep-git-dir", None) => git.keep_git_dir = !matches!(value, "0" | "false"),
-            (key, None) => return Err(format!("`{key}` means nothing in the address of a git repository")),
+            "ref" => same_or_new(&mut git.reference, value.to_owned())?,
+            "branch" => same_or_new(&mut git.reference, full("refs/heads/", value))?,
+            "tag" => same_or_new(&mut git.reference, full("refs/tags/", value))?,
+            "subdir" => same_or_new(&mut git.subdir, value.trim_matches('/').to_owned())?,
+            "checksum" | "commit" => git.checksum = Some(value.to_owned()),
+            "mtime" => match value {
+                "checkout" | "commit" => git.commit_times = value == "commit",
+                _ => {
+                    return Err(format!(
+                        "`mtime` is `{value}` in the address, and neither checkout nor commit"
+                    ));
+                }
+            },
+            _ => return Err(format!("`{key}` means nothing in the address of a git repository")),
         }
     }
     Ok(git)
+}
+
+/// Reads a word that may stand alone.
+fn flag(key: &str, value: &str) -> Result<bool, String> {
+    match value {
+        "" => Ok(true),
+        _ => {
+            boolean(value).ok_or_else(|| format!("`{key}` is `{value}` in the address, which is no boolean"))
+        }
+    }
+}
+
+fn full(prefix: &str, name: &str) -> String {
+    format!("{prefix}{}", name.strip_prefix(prefix).unwrap_or(name))
+}
+
+fn same_or_new(old: &mut String, new: String) -> Result<(), String> {
+    if !old.is_empty() && *old != new {
+        return Err(format!("the address names both {old} and {new}"));
+    }
+    *old = new;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -94,9 +144,43 @@ mod tests {
         }
     }
 
+    /// What the query can say, with values or without.
+    #[test]
+    fn queries_are_read() {
+        let git = |query: &str| git(&format!("https://example.org/b.git?{query}")).unwrap().unwrap();
+        assert_eq!(git("tag=refs/tags/v1").reference, "refs/tags/v1");
+        assert_eq!(git("subdir=/a/").subdir, "a");
+        assert_eq!(git("commit=12").checksum.as_deref(), Some("12"));
+        assert!(git("keep-git-dir").keep_git_dir && !git("keep-git-dir=0").keep_git_dir);
+        assert!(git("submodules=false").skip_submodules && !git("submodules").skip_submodules);
+        assert!(git("mtime=commit").commit_times && !git("mtime=checkout").commit_times);
+        assert!(git("fetch-by-commit=1").fetch_by_commit);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let label = |address: &str| git(address).unwrap().unwrap().label;
+        assert_eq!(label("https://me:secret@h/b.git#v1"), "[internal] load git source https://h/b.git#v1");
+        assert_eq!(label("ssh://git@h/b"), "[internal] load git source ssh://git@h/b");
+        assert_eq!(label("git@h:b.git"), "[internal] load git source git@h:b.git");
+    }
+
     #[test]
     fn contradictions_are_refused() {
-        assert!(git("https://example.org/b.git?ref=a#b").is_some_and(|git| git.is_err()));
-        assert!(git("https://example.org/b.git?depth=1").is_some_and(|git| git.is_err()));
+        for query in [
+            "ref=a#b",
+            "ref=a&ref=a",
+            "branch=a&tag=a",
+            "subdir=a#:b",
+            "ref=",
+            "depth=1",
+            "mtime=now",
+            "keep-git-dir=maybe",
+        ] {
+            assert!(
+                git(&format!("https://example.org/b.git?{query}")).is_some_and(|git| git.is_err()),
+                "{query}"
+            );
+        }
     }
 }

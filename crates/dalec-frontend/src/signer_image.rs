@@ -27,6 +27,7 @@ pub fn settle(contexts: &Contexts<'_>, request: &mut FrontendRequest) -> Option<
     // A signer runs where the build runs, not where the packages will.
     let platform = for_graph(&contexts.options.build_platform);
     let particular = format!("{short}::{platform}");
+    let name = reference.clone();
     let given = once(particular.clone()).chain(names);
     let given = given.filter_map(|key| request.options.get_key_value(&key)).next();
     let (place, value) = match given {
@@ -35,7 +36,7 @@ pub fn settle(contexts: &Contexts<'_>, request: &mut FrontendRequest) -> Option<
         None => (short, format!("{IMAGE}{reference}")),
     };
     let digest = |reference: &str| {
-        let wanted = Wanted { reference, packages: &[], platform: &platform };
+        let wanted = Wanted { reference, name: &name, packages: &[], platform: &platform };
         let found = images::found(contexts.gateway, contexts.options, &wanted).ok()?;
         Some(found.digest).filter(|digest| !digest.is_empty())
     };

@@ -2,8 +2,8 @@
 
 use dalec_gateway::{GatewayError, Purpose};
 use dalec_llb::State;
-use dalec_spec::SourceText;
 use dalec_spec::target_spec::{Signer, TargetSpec};
+use dalec_spec::{Platform, SourceText};
 use serde_json::Value;
 
 use crate::contexts::Contexts;
@@ -103,11 +103,16 @@ impl Signing {
         Ok(Some(Self { signer, is_in_spec: path.is_empty(), before_tests, is_compared }))
     }
 
-    /// Has `packages` signed for the target key of the request.
+    /// Has `packages`, which are for `made_for`, signed for the target key of the request.
     ///
     /// # Errors
     /// When the signer cannot be had, fails, or returns anything but one file system.
-    pub fn sign(&self, contexts: &Contexts<'_>, packages: &State) -> Result<Answer, GatewayError> {
+    pub fn sign(
+        &self,
+        contexts: &Contexts<'_>,
+        made_for: &Platform,
+        packages: &State,
+    ) -> Result<Answer, GatewayError> {
         let Contexts { gateway, options, platform, .. } = *contexts;
         let signer = &self.signer;
         let target = options.target_key();
@@ -121,7 +126,7 @@ impl Signing {
         set("dalec.target", target);
         set("build-arg:DALEC_TARGET", target);
         if options.platforms.len() > 1 {
-            set("platform", &platform.to_string());
+            set("platform", &made_for.to_string());
         }
         request.inputs.insert(MAIN.into(), packages.marshal(platform));
         request.purpose = Purpose::Sign;

@@ -43,6 +43,23 @@ impl Spec {
         target: &str,
         platform: &Platform,
     ) -> Result<TargetSpec, FrontendError> {
+        let (spec, diagnostics) = self.resolve_silently(options, target, platform);
+        match spec {
+            Some(spec) => {
+                diagnostics.iter().for_each(|diagnostic| gateway.warn(self.warning(diagnostic)));
+                Ok(spec)
+            }
+            None => Err(FrontendError::Spec { source_text: self.source_text.clone(), diagnostics }),
+        }
+    }
+
+    /// As [`Spec::resolve`], for those who only look: nobody is told what was found.
+    pub fn resolve_silently(
+        &self,
+        options: &Options,
+        target: &str,
+        platform: &Platform,
+    ) -> (Option<TargetSpec>, Vec<Diagnostic>) {
         let mut diagnostics = self.loaded.diagnostics.clone();
         let mut spec = None;
         if let Some(raw) = &self.loaded.raw {
@@ -58,14 +75,7 @@ impl Spec {
             diagnostics.extend(found);
             spec = resolved.filter(|_| !dalec_spec::has_errors(&diagnostics));
         }
-        let diagnostics = dalec_spec::silence(&self.source_text, diagnostics);
-        match spec {
-            Some(spec) => {
-                diagnostics.iter().for_each(|diagnostic| gateway.warn(self.warning(diagnostic)));
-                Ok(spec)
-            }
-            None => Err(FrontendError::Spec { source_text: self.source_text.clone(), diagnostics }),
-        }
+        (spec, dalec_spec::silence(&self.source_text, diagnostics))
     }
 
     /// Returns the text for locations of the graph.

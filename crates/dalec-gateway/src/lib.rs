@@ -91,6 +91,8 @@ pub struct ResolveImage {
     pub platform: String,
     /// `default`, `pull` or `local`; empty for `default`.
     pub mode: String,
+    /// What people call an image in an OCI layout, whose reference says nothing to them; empty for others.
+    pub name: String,
     /// Packages that the caller will install right away. An engine that assembles the image itself may put
     /// them in; others ignore this.
     pub packages: Vec<String>,

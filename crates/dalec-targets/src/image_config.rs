@@ -7,8 +7,10 @@ use dalec_spec::shlex;
 use dalec_spec::target_spec::Image;
 use serde::{Deserialize, Serialize};
 
-use crate::deb::install::PATH;
 use crate::error::PlanError;
+
+/// Search path of every process that is run in a root file system of Linux.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// An OCI image configuration (`image-spec/config.md`). Fields this room does not know are kept.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ pub struct ImageConfig {
 }
 
 /// How a container of an image runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RunConfig {
     /// User, empty for root.
@@ -58,6 +60,9 @@ pub struct RunConfig {
     /// Stop signal.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
+    /// Everything else, such as exposed ports and a health check.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
 }
 
 /// Returns the configuration of a container for `platform`: that of its base, if there is one, with the settings
@@ -214,7 +219,8 @@ mod tests {
             Some(
                 r#"{"architecture":"arm64","os":"linux","created":"2024-01-01T00:00:00Z","config":{
                 "Env":["PATH=/bin","A=1","PATH=/sbin"],"Cmd":["bash"],"Entrypoint":["/init"],
-                "Labels":{"x":"old","y":"kept"},"WorkingDir":"/srv","Volumes":{"/old":{}}}}"#,
+                "Labels":{"x":"old","y":"kept"},"WorkingDir":"/srv","Volumes":{"/old":{}},
+                "ExposedPorts":{"80/tcp":{}}},"os.version":"10.0"}"#,
             ),
             &image,
             expect![[r#"
@@ -242,9 +248,13 @@ mod tests {
                       "x": "new",
                       "y": "kept"
                     },
-                    "StopSignal": "SIGINT"
+                    "StopSignal": "SIGINT",
+                    "ExposedPorts": {
+                      "80/tcp": {}
+                    }
                   },
-                  "created": "2024-01-01T00:00:00Z"
+                  "created": "2024-01-01T00:00:00Z",
+                  "os.version": "10.0"
                 }"#]],
         );
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dalec_llb::{Copy, File, Platform, SourceMap, State};
+use dalec_spec::span::Span;
 use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
 use crate::image_config::ImageConfig;
@@ -31,6 +32,15 @@ pub struct ImageQuestion {
     pub packages: Vec<String>,
 }
 
+/// An image of which results are made for the platform that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseQuestion {
+    /// The image.
+    pub image: ImageQuestion,
+    /// What in the spec asked for it; empty for the target's own.
+    pub span: Span,
+}
+
 /// The answers to [`Questions`].
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
@@ -40,6 +50,10 @@ pub struct Answers {
     pub contexts: BTreeMap<String, State>,
     /// What Dockerfiles yield; [`crate::routes::builds`] says which are needed.
     pub builds: Vec<(BuildSource, State)>,
+    /// The image that this result starts from, one of those that [`crate::routes::bases`] names.
+    pub base: Option<ImageAnswer>,
+    /// Platform that the steps of the build run on, where that is not the one that the result is for.
+    pub build_platform: Option<Platform>,
     /// What became of [`Plan::to_sign`], once it was signed.
     pub signed: Option<State>,
 }
@@ -72,6 +86,13 @@ pub struct Request<'a> {
     pub options: Options,
 }
 
+impl Request<'_> {
+    /// Returns the platform that the steps of the build run on.
+    pub fn build_platform(&self) -> &Platform {
+        self.answers.build_platform.as_ref().unwrap_or(&self.platform)
+    }
+}
+
 /// Settings of one build, from the client's options and build arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
@@ -79,6 +100,8 @@ pub struct Options {
     pub skip_tests: bool,
     /// Trees are combined by copying, for engines that cannot merge them (`DALEC_DISABLE_DIFF_MERGE`).
     pub without_merge: bool,
+    /// Links are made by scripts, for engines whose file ops make none (`DALEC_DISABLE_SYMLINK`).
+    pub without_symlinks: bool,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

@@ -3,20 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use dalec_llb::State;
+use dalec_spec::Platform;
 use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
-use crate::containers::{self, Container, minimal, testing};
-use crate::deb::distro::{DISTROS, DebDistro};
-use crate::deb::package::Package;
-use crate::deb::worker::Worker;
 use crate::error::PlanError;
-use crate::image_config::{self, ImageConfig};
-use crate::request::{Answers, Options, Plan, Questions, Request};
-use crate::{sources, spec_tests, unsupported};
+use crate::family::{Recipe, SourceUse, Uses};
+use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
+use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Route {
     /// Name, `TARGET` or `TARGET/WHAT`.
     pub name: String,
@@ -26,24 +22,14 @@ pub struct Route {
     pub hidden: bool,
     /// Marked in lists as what people want most.
     pub default: bool,
-    distro: &'static DebDistro,
-    product: Product,
-}
-
-/// What a route yields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Product {
-    Packages,
-    SourcePackage,
-    MinimalContainer,
-    TestingContainer,
-    Worker,
+    pub(crate) target: &'static str,
+    pub(crate) recipe: Box<dyn Recipe>,
 }
 
 impl Route {
     /// Returns the target key, by which a spec's `targets` section names it.
     pub fn target(&self) -> &str {
-        self.distro.key
+        self.target
     }
 }
 
@@ -61,6 +47,7 @@ pub const TARGET_KEYS: &[&str] = &[
     "flatcar",
     "focal",
     "jammy",
+    "mariner2",
     "noble",
     "resolute",
     "rockylinux8",
@@ -73,7 +60,8 @@ pub const TARGET_KEYS: &[&str] = &[
 pub fn all() -> &'static [Route] {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let mut routes: Vec<Route> = DISTROS.iter().flat_map(of_distro).collect();
+        let families = [deb::routes::all(), rpm::routes::all(), windows::routes::all()];
+        let mut routes: Vec<Route> = families.into_iter().flatten().collect();
         routes.sort_by(|a, b| a.name.cmp(&b.name));
         routes
     })
@@ -90,78 +78,64 @@ pub fn find(name: &str) -> Result<&'static Route, PlanError> {
     })
 }
 
-fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
-    let title = distro.title;
-    let route = |suffix: &str, product: Product, description: String| Route {
-        name: format!("{}{suffix}", distro.key),
-        description,
-        hidden: suffix.is_empty(),
-        default: suffix == "/deb",
-        distro,
-        product,
-    };
-    let packages = format!("Debian packages for {title}");
-    vec![
-        route("", Product::Packages, packages.clone()),
-        route("/deb", Product::Packages, packages),
-        route("/dsc", Product::SourcePackage, format!("Debian source package for {title}")),
-        route(
-            "/container",
-            Product::MinimalContainer,
-            format!("minimal container with the package, from {title}"),
-        ),
-        route(
-            "/testing/container",
-            Product::TestingContainer,
-            format!("{title} container with the package, for tests"),
-        ),
-        route("/worker", Product::Worker, format!("the image that packages for {title} are built in")),
-    ]
-}
-
-/// Checks that `spec` uses nothing that `route` cannot build yet, before anything is looked up for it.
+/// Returns the platforms to build `route` for, at least one, when the client asks for `asked`, which may be none, and the
+/// machine is a `build`.
 ///
 /// # Errors
-/// [`PlanError::Unsupported`] with everything that cannot be built.
+/// [`PlanError::Invalid`] for platforms that cannot be built for together.
+pub fn platforms(route: &Route, asked: &[Platform], build: &Platform) -> Result<Vec<Platform>, PlanError> {
+    route.recipe.platforms(asked, build)
+}
+
+/// Returns whether the steps of `route` run on the platform of the machine, whatever the result is for.
+pub fn is_cross(route: &Route) -> bool {
+    route.recipe.is_cross()
+}
+
+/// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
+/// platforms that are built for say how many results there are.
+pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
+    route.recipe.bases(spec)
+}
+
+/// Checks that `spec` can be built as `route` wants it, before anything is looked up for it.
+///
+/// # Errors
+/// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
-    match route.product {
-        Product::Worker => Ok(()),
-        Product::SourcePackage => unsupported::check_sources(spec),
-        Product::Packages => unsupported::check_sources(spec)
-            .and_then(|()| unsupported::check_container(spec, !options.skip_tests)),
-        // Whether the packages are built or given is only known with the answers.
-        Product::MinimalContainer | Product::TestingContainer => {
-            unsupported::check_container(spec, !options.skip_tests)
-        }
+    let uses = route.recipe.uses();
+    // Whether packages are built or given is sometimes only known with the answers.
+    if uses.sources == SourceUse::Used {
+        unsupported::check_sources(spec)?;
     }
+    if uses.container {
+        unsupported::check_container(spec, uses.tests && !options.skip_tests)?;
+    }
+    route.recipe.check(spec)
 }
 
 /// Returns what must be known to plan `route` for `spec`.
 pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
-    let distro = route.distro;
-    let worker = distro.worker_question();
-    let mut questions = Questions {
-        images: vec![worker.clone()],
-        contexts: vec![distro.worker_context()],
-        unless: BTreeMap::from([(worker, distro.worker_context())]),
-    };
-    if route.product != Product::Worker {
-        questions.contexts.extend(sources::contexts(spec.sources.values()));
+    let uses = route.recipe.uses();
+    let mut questions = Questions::default();
+    if let Some(worker) = route.recipe.worker() {
+        questions.unless = BTreeMap::from([(worker.image.clone(), worker.context.clone())]);
+        questions.images.push(worker.image);
+        questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    match route.product {
-        Product::Packages | Product::TestingContainer => {
-            questions.images.extend(testing::image(spec, distro));
-            questions.contexts.extend(spec_tests::contexts(spec));
-        }
-        Product::MinimalContainer => {
-            questions.images.extend(minimal::image(spec, distro));
-            questions.contexts.extend(spec_tests::contexts(spec));
-        }
-        Product::SourcePackage | Product::Worker => {}
+    questions.images.extend(route.recipe.base(spec).ok().flatten());
+    if uses.sources != SourceUse::Unused {
+        questions.contexts.extend(sources::contexts(spec.sources.values()));
     }
-    if matches!(route.product, Product::MinimalContainer | Product::TestingContainer) {
-        questions.contexts.extend(containers::prebuilt_contexts(distro.key));
+    if installs(uses) {
+        questions.contexts.extend(sources::contexts(repositories::sources(spec)));
+    }
+    if uses.tests {
+        questions.contexts.extend(spec_tests::contexts(spec));
+    }
+    if uses.sources == SourceUse::UnlessPrebuilt {
+        questions.contexts.extend(containers::prebuilt_contexts(route.target));
     }
     questions.images.sort();
     questions.images.dedup();
@@ -177,16 +151,21 @@ pub fn builds<'a>(
     tests: bool,
     answers: &Answers,
 ) -> Vec<&'a BuildSource> {
-    let is_built = match route.product {
-        Product::Packages | Product::SourcePackage => true,
-        Product::MinimalContainer | Product::TestingContainer => {
-            containers::prebuilt(answers, route.target()).is_none()
-        }
-        Product::Worker => false,
+    let uses = route.recipe.uses();
+    let is_built = match uses.sources {
+        SourceUse::Unused => false,
+        SourceUse::Used => true,
+        SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
     };
     let sources = spec.sources.values().filter(|_| is_built);
-    let has_tests = tests && !matches!(route.product, Product::SourcePackage | Product::Worker);
-    sources::builds(sources.chain(spec_tests::mounted(spec).filter(|_| has_tests)))
+    let mounted = spec_tests::mounted(spec).filter(|_| tests && uses.tests);
+    let repositories = repositories::sources(spec).filter(|_| installs(uses));
+    sources::builds(sources.chain(mounted).chain(repositories))
+}
+
+/// Returns whether packages are installed that repositories of the spec may bring.
+fn installs(uses: Uses) -> bool {
+    uses.container || uses.sources != SourceUse::Unused
 }
 
 /// Returns the graph of `route` for `request`.
@@ -195,85 +174,7 @@ pub fn builds<'a>(
 /// [`PlanError`] for what the request lacks or what cannot be expressed in what is to be built.
 pub fn plan(route: &Route, request: &Request<'_>) -> Result<Plan, PlanError> {
     check(route, request.spec, &request.options)?;
-    let distro = route.distro;
-    let worker = Worker::new(request, distro)?;
-    match route.product {
-        Product::Worker => {
-            let config = ImageConfig { config: worker.config.config, ..platform_only(request) };
-            Ok(Plan { result: worker.root, config: Some(config), ..Plan::default() })
-        }
-        Product::SourcePackage => {
-            let result = Package::new(request, distro, worker)?.source()?;
-            Ok(Plan { result, config: Some(platform_only(request)), ..Plan::default() })
-        }
-        Product::Packages => packages(request, distro, worker),
-        Product::MinimalContainer => container(request, distro, worker, |worker, packages| {
-            minimal::plan(request, distro, worker, packages)
-        }),
-        Product::TestingContainer => {
-            container(request, distro, worker, |_, packages| testing::plan(request, distro, packages))
-        }
-    }
-}
-
-/// Packages are only good when a container with them can be made and passes the spec's tests.
-fn packages(request: &Request<'_>, distro: &DebDistro, worker: Worker) -> Result<Plan, PlanError> {
-    let built = Package::new(request, distro, worker)?.build()?;
-    let container = testing::plan(request, distro, &built.packages)?;
-    let mut requires = spec_tests::plan(request, &container)?;
-    requires.push(container.root);
-    Ok(Plan {
-        result: built.everything,
-        requires,
-        to_sign: built.to_sign,
-        config: Some(platform_only(request)),
-        warnings: warnings(request),
-        ..Plan::default()
-    })
-}
-
-fn container(
-    request: &Request<'_>,
-    distro: &DebDistro,
-    worker: Worker,
-    assemble: impl Fn(&State, &State) -> Result<Container, PlanError>,
-) -> Result<Plan, PlanError> {
-    let mut warnings = warnings(request);
-    let root = worker.root.clone();
-    let (packages, to_sign) = match containers::prebuilt(request.answers, distro.key) {
-        Some(prebuilt) => {
-            warnings.push(prebuilt.warning);
-            (prebuilt.packages, None)
-        }
-        None => {
-            unsupported::check_sources(request.spec)?;
-            let built = Package::new(request, distro, worker)?.build()?;
-            (built.packages, built.to_sign)
-        }
-    };
-    let container = assemble(&root, &packages)?;
-    let requires = spec_tests::plan(request, &container)?;
-    let config =
-        image_config::for_container(container.base.as_ref(), &request.platform, &request.spec.image)?;
-    let base_config = container.base;
-    Ok(Plan { result: container.root, requires, to_sign, config: Some(config), base_config, warnings })
-}
-
-fn warnings(request: &Request<'_>) -> Vec<String> {
-    let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
-    warnings.extend(unsupported::warnings(request.spec));
-    warnings
-}
-
-/// Results that are no images still say which platform they are for.
-fn platform_only(request: &Request<'_>) -> ImageConfig {
-    let platform = request.platform.clone();
-    ImageConfig {
-        os: platform.os,
-        architecture: platform.architecture,
-        variant: platform.variant,
-        ..ImageConfig::default()
-    }
+    route.recipe.plan(request)
 }
 
 #[cfg(test)]

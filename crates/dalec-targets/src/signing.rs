@@ -26,8 +26,14 @@ pub struct PackageKind {
     include: &'static [&'static str],
 }
 
+/// Programs for Windows: everything that is packaged.
+pub const WINDOWS: PackageKind = PackageKind { include: &[] };
+
 /// Debian packages: the binary ones alone; descriptions and sources stay as they are.
 pub const DEB: PackageKind = PackageKind { include: &["**/*.deb"] };
+
+/// RPM packages, binary and source.
+pub const RPM: PackageKind = PackageKind { include: &["RPMS/**/*.rpm", "SRPMS/**/*.rpm"] };
 
 impl PackageKind {
     /// Returns what of `built` is to be signed.

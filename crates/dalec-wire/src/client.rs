@@ -27,6 +27,9 @@ const FIRST_ANSWER: Duration = Duration::from_secs(15);
 /// Bytes of a file that are asked for at once; an answer must fit into a message.
 const PART: u64 = 4 << 20;
 
+/// A word of BuildKit's in what it, and we, say of images that a source policy keeps out.
+const POLICY: &str = "policy";
+
 /// Options that a called frontend gets from ours unless it is given others: where its cache may come from.
 const INHERITED: &[&str] = &["cache-imports", "cache-from"];
 
@@ -257,8 +260,10 @@ impl GrpcGateway {
         };
         // Exporters give each result of a map a folder of its own: a single one is none, unless it is to be one of several
         // that other builders make.
-        let several =
-            self.options.options.get("multi-platform").is_some_and(|value| parse_bool(value) == Some(true));
+        let several = ["build-arg:BUILDKIT_MULTI_PLATFORM", "multi-platform"];
+        let several = several.iter().filter_map(|name| self.options.options.get(*name));
+        let several = several.map(String::as_str).find(|value| !value.is_empty());
+        let several = several.and_then(parse_bool).unwrap_or_default();
         let named = result.refs.len() > 1 || several && result.metadata.contains_key("refs.platforms");
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {
@@ -409,26 +414,30 @@ impl Gateway for GrpcGateway {
             true => {
                 let request = images::source_request(image, &self.options.session);
                 let method = async |mut client: Client, request| client.resolve_source_meta(request).await;
-                self.call(request, method).map(images::of_source)
+                self.call(request, method).and_then(|answer| {
+                    images::of_source(answer).map_err(|message| GatewayError::Request { message })
+                })
             }
             false => {
                 let request = images::config_request(image, &self.options.session);
                 let method = async |mut client: Client, request| client.resolve_image_config(request).await;
                 self.call(request, method)
-                    .map(|answer| Some(images::of_config(image, &self.options.session, answer)))
+                    .map(|answer| images::of_config(image, &self.options.session, answer))
             }
         };
-        let missing = |source: Option<Box<dyn std::error::Error + Send + Sync>>| GatewayError::Image {
-            reference: image.reference.clone(),
-            hint: format!("give it with --build-context {}=…, or name one that exists", image.reference),
-            source,
-        };
-        match found {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) => Err(missing(None)),
-            Err(GatewayError::Request { message }) => Err(missing(Some(message.into()))),
-            Err(other) => Err(other),
-        }
+        found.map_err(|error| match error {
+            GatewayError::Request { message } => GatewayError::Image {
+                reference: image.reference.clone(),
+                hint: match message.contains(POLICY) {
+                    true => {
+                        "it is the client's policy for sources that says so: have it allow the image".into()
+                    }
+                    false => String::new(),
+                },
+                source: Some(message.into()),
+            },
+            other => other,
+        })
     }
 
     fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {

@@ -19,20 +19,25 @@ const REGISTRY_RESOLVER: i32 = 0;
 
 /// An image in an OCI layout that a session serves: `oci-layout://STORE@DIGEST`.
 ///
-/// The op's reference only names it in logs, but has to be a full one; the store is said beside it.
+/// The op's reference only names it, in logs and in what is said of a build's materials, but has to be a full one; the
+/// store, whose name clients make up anew for each build, is said beside it.
 struct Layout<'a> {
     store: &'a str,
     digest: &'a str,
+    name: &'a str,
 }
 
 impl<'a> Layout<'a> {
-    fn of(reference: &'a str) -> Option<Self> {
-        let (store, digest) = reference.strip_prefix(LAYOUT)?.split_once('@')?;
-        Some(Self { store, digest })
+    fn of(image: &'a ResolveImage) -> Option<Self> {
+        let (store, digest) = image.reference.strip_prefix(LAYOUT)?.split_once('@')?;
+        Some(Self { store, digest, name: &image.name })
     }
 
     fn reference(&self) -> String {
-        format!("docker.io/library/{}@{}", self.store, self.digest)
+        match self.name {
+            "" => format!("docker.io/library/{}@{}", self.store, self.digest),
+            name => format!("{name}@{}", self.digest),
+        }
     }
 
     fn attrs(&self, session: &str) -> BTreeMap<String, String> {
@@ -44,7 +49,7 @@ impl<'a> Layout<'a> {
 
 /// Returns the question for engines that resolve every kind of source.
 pub fn source_request(image: &ResolveImage, session: &str) -> api::ResolveSourceMetaRequest {
-    let source = match Layout::of(&image.reference) {
+    let source = match Layout::of(image) {
         Some(layout) => pb::SourceOp {
             identifier: format!("{LAYOUT}{}", layout.reference()),
             attrs: layout.attrs(session),
@@ -71,7 +76,7 @@ pub fn config_request(image: &ResolveImage, session: &str) -> api::ResolveImageC
         resolver_type: REGISTRY_RESOLVER,
         ..Default::default()
     };
-    if let Some(layout) = Layout::of(&image.reference) {
+    if let Some(layout) = Layout::of(image) {
         request.r#ref = layout.reference();
         request.resolver_type = LAYOUT_RESOLVER;
         session.clone_into(&mut request.session_id);
@@ -80,16 +85,19 @@ pub fn config_request(image: &ResolveImage, session: &str) -> api::ResolveImageC
     request
 }
 
-/// Returns what was found, nothing when the source is no image.
+/// Returns what was found, which a source policy may have turned into another image.
 ///
-/// A source policy may have turned it into another one.
-pub fn of_source(answer: api::ResolveSourceMetaResponse) -> Option<ResolvedImage> {
-    let source = answer.source?;
-    let found = answer.image?;
+/// # Errors
+/// In words, when the policy turned it into something that is no image.
+pub fn of_source(answer: api::ResolveSourceMetaResponse) -> Result<ResolvedImage, String> {
+    let source = answer.source.unwrap_or_default();
+    let Some(found) = answer.image else {
+        return Err(format!("a source policy puts {} in its place, which is no image", source.identifier));
+    };
     let reference = source.identifier.strip_prefix(IMAGE).unwrap_or(&source.identifier).to_owned();
     // Nothing but where a layout is served; how an image is resolved is the asker's to say.
     let attrs = source.attrs.into_iter().filter(|(name, _)| name.starts_with("oci.")).collect();
-    Some(resolved(reference, attrs, found.digest, found.config))
+    Ok(resolved(reference, attrs, found.digest, found.config))
 }
 
 /// Returns what was found for `image`.
@@ -98,7 +106,7 @@ pub fn of_config(
     session: &str,
     answer: api::ResolveImageConfigResponse,
 ) -> ResolvedImage {
-    let (reference, attrs) = match Layout::of(&image.reference) {
+    let (reference, attrs) = match Layout::of(image) {
         Some(layout) => (format!("{LAYOUT}{}", layout.reference()), layout.attrs(session)),
         None if answer.r#ref.is_empty() => (image.reference.clone(), BTreeMap::new()),
         None => (answer.r#ref, BTreeMap::new()),
@@ -120,9 +128,10 @@ fn resolved(
 }
 
 fn log_name(image: &ResolveImage) -> String {
+    let name = if image.name.is_empty() { &image.reference } else { &image.name };
     match image.platform.as_str() {
-        "" => format!("load metadata for {}", image.reference),
-        platform => format!("load metadata for {} ({platform})", image.reference),
+        "" => format!("load metadata for {name}"),
+        platform => format!("load metadata for {name} ({platform})"),
     }
 }
 
@@ -198,8 +207,24 @@ mod tests {
         assert_eq!(source.identifier, "oci-layout://docker.io/library/abc@sha256:12");
         assert_eq!((source.attrs["oci.session"].as_str(), source.attrs["oci.store"].as_str()), ("s1", "abc"));
 
+        let named = ResolveImage {
+            name: "docker.io/library/debian:12".into(),
+            ..image("oci-layout://abc@sha256:12")
+        };
+        let source = source_request(&named, "s1").source.unwrap();
+        assert_eq!(source.identifier, "oci-layout://docker.io/library/debian:12@sha256:12");
+        assert_eq!(source.attrs["oci.store"], "abc");
+
         let asked = config_request(&image("oci-layout://abc@sha256:12"), "s1");
         assert_eq!((asked.resolver_type, asked.store_id.as_str()), (1, "abc"));
+    }
+
+    /// A policy of the client's can only put images in the place of images.
+    #[test]
+    fn what_is_no_image_is_named() {
+        let source = pb::SourceOp { identifier: "https://example.org/a".into(), ..Default::default() };
+        let answer = api::ResolveSourceMetaResponse { source: Some(source), ..Default::default() };
+        assert!(of_source(answer).unwrap_err().contains("https://example.org/a"));
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 mod archive;
 pub mod exports;
+mod images;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use dalec_engine::{Engine, Export, ExportSummary};
-use dalec_gateway::Reference;
+use dalec_gateway::{FrontendResult, Progress};
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::errors::{CommandError, SpecName};
@@ -62,56 +65,55 @@ pub struct Exporter<'a> {
     pub spec: &'a SpecName,
     /// Whether digests are wanted.
     pub digests: bool,
+    /// Shows what takes its time.
+    pub progress: &'a Progress,
+    /// `SOURCE_DATE_EPOCH`, if it is given.
+    pub epoch: Option<i64>,
 }
 
 impl Exporter<'_> {
-    /// Writes `results` to `destination`.
+    /// Writes `result` to `destination`; returns what was written, and what exporters of images say.
     ///
     /// # Errors
     /// When it cannot be written; nothing half-written is left.
     pub fn write(
         &self,
-        results: &[(String, Option<Reference>)],
+        result: &FrontendResult,
         destination: &Destination,
-    ) -> Result<Output, CommandError> {
-        match destination {
+    ) -> Result<(Output, BTreeMap<String, Value>), CommandError> {
+        let output = match destination {
             Destination::Directory(dest) => {
-                let summary = self.export(results, Export::Local { dest: dest.clone() })?;
-                describe(dest, &summary, self.digests)
+                let summary = self.export(result, Export::Local { dest: dest.clone() })?;
+                describe(dest, &summary, self.digests)?
             }
             Destination::TarStdout => {
-                let tar = self.tar(results, std::io::stdout())?;
-                Ok(Output { dest: "-".into(), ..tar })
+                let tar = self.tar(result, std::io::stdout())?;
+                Output { dest: "-".into(), ..tar }
             }
             Destination::TarFile(dest) => {
                 let unwritable = |source| CommandError::unwritable(dest, source);
                 let file = NewFile::create(dest, self.watch).map_err(unwritable)?;
-                let tar = self.tar(results, file.writer().map_err(unwritable)?)?;
+                let tar = self.tar(result, file.writer().map_err(unwritable)?)?;
                 file.finish().map_err(unwritable)?;
-                Ok(Output { dest: dest.display().to_string(), ..tar })
+                Output { dest: dest.display().to_string(), ..tar }
             }
-            Destination::Image(image) => Err(image.refused_here()),
-        }
+            Destination::Image(image) => return self.image(result, image),
+        };
+        Ok((output, BTreeMap::new()))
     }
 
     fn tar(
         &self,
-        results: &[(String, Option<Reference>)],
+        result: &FrontendResult,
         writer: impl Write + Send + 'static,
     ) -> Result<Output, CommandError> {
         let archive = SharedArchive::new(Box::new(writer), self.digests);
-        let exported = self.export(results, Export::Tar { writer: Box::new(archive.clone()) });
+        let exported = self.export(result, Export::Tar { writer: Box::new(archive.clone()) });
         archive.finish("tar", exported.map(drop))
     }
 
-    fn export(
-        &self,
-        results: &[(String, Option<Reference>)],
-        export: Export,
-    ) -> Result<ExportSummary, CommandError> {
-        self.engine
-            .export(results, export)
-            .map_err(|error| CommandError::Engine { error: Box::new(error), spec: self.spec.clone() })
+    fn export(&self, result: &FrontendResult, export: Export) -> Result<ExportSummary, CommandError> {
+        self.engine.export(&result.refs, export).map_err(|error| self.engine_error(error))
     }
 }
 

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use dalec_e2e::binary::{dalec, xtask};
 use dalec_e2e::buildkit::Buildkit;
 use dalec_e2e::engine::{Engine, base_contexts, frontend, inside};
-use dalec_e2e::http::{Response, Server};
 use dalec_e2e::registry::{PASSWORD, Registry, USER};
 use dalec_e2e::run::{Invocation, Project};
 use dalec_e2e::specs::{hello, script};
@@ -57,7 +56,7 @@ fn the_image_is_pushed_and_started_by_the_first_line_of_a_spec() {
     assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/frontend"]));
     let labels = &config["config"]["Labels"];
     assert_eq!(labels["moby.buildkit.frontend.network.none"], "true");
-    for capability in ["inputs", "subrequests", "contexts"] {
+    for capability in ["inputs", "subrequests", "contexts", "gitquerystring"] {
         let capabilities = labels["moby.buildkit.frontend.caps"].as_str().unwrap();
         assert!(capabilities.contains(&format!("moby.buildkit.frontend.{capability}")), "{capabilities}");
     }
@@ -87,19 +86,6 @@ fn the_executable_runs_where_nothing_else_is() {
     let ran = build.args(["--build-context", &format!("dalec.example/frontend={image}"), "."]).run();
     assert_eq!(ran.code, Some(1));
     ran.says(&["this program has no part called `credential-helper`", "exit code: 64"]);
-}
-
-/// FE-003: the spec in a remote main context, and from standard input's side as another file name.
-#[test]
-fn the_spec_is_found_in_a_remote_context() {
-    let project = Project::new("");
-    project.write("tree/other.yml", script("remote", ""));
-    let tar = Command::new("tar").arg("-cC").arg(project.path("tree")).arg("other.yml").output().unwrap();
-    let server = Server::start(move |_| Response::ok(tar.stdout.clone()));
-    let project = Project::new("unused: true");
-    let build = inside(&project).args(["-f", "other.yml", "--target", "bookworm/deb", "--output", "out"]);
-    build.arg(server.url("/context.tar")).succeeds();
-    project.output("remote_1.0.0-debian12u1_all.deb");
 }
 
 /// FE-011, FE-012: several platforms become an index; images say when they were made.

@@ -3,11 +3,17 @@
 /// Its name is in the names of all tests here: `cargo xtask test` leaves them out where there is no root.
 #[path = "."]
 mod buildkit {
+    mod attested;
     mod client;
     mod docker;
+    mod forwarding;
     mod frontend;
     mod harness;
+    mod images;
     mod our_signer;
+    mod remote;
+    mod requests;
     mod same;
+    mod several;
     mod signers;
 }

@@ -5,12 +5,13 @@ use std::fs;
 use dalec_e2e::engine::Engine;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::run::Project;
+use dalec_e2e::signers::plain_signer;
 use serde_json::Value;
 
 use crate::spec::{SIGNER, build, package};
 
-on_both_engines!(the_verifier_of_debian_accepts_it);
-against_buildkit!(the_verifier_of_debian_accepts_it);
+on_both_engines!(the_verifier_of_debian_accepts_it, a_signature_beside_the_package_by_another_program);
+against_buildkit!(the_verifier_of_debian_accepts_it, a_signature_beside_the_package_by_another_program);
 
 /// Returns a project that is signed with the secret `signing-key`, which is `key`.
 ///
@@ -55,4 +56,18 @@ fn the_verifier_of_debian_accepts_it(engine: Engine) {
     let fingerprint = key.fingerprint();
     assert!(signing.contains(&fingerprint.to_lowercase()) || signing.contains(fingerprint), "{metadata}");
     assert!(!text.contains("PRIVATE KEY"));
+}
+
+/// A frontend in Python that is on no library of BuildKit's, in an image with GnuPG. It puts files beside the packages, and
+/// those come back with them.
+fn a_signature_beside_the_package_by_another_program(engine: Engine) {
+    let key = Key::generate("a@example.org");
+    let project = package(&format!(
+        "package_config:\n  signer:\n    image: {SIGNER}\n    args:\n      SIGNER_KEY: {}\n",
+        key.fingerprint()
+    ));
+    let build = engine.build(&project, "bookworm/deb");
+    let build = build.arg(format!("--build-context={SIGNER}={}", plain_signer().context()));
+    build.args(["--secret", &format!("id=signing-key,src={}", key.private().display())]).succeeds();
+    key.verifies_beside(&project.output(".deb")).unwrap();
 }

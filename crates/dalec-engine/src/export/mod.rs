@@ -1,5 +1,6 @@
-//! Results out of the engine: into a directory, or as one tar archive. Reads layers without mounting them.
+//! Results out of the engine: into a directory, as one tar archive, or as an image. Reads layers without mounting them.
 
+pub mod image;
 mod local;
 pub mod oci;
 mod tar;

@@ -91,7 +91,7 @@ fn kind(meta: &Meta, path: &[u8], links: &mut Links) -> Option<tarball::Kind> {
         Kind::Socket => return None,
         Kind::Char(device) => tarball::Kind::Char(rustix::fs::major(*device), rustix::fs::minor(*device)),
         Kind::Block(device) => tarball::Kind::Block(rustix::fs::major(*device), rustix::fs::minor(*device)),
-        Kind::File if meta.links > 1 => match links.get(&meta.inode) {
+        Kind::File if meta.has_other_names => match links.get(&meta.inode) {
             Some(first) => tarball::Kind::Hardlink(first.clone()),
             None => {
                 links.insert(meta.inode, path.to_vec());

@@ -62,6 +62,9 @@ pub struct PlatformEntry {
     pub architecture: String,
     /// Operating system.
     pub os: String,
+    /// Version of the operating system; images of Windows have one.
+    #[serde(default, rename = "os.version", skip_serializing_if = "String::is_empty")]
+    pub os_version: String,
     /// Variant of the architecture.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
@@ -85,6 +88,9 @@ pub struct Index {
     pub media_type: String,
     /// The manifests.
     pub manifests: Vec<Descriptor>,
+    /// Free text by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_default")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What one image for one platform is made of.

@@ -74,7 +74,7 @@ impl<'a, T: Tree> Cloner<'a, T> {
     }
 
     fn link(&mut self, meta: &Meta, dir: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
-        if meta.links < 2 || meta.kind != Kind::File {
+        if !meta.has_other_names || meta.kind != Kind::File {
             return Ok(false);
         }
         if let Some((first_dir, first_name)) = self.links.get(&meta.inode) {

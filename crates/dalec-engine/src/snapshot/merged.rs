@@ -262,6 +262,6 @@ fn empty_root() -> Meta {
         size: 0,
         mtime: (crate::CONSTANT_MTIME, 0),
         inode: (0, 0),
-        links: 1,
+        has_other_names: false,
     }
 }

@@ -44,8 +44,8 @@ pub struct Meta {
     pub mtime: (i64, u32),
     /// Device and inode, by which several names of one file are told.
     pub inode: (u64, u64),
-    /// How many names the file has, at least.
-    pub links: u64,
+    /// Whether the file has, or has had, more names than one.
+    pub has_other_names: bool,
 }
 
 impl Meta {
@@ -68,7 +68,7 @@ impl Meta {
             gid: stat.st_gid,
             mtime: (stat.st_mtime, stat.st_mtime_nsec as u32),
             inode: (stat.st_dev, stat.st_ino),
-            links: stat.st_nlink,
+            has_other_names: stat.st_nlink > 1,
         }
     }
 

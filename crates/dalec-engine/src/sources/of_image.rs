@@ -9,9 +9,9 @@ use super::transfer::{Step, Transfer};
 use super::{failed, image_error, recipe, stored_or};
 use crate::cachekey::Key;
 use crate::error::{Error, Result};
+use crate::export::image::remember_pulled;
 use crate::oci::{Digest, Platform, Reference};
 use crate::ops::OpContext;
-use crate::shared::Core;
 use crate::snapshot::{MergedTree, Snapshot, finish};
 use crate::solver::Made;
 use crate::store::StoredResult;
@@ -83,7 +83,7 @@ fn resolve(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<Pinned> {
             reference: identifier.strip_prefix("docker-image://").unwrap_or(identifier).to_owned(),
             platform: platform(context)?.to_string(),
             mode: op.attrs.get("image.resolvemode").cloned().unwrap_or_default(),
-            packages: Vec::new(),
+            ..ResolveImage::default()
         },
         context.cancel,
     )?;
@@ -116,19 +116,27 @@ fn pull(context: &OpContext<'_>, pinned: &Pinned, key: Key) -> Result<Made> {
         .map_err(image_error)?;
     let pulled = images.pull(&pinned.location, &image, &transfer).map_err(image_error)?;
     let mut snapshot = Snapshot::default();
-    let mut chain = Key::hasher("image layers").finish();
+    let windows = pinned.platform.os == "windows";
+    // The same layer holds other files when it is one of Windows.
+    let mut chain = Key::hasher(if windows { "image layers of windows" } else { "image layers" }).finish();
     for layer in &pulled.layers {
         let mut hasher = Key::hasher("image layer");
         hasher.field(&chain.0).field(layer.diff_id.as_str().as_bytes());
         chain = hasher.finish();
-        snapshot = unpacked(context, layer, chain, &snapshot)?;
+        snapshot = unpacked(context, layer, windows, chain, &snapshot)?;
     }
     let snapshot = crate::ops::shorten(context.core, snapshot)?;
     Ok(Made { key, outputs: vec![snapshot], note: image.origin, known: false })
 }
 
 /// Returns `below` with the layer on top; images that begin with the same layers share them.
-fn unpacked(context: &OpContext<'_>, layer: &Layer, key: Key, below: &Snapshot) -> Result<Snapshot> {
+fn unpacked(
+    context: &OpContext<'_>,
+    layer: &Layer,
+    windows: bool,
+    key: Key,
+    below: &Snapshot,
+) -> Result<Snapshot> {
     let core = context.core;
     if let Some(stored) = core.store().result(&key)?
         && let [snapshot] = stored.outputs.as_slice()
@@ -137,20 +145,22 @@ fn unpacked(context: &OpContext<'_>, layer: &Layer, key: Key, below: &Snapshot) 
     }
     let id = format!("unpacking {}", layer.digest);
     context.progress.status(&id, 0, layer.size, false);
-    let snapshot = unpack(context, core, layer, below)?;
+    let snapshot = unpack(context, layer, windows, below)?;
     context.progress.status(&id, layer.size, layer.size, true);
     let stored = StoredResult { result_key: key, outputs: vec![snapshot.clone()], note: String::new() };
     core.store().put_result(&key, &stored)?;
     Ok(snapshot)
 }
 
-fn unpack(context: &OpContext<'_>, core: &Core, layer: &Layer, below: &Snapshot) -> Result<Snapshot> {
+fn unpack(context: &OpContext<'_>, layer: &Layer, windows: bool, below: &Snapshot) -> Result<Snapshot> {
+    let core = context.core;
     let work = core.store().work_dir()?;
     let mut lowers = below.paths(core.store());
     lowers.reverse();
     let options = UnpackOptions {
         user_xattr: core.options.mode.in_user_namespace(),
         single_id: core.options.mode.has_single_id(),
+        windows,
         lowers: &lowers,
         ..UnpackOptions::new(context.cancel)
     };
@@ -159,5 +169,7 @@ fn unpack(context: &OpContext<'_>, core: &Core, layer: &Layer, below: &Snapshot)
         error => failed(error),
     })?;
     let deletes = finish::finish(work.path(), &MergedTree::new(below.paths(core.store())))?;
-    Ok(below.with(core.store().publish_layer(work.path(), deletes)?))
+    let id = core.store().publish_layer(work.path(), deletes)?;
+    remember_pulled(core.store(), &id, layer)?;
+    Ok(below.with(id))
 }

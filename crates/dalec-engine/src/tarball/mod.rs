@@ -8,12 +8,14 @@
 mod pax;
 mod reader;
 mod tree;
+mod windows;
 mod writer;
 
 use std::collections::BTreeMap;
 
 pub use reader::{ReadError, Reader};
 pub use tree::{Times, TreeError, TreeOptions, is_content, write_tree};
+pub use windows::FILES;
 pub use writer::Writer;
 
 /// One member of an archive.

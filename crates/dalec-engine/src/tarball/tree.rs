@@ -35,6 +35,17 @@ pub enum Times {
     Fixed(i64),
 }
 
+impl Times {
+    /// Returns what is written for a file of the time `time`.
+    pub fn of(self, time: i64) -> i64 {
+        match self {
+            Self::Keep => time,
+            Self::Clamp(latest) => time.min(latest),
+            Self::Fixed(fixed) => fixed,
+        }
+    }
+}
+
 /// How to write a tree.
 #[derive(Debug, Clone, Copy)]
 pub struct TreeOptions<'a> {
@@ -214,11 +225,7 @@ impl<W: Write> Walk<'_, W> {
     }
 
     fn time(&self, time: i64) -> i64 {
-        match self.options.times {
-            Times::Keep => time,
-            Times::Clamp(latest) => time.min(latest),
-            Times::Fixed(fixed) => fixed,
-        }
+        self.options.times.of(time)
     }
 
     fn append(&mut self, entry: &Entry, content: Option<File>) -> Result<(), TreeError> {

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::pax::push_record;
+use super::windows::{self, FILES, HIVES};
 use super::{Entry, Kind};
 
 const BLOCK: usize = 512;
@@ -15,12 +16,27 @@ const MAX_LARGE: u64 = 0o777_7777_7777;
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
+    windows: bool,
 }
 
 impl<W: Write> Writer<W> {
     /// Starts an archive.
     pub fn new(out: W) -> Self {
-        Self { out }
+        Self { out, windows: false }
+    }
+
+    /// Starts a layer of Windows: what Windows asks about files is said of every member that follows, and there are the
+    /// two directories that every such layer has. The files of the image go below [`FILES`]; `mtime` is the time of the
+    /// directories.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn layer_of_windows(out: W, mtime: i64) -> io::Result<Self> {
+        let mut writer = Self { out, windows: true };
+        for name in [HIVES, FILES] {
+            writer.append(&Entry::new(name, Kind::Directory, 0o755, mtime), &mut io::empty())?;
+        }
+        Ok(writer)
     }
 
     /// Appends `entry` with exactly `entry.size` bytes of `data`.
@@ -28,7 +44,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When writing or reading fails, or `data` ends early.
     pub fn append(&mut self, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
-        let records = pax_records(entry);
+        let records = pax_records(entry, self.windows);
         if !records.is_empty() {
             let size = records.len() as u64;
             let pax = Entry::file("PaxHeaders/0", 0o644, 0, size);
@@ -85,7 +101,7 @@ fn link_text(kind: &Kind) -> &[u8] {
 }
 
 /// Returns the records for everything about `entry` that the plain header cannot say, sorted by key.
-fn pax_records(entry: &Entry) -> Vec<u8> {
+fn pax_records(entry: &Entry, windows: bool) -> Vec<u8> {
     let mut records: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     let number = |value: u64| value.to_string().into_bytes();
     let plain = |text: &[u8]| text.len() <= 100 && text.is_ascii();
@@ -109,6 +125,9 @@ fn pax_records(entry: &Entry) -> Vec<u8> {
     }
     for (name, value) in &entry.xattrs {
         records.push(([b"SCHILY.xattr.", &name[..]].concat(), value.clone()));
+    }
+    if windows {
+        records.extend(windows::records(entry));
     }
     records.sort();
     let mut out = Vec::new();

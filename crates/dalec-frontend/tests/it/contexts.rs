@@ -101,6 +101,30 @@ fn the_main_context_is_elsewhere() {
     assert!(gateway.graphs_with("https://example.org/spec.yml") > 0);
 }
 
+/// FE-003: a client that has the spec itself says so, wherever the main context is.
+#[test]
+fn the_spec_is_at_the_clients() {
+    for context in
+        ["https://example.org/a/b.git", "https://example.org/a.tar.gz", "https://example.org/other.yml"]
+    {
+        let gateway = recorder(&[other(), ("dockerfilekey", "dockerfile"), ("context", context)]);
+        let gateway = gateway.file("context", "what is no archive, is one file");
+        answer(&gateway).unwrap();
+        gateway.first_with("source local://dockerfile");
+        assert_eq!(gateway.graphs_with("source local://context"), 0);
+    }
+}
+
+/// FE-003: what addresses of repositories say behind a question mark, and beside them.
+#[test]
+fn a_repository_may_be_wanted_as_it_is() {
+    let keep = ("build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR", "1");
+    let gateway = recorder(&[other(), ("context", "https://example.org/b.git?submodules=0&ref=v1"), keep]);
+    answer(&gateway).unwrap();
+    assert_eq!(gateway.first_with("source git://example.org/b.git#v1"), 0);
+    assert!(gateway.graphs_with("git.keepgitdir") > 0 && gateway.graphs_with("git.skipsubmodules") > 0);
+}
+
 /// Directories of other sessions, as clients that build for several nodes have them.
 #[test]
 fn directories_have_their_own_sessions() {

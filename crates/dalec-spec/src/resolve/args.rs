@@ -18,6 +18,8 @@ pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// Arguments that the tool itself looks at: given undeclared, they are no mistake.
 const KNOWN: &[&str] = &[
+    "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+    "BUILDKIT_MULTI_PLATFORM",
     "BUILDKIT_SYNTAX",
     "DALEC_DISABLE_DIFF_MERGE",
     "DALEC_DISABLE_PASSTHROUGH",

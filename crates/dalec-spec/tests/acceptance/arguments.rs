@@ -55,6 +55,8 @@ fn unknown_arguments_are_refused() {
 
 /// What the tool itself looks at, and what the platforms say.
 const KNOWN: &[&str] = &[
+    "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+    "BUILDKIT_MULTI_PLATFORM",
     "BUILDKIT_SYNTAX",
     "DALEC_DISABLE_DIFF_MERGE",
     "DALEC_DISABLE_PASSTHROUGH",

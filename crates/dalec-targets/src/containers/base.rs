@@ -10,7 +10,7 @@ use crate::request::{Answers, ImageAnswer, ImageQuestion};
 ///
 /// # Errors
 /// [`PlanError::Invalid`] if it names several.
-pub(super) fn of_spec(spec: &TargetSpec) -> Result<Option<&BaseImage>, PlanError> {
+pub(crate) fn of_spec(spec: &TargetSpec) -> Result<Option<&BaseImage>, PlanError> {
     match spec.image.bases.as_slice() {
         [] => Ok(None),
         [base] => Ok(Some(base)),
@@ -29,7 +29,7 @@ pub(super) fn of_spec(spec: &TargetSpec) -> Result<Option<&BaseImage>, PlanError
 ///
 /// # Errors
 /// [`PlanError::MissingImage`] if there is none.
-pub(super) fn answer<'a>(
+pub(crate) fn answer<'a>(
     answers: &'a Answers,
     question: &ImageQuestion,
     span: Span,

@@ -4,10 +4,10 @@
 //! tests in. [`minimal`] keeps only what the packages need: no apt, no dpkg, no shell. Both start from the
 //! `image.bases` entry of the spec where there is one. Nothing here decides what is in a package.
 
-mod base;
+pub(crate) mod base;
 mod install;
 pub mod minimal;
-mod symlinks;
+pub(crate) mod symlinks;
 pub mod testing;
 
 use dalec_llb::State;

@@ -2,6 +2,8 @@
 
 use dalec_llb::{CacheSharing, Mount};
 
+use crate::family::Trust;
+use crate::repositories::Places;
 use crate::request::ImageQuestion;
 
 /// What is to know about one distribution.
@@ -23,14 +25,12 @@ pub struct DebDistro {
     pub base_packages: &'static [&'static str],
 }
 
-/// Whose programs run as root while packages are installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The distribution's alone, verified by signatures.
-    Distribution,
-    /// What a spec builds or names too: maintainer scripts, files already in the root, a base image.
-    Spec,
-}
+/// Where apt looks for repositories.
+pub(crate) const REPOSITORIES: Places = Places {
+    config: "/etc/apt/sources.list.d",
+    extensions: &[".list", ".sources"],
+    keys: "/usr/share/keyrings",
+};
 
 /// Tools of every worker. Packaging itself needs few of them: specs count on the others.
 const WORKER: &[&str] = &[
@@ -51,7 +51,7 @@ const WORKER: &[&str] = &[
 /// What every container has.
 const BASE: &[&str] = &["ca-certificates"];
 
-/// Every distribution that packages are built for, newest first.
+/// Every distribution that packages are built for: Debian's, then Ubuntu's, newest first.
 pub const DISTROS: &[DebDistro] = &[
     DebDistro {
         key: "trixie",
@@ -67,6 +67,60 @@ pub const DISTROS: &[DebDistro] = &[
         title: "Debian 12 (bookworm)",
         image: "docker.io/library/debian:bookworm",
         version_id: "debian12",
+        unit_dir: "/lib/systemd/system",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "bullseye",
+        title: "Debian 11 (bullseye)",
+        image: "docker.io/library/debian:bullseye",
+        version_id: "debian11",
+        unit_dir: "/lib/systemd/system",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "resolute",
+        title: "Ubuntu 26.04 (resolute)",
+        image: "docker.io/library/ubuntu:resolute",
+        version_id: "ubuntu26.04",
+        unit_dir: "/usr/lib/systemd/system",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "noble",
+        title: "Ubuntu 24.04 (noble)",
+        image: "docker.io/library/ubuntu:noble",
+        version_id: "ubuntu24.04",
+        unit_dir: "/usr/lib/systemd/system",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "jammy",
+        title: "Ubuntu 22.04 (jammy)",
+        image: "docker.io/library/ubuntu:jammy",
+        version_id: "ubuntu22.04",
+        unit_dir: "/lib/systemd/system",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "focal",
+        title: "Ubuntu 20.04 (focal)",
+        image: "docker.io/library/ubuntu:focal",
+        version_id: "ubuntu20.04",
+        unit_dir: "/lib/systemd/system",
+        worker_packages: WORKER,
+        base_packages: BASE,
+    },
+    DebDistro {
+        key: "bionic",
+        title: "Ubuntu 18.04 (bionic)",
+        image: "docker.io/library/ubuntu:bionic",
+        version_id: "ubuntu18.04",
         unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,

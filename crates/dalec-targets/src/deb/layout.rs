@@ -6,7 +6,8 @@ use dalec_spec::span::Span;
 use dalec_spec::target_spec::{Artifact, Artifacts, Capability};
 
 use crate::deb::distro::DebDistro;
-use crate::deb::quote::is_pattern;
+use crate::paths::{base, join};
+use crate::quote::is_pattern;
 
 /// One artifact and its place in the package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,25 +91,6 @@ pub fn placed<'a>(artifacts: &'a Artifacts, package: &str, distro: &DebDistro) -
 pub fn plain_manpages(artifacts: &Artifacts) -> Vec<Manpage<'_>> {
     let plain = artifacts.manpages.iter().filter(|(key, page)| is_plain(key, page));
     plain.map(|(key, page)| Manpage { key, span: page.span }).collect()
-}
-
-/// Returns `path` joined to `dir`, absolute, with `.`, `..` and doubled slashes resolved; nothing climbs above `/`.
-pub fn join(dir: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in dir.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-/// Returns the last component of `path`.
-pub fn base(path: &str) -> &str {
-    let path = path.trim_end_matches('/');
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn place<'a>(key: &'a str, artifact: &'a Artifact, dir: &str) -> Placed<'a> {

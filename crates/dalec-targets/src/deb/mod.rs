@@ -1,13 +1,12 @@
 //! Debian packages: from a spec to source and binary packages.
 
 pub mod architecture;
-mod date;
-mod debian_dir;
+pub(crate) mod debian_dir;
 pub mod distro;
 pub mod install;
 mod layout;
 mod names;
 pub mod package;
-mod quote;
 pub(crate) mod relation;
+pub(crate) mod routes;
 pub mod worker;

@@ -8,25 +8,22 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
+use crate::date::epoch;
 use crate::deb::architecture::architecture;
-use crate::deb::date::epoch;
 use crate::deb::debian_dir::{self, DebianDir, patches};
 use crate::deb::distro::DebDistro;
 use crate::deb::names::Names;
-use crate::deb::worker::Worker;
+use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
+use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::request::Request;
 use crate::signing;
 use crate::sources::{Planner, Tree};
+use crate::worker::Worker;
 
 const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
 const BINARY_PACKAGE: &str = include_str!("scripts/binary-package.sh");
 const CHANGES: &str = include_str!("scripts/changes.sh");
-
-/// Cache key that makes source packages anew.
-pub const SOURCE_CACHE_KEY: &str = "dalec.srcpkg";
-/// Cache key that makes binary packages anew.
-pub const BINARY_CACHE_KEY: &str = "dalec.pkg";
 
 /// Everything that is planned for one spec on one distribution.
 pub struct Package<'a> {
@@ -36,16 +33,6 @@ pub struct Package<'a> {
     worker: Worker,
     debian: DebianDir,
     trees: BTreeMap<&'a str, Tree>,
-}
-
-/// What was built, each state a flat directory.
-pub struct Built {
-    /// Binary packages, those with debug symbols too.
-    pub packages: State,
-    /// Every file of the source and binary packages.
-    pub everything: State,
-    /// What a signer gets; none when the packages are signed.
-    pub to_sign: Option<State>,
 }
 
 impl<'a> Package<'a> {
@@ -92,7 +79,7 @@ impl<'a> Package<'a> {
     /// As [`Package::new`].
     pub fn build(&self) -> Result<Built, PlanError> {
         let source = self.source_package()?;
-        let root = self.worker.with_build_dependencies(self.request, self.distro, &self.names).root;
+        let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?;
         let built = root.run(self.binary_build(&source));
         let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");

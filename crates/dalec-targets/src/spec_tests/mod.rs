@@ -21,9 +21,8 @@ use dalec_spec::target_spec::{Source, SourceMount, TargetSpec, Test, TestStep};
 use dalec_testrunner::protocol::{Command, OUTPUT_DIR, STDERR, STDOUT, Step, StepPaths};
 
 use crate::containers::Container;
-use crate::deb::install::PATH;
 use crate::error::PlanError;
-use crate::image_config::RunConfig;
+use crate::image_config::{PATH, RunConfig};
 use crate::locate::locate;
 use crate::request::Request;
 use crate::sources;

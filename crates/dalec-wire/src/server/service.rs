@@ -88,7 +88,7 @@ impl Service {
 
     fn resolve(&self, reference: String, platform: Option<pb::Platform>, mode: String) -> ImageAnswer {
         let platform = platform.as_ref().map(images::platform_text).unwrap_or_default();
-        self.host.resolve_image(&ResolveImage { reference, platform, mode, packages: Vec::new() })
+        self.host.resolve_image(&ResolveImage { reference, platform, mode, ..ResolveImage::default() })
     }
 }
 

@@ -3,6 +3,7 @@
 mod embedded;
 mod remote;
 mod spec;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,15 +12,16 @@ use std::sync::Arc;
 
 use dalec_engine::Cancel;
 use dalec_gateway::BuildOptions;
-use dalec_spec::{Platform, RawSpec};
+use dalec_spec::Platform;
 
 use self::spec::Spec;
+use self::targets::Known;
 use super::host;
 use crate::errors::{CommandError, Style};
 use crate::new_file::NewFile;
 use crate::options::build_args;
-use crate::options::contexts::Contexts;
-use crate::options::outputs::{Destination, ImageOutput};
+use crate::options::contexts::{Contexts, SPEC_CONTEXT};
+use crate::options::outputs::{Destination, EmbeddedImage, ImageOutput};
 use crate::options::remote::{EngineKind, Remote, RemoteArgs};
 use crate::options::secrets::SecretPlaces;
 use crate::options::signing::SigningArgs;
@@ -29,6 +31,9 @@ use crate::signals::Watch;
 use crate::summary::Summary;
 use crate::surroundings;
 use crate::terminal::{self, Stream};
+
+/// More targets than this are counted in the head of the display, not listed.
+const LISTED: usize = 4;
 
 /// Builds targets of a spec
 ///
@@ -43,26 +48,34 @@ Examples:
   # Two targets: out/bookworm_deb and out/trixie_deb
   dalec build -f hello.yml --target bookworm/deb --target trixie/deb -o out .
 
+  # Every target that the spec supports
+  dalec build --target all -o out .
+
   # Another version, patches from another directory, a secret for the steps that name it
   dalec build --target bookworm/deb --build-arg VERSION=1.2 --build-context patches=../patches \\
       --secret id=token,env=TOKEN -o out .
 
-  # A minimal container as a tar archive of its files
+  # A minimal container as a tar archive of its files, for docker, and at its registry
   dalec build --target bookworm/container -o - . | tar -t
+  dalec build --target bookworm/container -o type=docker,dest=- -t hello:1 . | docker load
+  dalec build --target bookworm/container --push -t registry.example.org/team/hello:1 .
 
 `dalec targets` lists the targets. Several targets get a folder each below the destination, named
 like the target with _ for /. So do several platforms, such as linux_amd64.")]
 pub struct Args {
     /// Directory that the spec's `context` sources are read from
     ///
-    /// Also a tar archive, docker-image://REFERENCE, oci-layout://PATH or an http URL, which gives a directory with what
-    /// is downloaded as one file named `context`; archives from there are not unpacked.
+    /// Also a tar archive, docker-image://REFERENCE or oci-layout://PATH. Or it is fetched: a git repository such as
+    /// https://HOST/PATH.git#BRANCH:DIRECTORY or git@HOST:PATH, or a tar archive at an http URL. Then the spec lies in it,
+    /// unless -f gives an absolute path or `-`; an http URL of anything but an archive is that of the spec.
     #[arg(value_name = "CONTEXT", default_value = ".")]
     context: String,
     /// Spec to build; `-` for standard input [default: dalec.yml or dalec.yaml]
+    ///
+    /// Where CONTEXT is fetched, this is a path in it.
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
-    /// Target to build, such as bookworm/deb; may be given several times
+    /// Target to build, such as bookworm/deb, or all; may be given several times
     #[arg(long, value_name = "TARGET")]
     target: Vec<String>,
     /// Platforms to build for, such as linux/arm64 [default: this machine's]
@@ -74,11 +87,11 @@ pub struct Args {
     /// DALEC_SKIP_SIGNING=1 leaves packages unsigned.
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
-    /// Additional context by name: directory, tar archive, image or URL
+    /// Additional context by name: directory, tar archive, image, git repository or URL
     ///
     /// A context named like a base image, such as debian:bookworm, replaces that image. Forms: a directory, a tar
     /// archive of files or of an image, docker-image://REFERENCE, oci-layout://PATH, which may end with :TAG or @DIGEST,
-    /// and http://URL, which gives a directory with what is downloaded as one file named `context`; archives from there
+    /// the address of a git repository such as https://HOST/PATH.git#BRANCH:DIRECTORY or git@HOST:PATH, and http://URL, which gives a directory with what is downloaded as one file named `context`; archives from there
     /// are not unpacked.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
@@ -95,13 +108,19 @@ pub struct Args {
     /// ID alone is the agent that SSH_AUTH_SOCK names. Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
     #[arg(long, value_name = "ID[=SOCKET]")]
     ssh: Vec<String>,
-    /// Where the result goes: a directory, type=tar,dest=FILE, or - for a tar archive on standard output
+    /// Where the result goes: a directory, type=tar,dest=FILE, - for a tar archive on standard output, or an image
     ///
-    /// May be given several times. Without it, the result only stays in the cache. With --engine buildkit also
-    /// type=image,name=NAME,push=true, type=oci,dest=FILE and type=docker,dest=FILE, with all that BuildKit's exporters
+    /// May be given several times. Without it, the result only stays in the cache. Images are type=oci,dest=FILE,
+    /// type=docker,dest=FILE for `docker load`, and type=image,name=NAME,push=true; docs/outputs.md lists what else they
     /// take.
     #[arg(short, long, value_name = "DEST")]
     output: Vec<String>,
+    /// Name of the image, for outputs that are images; may be given several times
+    #[arg(short, long, value_name = "NAME")]
+    tag: Vec<String>,
+    /// Push the image to its registry; short for -o type=image,push=true
+    #[arg(long, hide_short_help = true)]
+    push: bool,
     /// Build again what is in the cache; with keys, only the phases they name
     ///
     /// Keys, separated by commas: dalec.srcpkg, dalec.pkg, dalec.container, dalec.tests.
@@ -145,11 +164,22 @@ pub fn run(args: Args) -> Result<(), CommandError> {
         }
         Err(error) if mode == Mode::Json => {
             if let Some(words) = error.words() {
-                say(mode, String::new, || serde_json::json!({ "error": words.json() }));
+                let mut record = words.json();
+                if let CommandError::Targets { built, .. } = &error {
+                    record["builds"] = built.record()["builds"].take();
+                }
+                say(mode, String::new, || serde_json::json!({ "error": record }));
             }
             return Err(CommandError::Said(error.exit()));
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            if let CommandError::Targets { built, .. } = &error
+                && !built.builds.is_empty()
+            {
+                say(mode, || built.text(style()) + "\n", || serde_json::Value::Null);
+            }
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -207,11 +237,12 @@ struct Request {
 impl Request {
     /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
-        let spec = Spec::find(args.file.as_deref());
-        let targets = targets(&args.target, || spec.as_ref().ok()?.raw())?;
+        let spec = Spec::find(args.file.as_deref(), &args.context);
+        let targets = targets::read(&args.target, || Known::of(spec.as_ref().ok()))?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
-        let destinations = destinations(&args)?;
+        let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
+        let destinations = destinations(&args, build_args::epoch(&build_args))?;
         let remote = match args.engine {
             EngineKind::Embedded => args.remote.refuse().map(|()| None)?,
             EngineKind::Buildkit => {
@@ -223,7 +254,6 @@ impl Request {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;
         }
         let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
-        let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
         let mut secrets = SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone());
         let mut contexts = Contexts::read(&args.context, &args.build_context)?;
         args.signing.apply(&mut build_args, &mut contexts, &mut secrets)?;
@@ -272,6 +302,12 @@ impl Request {
         for (name, value) in &self.build_args {
             set(&format!("build-arg:{name}"), value);
         }
+        if let Some(address) = &self.contexts.main {
+            set("context", address);
+            if self.spec.is_here() {
+                set("dockerfilekey", SPEC_CONTEXT);
+            }
+        }
         for (name, value) in &self.contexts.options {
             set(&format!("context:{name}"), value);
         }
@@ -287,7 +323,10 @@ impl Request {
     fn display(&self, mode: Mode) -> Arc<Display> {
         Arc::new(Display::start(progress::Options {
             mode,
-            title: self.targets.join(", "),
+            title: match self.targets.len() {
+                many if many > LISTED => format!("{many} targets"),
+                _ => self.targets.join(", "),
+            },
             color: terminal::takes_color(Stream::Stderr),
             spec: self.spec.name.clone(),
         }))
@@ -314,6 +353,30 @@ impl Request {
         self.metadata_file.is_some()
     }
 
+    /// Returns what came of all targets, in the order asked for; `summary` makes it of what was built.
+    ///
+    /// # Errors
+    /// What went wrong with the only target, or with which of several.
+    fn joined<T>(
+        &self,
+        outcomes: Vec<Result<T, CommandError>>,
+        summary: impl FnOnce(Vec<T>) -> Summary,
+    ) -> Result<Summary, CommandError> {
+        let (mut built, mut failed) = (Vec::new(), Vec::new());
+        for (target, outcome) in self.targets.iter().zip(outcomes) {
+            match outcome {
+                Ok(one) => built.push(one),
+                Err(error) => failed.push((target.clone(), error)),
+            }
+        }
+        match (self.targets.len(), failed.len()) {
+            (_, 0) => Ok(summary(built)),
+            // There is one.
+            (1, _) => Err(failed.remove(0).1),
+            _ => Err(CommandError::Targets { failed, built: Box::new(summary(built)) }),
+        }
+    }
+
     /// Returns what came of the build, and writes its record; a build that was to stop is not done, whatever it did.
     fn concluded(
         &self,
@@ -323,9 +386,13 @@ impl Request {
         if let Some(signal) = watch.received() {
             return Err(CommandError::Interrupted { signal, what: "the build was cancelled" });
         }
-        let summary = built?;
-        self.write_metadata(&summary, watch)?;
-        Ok(summary)
+        let written = match &built {
+            Ok(summary) => Some(summary),
+            Err(CommandError::Targets { built, .. }) => Some(&**built),
+            Err(_) => None,
+        };
+        written.map_or(Ok(()), |summary| self.write_metadata(summary, watch))?;
+        built
     }
 
     fn write_metadata(&self, summary: &Summary, watch: &Watch) -> Result<(), CommandError> {
@@ -341,28 +408,29 @@ impl Request {
 }
 
 /// Returns where results go, images with their names.
-fn destinations(args: &Args) -> Result<Vec<Destination>, CommandError> {
+fn destinations(args: &Args, epoch: Option<i64>) -> Result<Vec<Destination>, CommandError> {
     let parsed = args.output.iter().map(|text| Destination::parse(text));
     let mut destinations: Vec<Destination> = parsed.collect::<Result<_, _>>()?;
-    if args.remote.push() {
+    if args.push {
         destinations.push(Destination::Image(ImageOutput::pushed()));
     }
     if destinations.iter().filter(|dest| dest.is_stdout()).count() > 1 {
         return Err(CommandError::usage("standard output takes one archive, not several"));
     }
-    let mut images = destinations.iter_mut().filter_map(|dest| match dest {
-        Destination::Image(image) => Some(image),
-        Destination::Directory(_) | Destination::TarFile(_) | Destination::TarStdout => None,
-    });
-    match (images.next(), args.engine) {
-        (Some(image), EngineKind::Embedded) => return Err(image.refused_here()),
-        (None, EngineKind::Buildkit) if !args.remote.tags().is_empty() => {
-            return Err(CommandError::usage_help(
-                "--tag names an image, and no output is one",
-                "push it with --push, or add -o type=image, -o type=oci,dest=FILE or -o type=docker,dest=FILE",
-            ));
+    let mut images: Vec<&mut ImageOutput> =
+        destinations.iter_mut().filter_map(Destination::image_mut).collect();
+    if images.is_empty() && !args.tag.is_empty() {
+        return Err(CommandError::usage_help(
+            "--tag names an image, and no output is one",
+            "push it with --push, or add -o type=oci,dest=FILE or -o type=docker,dest=FILE",
+        ));
+    }
+    for image in &mut images {
+        image.name(&args.tag);
+        match args.engine {
+            EngineKind::Embedded => drop(EmbeddedImage::read(image, epoch)?),
+            EngineKind::Buildkit => image.check_remote()?,
         }
-        (first, _) => first.into_iter().chain(images).for_each(|image| image.name(args.remote.tags())),
     }
     Ok(destinations)
 }
@@ -379,22 +447,4 @@ fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, C
             }
         },
     )
-}
-
-/// Returns the targets to build, each once; all of them must exist, here or in what `spec` returns.
-fn targets(given: &[String], spec: impl FnOnce() -> Option<RawSpec>) -> Result<Vec<String>, CommandError> {
-    let mut targets = Vec::new();
-    let is_ours = |target: &String| dalec_frontend::check_target(target.trim_end_matches('/'), None).is_ok();
-    let spec = if given.iter().all(is_ours) { None } else { spec() };
-    for target in given {
-        let name = target.trim_end_matches('/').to_owned();
-        dalec_frontend::check_target(&name, spec.as_ref()).map_err(CommandError::target)?;
-        if !targets.contains(&name) {
-            targets.push(name);
-        }
-    }
-    match targets.is_empty() {
-        true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
-        false => Ok(targets),
-    }
 }

@@ -32,6 +32,11 @@ pub fn collect(
     Ok(args)
 }
 
+/// Returns `SOURCE_DATE_EPOCH`, in seconds since 1970, if `args` have it as a number.
+pub fn epoch(args: &BTreeMap<String, String>) -> Option<i64> {
+    args.get(EPOCH)?.trim().parse().ok()
+}
+
 /// Returns a variable of the environment of this process, when it is text.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()

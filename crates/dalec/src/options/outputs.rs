@@ -1,15 +1,19 @@
 //! `-o` values: where results go.
 
+mod embedded;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+pub use embedded::{EmbeddedImage, Place};
 
 use super::fields;
 use crate::errors::CommandError;
 use crate::terminal::{self, Stream};
 
-const FORM: &str = "write -o DIRECTORY, -o type=local,dest=DIRECTORY, -o type=tar,dest=FILE or -o - for a tar archive \
-                    on standard output; with --engine buildkit also -o type=image,name=NAME,push=true, \
-                    -o type=oci,dest=FILE or -o type=docker,dest=FILE";
+const FORM: &str = "write -o DIRECTORY, -o type=local,dest=DIRECTORY, -o type=tar,dest=FILE, -o - for a tar archive on \
+                    standard output, -o type=oci,dest=FILE, -o type=docker,dest=FILE or \
+                    -o type=image,name=NAME,push=true";
 
 /// Where results go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct ImageOutput {
     pub kind: ImageKind,
     /// The archive: a file, or `-` for standard output; none when the image goes nowhere on this host.
     pub dest: Option<PathBuf>,
+    /// Whether `dest` is the folder of an OCI layout instead.
+    pub folder: bool,
     /// Everything else that is said about it, such as `name` and `push`.
     pub attrs: BTreeMap<String, String>,
 }
@@ -60,15 +66,30 @@ impl ImageKind {
 impl ImageOutput {
     /// Returns an image that is pushed.
     pub fn pushed() -> Self {
-        Self { kind: ImageKind::Image, dest: None, attrs: [("push".to_owned(), "true".to_owned())].into() }
+        let attrs = [("push".to_owned(), "true".to_owned())].into();
+        Self { kind: ImageKind::Image, dest: None, folder: false, attrs }
     }
 
-    /// Returns the error of an engine that makes no images.
-    pub fn refused_here(&self) -> CommandError {
-        CommandError::usage_help(
-            format!("-o type={}: the embedded engine does not write images", self.kind.name()),
-            "build with --engine buildkit",
-        )
+    /// Returns nothing if a `buildkitd` can write it.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`] for a folder, which no exporter sends.
+    pub fn check_remote(&self) -> Result<(), CommandError> {
+        match self.folder {
+            true => Err(CommandError::usage_help(
+                "tar=false: images come from a buildkitd as one archive, not as a folder",
+                "leave it out, or build with the embedded engine",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns where it goes, in words: the path, or else its names.
+    pub fn shown(&self) -> String {
+        match &self.dest {
+            Some(dest) => dest.display().to_string(),
+            None => self.attrs.get("name").cloned().unwrap_or_default(),
+        }
     }
 
     /// Names the image, unless it has a name.
@@ -137,10 +158,27 @@ impl Destination {
                 "one tar archive cannot hold the results of several targets",
                 "write to a directory, or build one target at a time",
             )),
+            Self::Image(ImageOutput { folder: true, dest: Some(dest), kind, attrs }) => {
+                let dest = Some(dest.join(folder_name(target)));
+                Ok(Self::Image(ImageOutput { kind: *kind, dest, folder: true, attrs: attrs.clone() }))
+            }
             Self::Image(_) => Err(CommandError::usage_help(
                 "one image cannot hold the results of several targets",
                 "build one target at a time",
             )),
+        }
+    }
+
+    /// Returns whether it is an image.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Image(_))
+    }
+
+    /// Returns the image, if it is one.
+    pub fn image_mut(&mut self) -> Option<&mut ImageOutput> {
+        match self {
+            Self::Image(image) => Some(image),
+            Self::Directory(_) | Self::TarFile(_) | Self::TarStdout => None,
         }
     }
 
@@ -176,7 +214,7 @@ fn image(
         Some("docker") => (ImageKind::Docker, false),
         _ => return Ok(None),
     };
-    let mut image = ImageOutput { kind, dest: None, attrs: BTreeMap::new() };
+    let mut image = ImageOutput { kind, dest: None, folder: false, attrs: BTreeMap::new() };
     if push {
         image.attrs.insert("push".into(), "true".into());
     }
@@ -185,19 +223,29 @@ fn image(
             ("type", _) => {}
             (_, None) => return Err(wrong(&format!("`{key}` has no value"))),
             ("dest", Some(value)) => image.dest = Some(value.into()),
-            ("tar", Some(value)) if value == "false" => {
-                return Err(wrong("an image comes as one archive, not as a folder"));
-            }
+            ("tar", Some(value)) if kind != ImageKind::Image => match value.as_str() {
+                "true" | "false" => image.folder = value == "false",
+                _ => return Err(wrong("`tar` is true or false")),
+            },
             (key, Some(value)) => drop(image.attrs.insert(key.to_owned(), value.clone())),
         }
     }
     match (kind, &image.dest) {
         (ImageKind::Image, Some(_)) => Err(wrong("an image has a name, not a dest")),
         (ImageKind::Oci, None) => Err(wrong("the dest is missing")),
+        (_, Some(dest)) if image.folder && dest == Path::new("-") => {
+            Err(wrong("a folder cannot go to standard output"))
+        }
+        (_, None) if image.folder => Err(wrong("the dest is missing")),
+        (_, Some(dest)) if image.folder && dest.is_file() => {
+            Err(wrong("it is a file, not a folder to write to"))
+        }
         (_, Some(dest)) if dest == Path::new("-") && terminal::is_terminal(Stream::Stdout) => {
             Err(wrong("an archive on a terminal helps nobody"))
         }
-        (_, Some(dest)) if dest.is_dir() => Err(wrong("it is a directory, not a file to write")),
+        (_, Some(dest)) if !image.folder && dest.is_dir() => {
+            Err(wrong("it is a directory, not a file to write"))
+        }
         _ => Ok(Some(image)),
     }
 }
@@ -225,7 +273,9 @@ mod tests {
             "dest=out",
             "type=oci",
             "type=oci,dest=/",
-            "type=oci,dest=x,tar=false",
+            "type=oci,dest=-,tar=false",
+            "type=docker,tar=false",
+            "type=oci,dest=x,tar=no",
             "type=image,dest=x",
             "type=image,push",
             "type=local,dest=-",

@@ -56,12 +56,6 @@ pub struct RemoteArgs {
     /// the daemon knows; mode=max also puts in what no result holds.
     #[arg(long, value_name = "CACHE", hide_short_help = true)]
     cache_to: Vec<String>,
-    /// Name of the image, for outputs that are images; may be given several times
-    #[arg(short, long, value_name = "NAME")]
-    tag: Vec<String>,
-    /// Push the image to its registry; short for -o type=image,push=true
-    #[arg(long, hide_short_help = true)]
-    push: bool,
 }
 
 /// What the flags say about a `buildkitd`.
@@ -108,16 +102,6 @@ impl RemoteArgs {
         Ok(Remote { address, tls, caches: Caches::read(&self.cache_from, &self.cache_to)? })
     }
 
-    /// Returns the names of the image.
-    pub fn tags(&self) -> &[String] {
-        &self.tag
-    }
-
-    /// Returns whether the image is pushed.
-    pub fn push(&self) -> bool {
-        self.push
-    }
-
     /// Returns nothing if no flag is given that only a `buildkitd` understands; `BUILDKIT_HOST` may be set for others.
     ///
     /// # Errors
@@ -126,8 +110,6 @@ impl RemoteArgs {
         let given = [
             ("--cache-from", !self.cache_from.is_empty()),
             ("--cache-to", !self.cache_to.is_empty()),
-            ("--tag", !self.tag.is_empty()),
-            ("--push", self.push),
             ("--tls-dir", self.tls_dir.is_some()),
             ("--tls-ca", self.tls_ca.is_some()),
             ("--tls-cert", self.tls_cert.is_some()),
@@ -177,7 +159,7 @@ mod tests {
     fn what_only_a_daemon_understands_is_refused_elsewhere() {
         assert!(parse(&[]).refuse().is_ok());
         assert!(parse(&["--buildkit-host", "unix:///sock"]).refuse().is_ok());
-        for line in [["--tag", "a"], ["--cache-to", "type=inline"], ["--tls-server-name", "a"]] {
+        for line in [["--cache-from", "a"], ["--cache-to", "type=inline"], ["--tls-server-name", "a"]] {
             let error = parse(&line).refuse().unwrap_err();
             assert_eq!(error.exit().code(), 2);
         }

@@ -71,7 +71,7 @@ impl Exports {
             Destination::TarFile(_) | Destination::TarStdout => {
                 Entry { kind: "tar".into(), attrs: BTreeMap::new() }
             }
-            Destination::Image(ImageOutput { kind, dest, attrs }) => {
+            Destination::Image(ImageOutput { kind, dest, attrs, .. }) => {
                 let moby = in_docker && dest.is_none();
                 let kind = if moby { "moby" } else { kind.name() };
                 Entry { kind: kind.to_owned(), attrs: attrs.clone() }
@@ -148,10 +148,7 @@ impl Export {
         match &self.destination {
             Destination::Directory(dest) | Destination::TarFile(dest) => dest.display().to_string(),
             Destination::TarStdout => "-".to_owned(),
-            Destination::Image(image) => match &image.dest {
-                Some(dest) => dest.display().to_string(),
-                None => image.attrs.get("name").cloned().unwrap_or_default(),
-            },
+            Destination::Image(image) => image.shown(),
         }
     }
 

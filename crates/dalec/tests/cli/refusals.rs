@@ -40,9 +40,9 @@ fn a_target_is_needed_and_must_exist() {
     "#]],
     );
     check(
-        &["--target", "windowscross/zip"],
+        &["--target", "flatcar/testing/sysext"],
         expect![[r#"
-            error: this version of dalec cannot build `windowscross` yet
+            error: this version of dalec cannot build `flatcar` yet
              |
              = help: `dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others
         "#]],
@@ -113,7 +113,7 @@ fn the_context_must_be_there_and_of_a_known_kind() {
         expect![[r#"
         error: there is no context directory absent
          |
-         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], the address of a git repository or an http URL
     "#]],
     );
     check(
@@ -121,16 +121,8 @@ fn the_context_must_be_there_and_of_a_known_kind() {
         expect![[r#"
             error: the context dalec.yml is neither a directory nor a tar archive
              |
-             = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+             = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], the address of a git repository or an http URL
         "#]],
-    );
-    check(
-        &["--target", "bookworm/deb", "https://example.org/hello.git"],
-        expect![[r#"
-        error: the context https://example.org/hello.git is a git repository, which is not supported
-         |
-         = help: clone it and give the directory
-    "#]],
     );
     check(
         &["--target", "bookworm/deb", "--build-context", "patches"],
@@ -145,7 +137,7 @@ fn the_context_must_be_there_and_of_a_known_kind() {
         expect![[r#"
         error: there is no directory or archive for the context `patches`: absent
          |
-         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], the address of a git repository or an http URL
     "#]],
     );
     check(
@@ -191,11 +183,43 @@ fn secrets_must_be_there_and_well_formed() {
 #[test]
 fn destinations_must_make_sense() {
     check(
-        &["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar"],
+        &["--target", "bookworm/deb", "-o", "type=oci,dest=out.tar,unpack=true"],
         expect![[r#"
-            error: -o type=oci: the embedded engine does not write images
+        error: -o type=oci: the embedded engine knows no field `unpack`
+         |
+         = help: it knows name, dest, tar, push, push-by-digest, compression, compression-level, force-compression, oci-mediatypes, rewrite-timestamp, annotation.KEY, annotation-manifest.KEY and annotation-index.KEY; with --engine buildkit, BuildKit's exporters know more
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-o", "type=image,name=example.org/a:1"],
+        expect![[r#"
+        error: -o type=image: the embedded engine keeps no images for others to run
+         |
+         = help: push it with push=true, or write it with type=oci,dest=FILE or type=docker,dest=FILE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--push"],
+        expect![[r#"
+        error: the image that is to be pushed has no name
+         |
+         = help: name it with --tag
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "-o", "out", "-t", "a:1"],
+        expect![[r#"
+        error: --tag names an image, and no output is one
+         |
+         = help: push it with --push, or add -o type=oci,dest=FILE or -o type=docker,dest=FILE
+    "#]],
+    );
+    check(
+        &["--target", "bookworm/deb", "--engine", "buildkit", "-o", "type=oci,dest=out,tar=false"],
+        expect![[r#"
+            error: tar=false: images come from a buildkitd as one archive, not as a folder
              |
-             = help: build with --engine buildkit
+             = help: leave it out, or build with the embedded engine
         "#]],
     );
     check(

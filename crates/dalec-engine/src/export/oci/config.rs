@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{OciError, OciImage};
 use crate::oci::Digest;
 
-/// Returns the configuration of `image` with the layers `diff_ids`.
+/// Returns the configuration of `image` with the layers `diff_ids`, and the version of its operating system, empty where
+/// it says none.
 ///
 /// # Errors
 /// When it is not a JSON object.
@@ -13,7 +14,7 @@ pub fn complete(
     image: &OciImage<'_>,
     diff_ids: &[Digest],
     created: Option<i64>,
-) -> Result<Vec<u8>, OciError> {
+) -> Result<(Vec<u8>, String), OciError> {
     let bad = |source| OciError::Config { platform: image.platform.clone(), source };
     let mut config: Map<String, Value> = serde_json::from_slice(image.config).map_err(bad)?;
     config.insert("architecture".into(), image.platform.architecture.as_str().into());
@@ -24,14 +25,15 @@ pub fn complete(
     } else {
         config.insert("variant".into(), image.platform.variant.as_str().into());
     }
-    let created = created.map(rfc3339);
-    if let Some(created) = &created {
-        config.insert("created".into(), created.as_str().into());
+    if let Some(created) = created.map(rfc3339) {
+        config.insert("created".into(), created.into());
     }
+    let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
+    let (created, os_version) = (text("created"), text("os.version").unwrap_or_default());
     config.insert("rootfs".into(), json!({"type": "layers", "diff_ids": diff_ids}));
     let history = history(config.get("history"), diff_ids.len(), created.as_deref());
     config.insert("history".into(), history);
-    serde_json::to_vec(&config).map_err(bad)
+    Ok((serde_json::to_vec(&config).map_err(bad)?, os_version))
 }
 
 /// Returns the history `known`, if there is one that fits, with an entry for every layer it does not know of.
@@ -103,7 +105,7 @@ mod tests {
             annotations: std::collections::BTreeMap::new(),
         };
         let diff_ids = vec![Digest::sha256_of(b""); layers];
-        let text = String::from_utf8(complete(&image, &diff_ids, Some(0)).unwrap()).unwrap();
+        let text = String::from_utf8(complete(&image, &diff_ids, Some(0)).unwrap().0).unwrap();
         expected.assert_eq(&text.replace(Digest::sha256_of(b"").as_str(), "DIGEST"));
     }
 

@@ -74,7 +74,8 @@ pub fn write_directory(images: &PreparedImages, directory: &Path, cancel: &Cance
 }
 
 fn index(manifests: Vec<Descriptor>) -> Index {
-    Index { schema_version: 2, media_type: media_type::OCI_INDEX.to_owned(), manifests }
+    let media_type = media_type::OCI_INDEX.to_owned();
+    Index { schema_version: 2, media_type, manifests, annotations: BTreeMap::new() }
 }
 
 /// Returns whether two entries have the same name; one that says only a tag has every name with that tag.

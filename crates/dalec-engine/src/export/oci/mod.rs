@@ -9,6 +9,8 @@ mod layer;
 mod layout;
 mod push;
 
+pub use layer::{from_tree as layer_from_tree, recompressed as recompressed_layer};
+
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +65,15 @@ pub enum Flavor {
     Docker,
 }
 
+/// What images are called in a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Each name's tag, `latest` where it has none.
+    Tag,
+    /// The digest alone.
+    Digest,
+}
+
 /// How to write images.
 #[derive(Debug, Clone, Copy)]
 pub struct OciOptions<'a> {
@@ -70,12 +81,16 @@ pub struct OciOptions<'a> {
     pub flavor: Flavor,
     /// How layers made from directories are compressed.
     pub compression: Compression,
+    /// How much effort that takes, in the words of the algorithm; none for a middle way.
+    pub level: Option<u32>,
     /// Modification times in layers made from directories.
     pub times: Times,
     /// When the image was made, in seconds since 1970; none to leave what the configuration says.
     pub created: Option<i64>,
     /// Names of the image.
     pub names: &'a [Reference],
+    /// Annotations of the index that holds the images of several platforms.
+    pub index_annotations: &'a BTreeMap<String, String>,
     /// Stops the writing.
     pub cancel: &'a Cancel,
 }
@@ -92,6 +107,9 @@ pub enum OciError {
         /// How many there are.
         count: usize,
     },
+    /// Annotations of an index, and there is only one image.
+    #[error("one image alone has no index to annotate")]
+    NoIndex,
     /// An image configuration is not one.
     #[error("the image configuration for {platform} is not usable")]
     Config {
@@ -181,6 +199,7 @@ impl PreparedImages {
         }
         let (root, single) = match made.len() {
             0 => return Err(OciError::Empty),
+            1 if !options.index_annotations.is_empty() => return Err(OciError::NoIndex),
             1 => {
                 let (descriptor, manifest) = made.remove(0);
                 (descriptor, Some(manifest))
@@ -202,6 +221,26 @@ impl PreparedImages {
         &self.root.digest
     }
 
+    /// Returns what points at the manifest, or at the index if there are several platforms.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.root
+    }
+
+    /// Returns the digest of the configuration; none if there are several.
+    pub fn config_digest(&self) -> Option<&Digest> {
+        self.single.as_ref().map(|manifest| &manifest.config.digest)
+    }
+
+    /// Returns the size of all blobs in bytes.
+    pub fn size(&self) -> u64 {
+        self.parts.values().sum()
+    }
+
+    /// Returns the names that the images are written under.
+    pub fn names(&self) -> &[Reference] {
+        &self.names
+    }
+
     /// Writes a tar archive: an OCI archive, and if the flavor is docker's, one that `docker load` takes.
     ///
     /// # Errors
@@ -219,7 +258,7 @@ impl PreparedImages {
         layout::write_directory(self, directory, cancel)
     }
 
-    /// Sends everything to the registries of its names, each under its tag.
+    /// Sends everything to the registries of its names, and names it there.
     ///
     /// # Errors
     /// When a registry cannot be reached or refuses.
@@ -227,9 +266,10 @@ impl PreparedImages {
         &self,
         client: &HttpClient,
         settings: &RegistrySettings,
+        naming: Naming,
         cancel: &Cancel,
     ) -> Result<(), OciError> {
-        push::push(self, client, settings, cancel)
+        push::push(self, client, settings, naming, cancel)
     }
 
     /// Returns what stands in `index.json`: one entry per name.
@@ -260,14 +300,17 @@ impl Maker<'_> {
         let mut diff_ids = Vec::new();
         for source in &image.layers {
             let (descriptor, diff_id) = match source {
-                LayerSource::Tree(path) => layer::from_tree(path, self.blobs, self.options)?,
-                LayerSource::Blob(layer) => layer::from_blob(layer, self.options.flavor)?,
+                LayerSource::Tree(path) => {
+                    let layer = layer::from_tree(path, &image.platform.os, self.blobs, self.options)?;
+                    layer::describe(&layer, self.options.flavor)?
+                }
+                LayerSource::Blob(layer) => layer::describe(layer, self.options.flavor)?,
             };
             self.parts.insert(descriptor.digest.clone(), descriptor.size);
             layers.push(descriptor);
             diff_ids.push(diff_id);
         }
-        let config = config::complete(image, &diff_ids, self.options.created)?;
+        let (config, os_version) = config::complete(image, &diff_ids, self.options.created)?;
         let (manifest_type, config_type) = match self.options.flavor {
             Flavor::Oci => (media_type::OCI_MANIFEST, media_type::OCI_CONFIG),
             Flavor::Docker => (media_type::DOCKER_MANIFEST, media_type::DOCKER_CONFIG),
@@ -283,6 +326,7 @@ impl Maker<'_> {
         descriptor.platform = Some(PlatformEntry {
             architecture: image.platform.architecture.clone(),
             os: image.platform.os.clone(),
+            os_version,
             variant: image.platform.variant.clone(),
         });
         Ok((descriptor, manifest))
@@ -290,7 +334,8 @@ impl Maker<'_> {
 
     fn index(&mut self, manifests: Vec<Descriptor>) -> Result<Descriptor, OciError> {
         let media_type = media_type::OCI_INDEX;
-        let index = Index { schema_version: 2, media_type: media_type.to_owned(), manifests };
+        let annotations = self.options.index_annotations.clone();
+        let index = Index { schema_version: 2, media_type: media_type.to_owned(), manifests, annotations };
         self.add(media_type, &json(&index))
     }
 

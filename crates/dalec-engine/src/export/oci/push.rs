@@ -2,25 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use super::{OciError, PreparedImages};
+use super::{Naming, OciError, PreparedImages};
 use crate::Cancel;
-use crate::oci::{Descriptor, Digest, Index, Reference, media_type};
+use crate::oci::{Descriptor, Digest, Index, media_type};
 use crate::sources::http::HttpClient;
 use crate::sources::image::{ImageError, RegistrySettings, Upload};
 
 /// Largest manifest or index of ours.
 const MAX_DOCUMENT: u64 = 4 << 20;
 
-/// Sends `images` under each of its names.
+/// Sends `images` to the registry of each of its names.
 pub fn push(
     images: &PreparedImages,
     client: &HttpClient,
     settings: &RegistrySettings,
+    naming: Naming,
     cancel: &Cancel,
 ) -> Result<(), OciError> {
     for name in &images.names {
         let upload = Upload::new(name, client.clone(), settings, cancel);
-        send(images, name, &upload).map_err(|source| match source.is_cancelled() {
+        let called = match naming {
+            Naming::Tag => name.tag().unwrap_or("latest"),
+            Naming::Digest => images.root.digest.as_str(),
+        };
+        send(images, called, &upload).map_err(|source| match source.is_cancelled() {
             true => OciError::Cancelled,
             false => OciError::Push { name: name.clone(), source: Box::new(source) },
         })?;
@@ -28,7 +33,7 @@ pub fn push(
     Ok(())
 }
 
-fn send(images: &PreparedImages, name: &Reference, upload: &Upload<'_>) -> Result<(), ImageError> {
+fn send(images: &PreparedImages, called: &str, upload: &Upload<'_>) -> Result<(), ImageError> {
     let is_index = images.root.media_type == media_type::OCI_INDEX;
     let manifests: Vec<Descriptor> = match is_index {
         true => {
@@ -48,7 +53,7 @@ fn send(images: &PreparedImages, name: &Reference, upload: &Upload<'_>) -> Resul
         upload.manifest(manifest.digest.as_str(), &manifest.media_type, &text)?;
     }
     let text = document(images, &images.root.digest)?;
-    upload.manifest(name.tag().unwrap_or("latest"), &images.root.media_type, &text)
+    upload.manifest(called, &images.root.media_type, &text)
 }
 
 /// Returns a manifest or an index.

@@ -11,6 +11,7 @@ const CONFIG: &[u8] = br#"{"config":{"Env":["A=b"],"Cmd":["/bin/tool"]}}"#;
 struct World {
     dir: tempfile::TempDir,
     blobs: BlobDir,
+    none: BTreeMap<String, String>,
     cancel: Cancel,
 }
 
@@ -27,7 +28,7 @@ impl World {
         let hidden = dir.path().join("top/bin");
         let kind = rustix::fs::FileType::CharacterDevice;
         rustix::fs::mknodat(rustix::fs::CWD, hidden, kind, rustix::fs::Mode::empty(), 0).unwrap();
-        Self { dir, blobs, cancel: Cancel::new() }
+        Self { dir, blobs, none: BTreeMap::new(), cancel: Cancel::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -38,9 +39,11 @@ impl World {
         OciOptions {
             flavor: Flavor::Oci,
             compression: Compression::Gzip,
+            level: None,
             times: Times::Fixed(5),
             created: Some(0),
             names,
+            index_annotations: &self.none,
             cancel: &self.cancel,
         }
     }
@@ -77,7 +80,9 @@ impl World {
             let into = dir.path().join(format!("layer{number}"));
             std::fs::create_dir(&into).unwrap();
             let single_id = !rustix::process::geteuid().is_root();
-            let options = UnpackOptions { user_xattr: true, single_id, ..UnpackOptions::new(&self.cancel) };
+            let windows = platform.starts_with("windows");
+            let options =
+                UnpackOptions { user_xattr: true, single_id, windows, ..UnpackOptions::new(&self.cancel) };
             unpack_layer(&layer.path, Some(&layer.diff_id), &into, &options).unwrap();
             for path in ["bin", "bin/tool", "etc/conf"] {
                 use std::os::unix::fs::FileTypeExt;
@@ -180,6 +185,27 @@ fn a_layout_keeps_its_other_images() {
     );
     let index: Index = serde_json::from_slice(&std::fs::read(layout.join("index.json")).unwrap()).unwrap();
     assert_eq!(index.manifests.len(), 2);
+}
+
+#[test]
+fn layers_of_windows_hold_their_files_apart() {
+    let world = World::new();
+    let options = OciOptions { compression: Compression::None, ..world.options(&[]) };
+    let archive = world.path("image.tar");
+    let prepared = world.prepare(&["windows/amd64"], &options).unwrap();
+    prepared.write_archive(std::fs::File::create(&archive).unwrap(), &world.cancel).unwrap();
+    let (image, tree) = world.read_back(&archive, None, "windows/amd64");
+    assert_eq!(
+        tree,
+        "0 bin directory\n0 bin/tool 1\n0 etc/conf old\n1 bin hidden\n1 bin/tool -\n1 etc/conf new\n"
+    );
+    let mut reader =
+        crate::tarball::Reader::new(std::fs::File::open(world.blobs.path(&image.layers[1].digest)).unwrap());
+    let mut names = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        names.push(format!("{} @{}", String::from_utf8_lossy(&entry.path), entry.mtime));
+    }
+    assert_eq!(names, ["Hives/ @5", "Files/ @5", "Files/.wh.bin @5", "Files/etc/ @5", "Files/etc/conf @5"]);
 }
 
 #[test]

@@ -115,7 +115,12 @@ impl Archive {
                 manifests.push(descriptor);
             }
         }
-        let index = Index { schema_version: 2, media_type: media_type::OCI_INDEX.to_owned(), manifests };
+        let index = Index {
+            schema_version: 2,
+            media_type: media_type::OCI_INDEX.to_owned(),
+            manifests,
+            annotations: BTreeMap::new(),
+        };
         self.made_up.insert("index.json".to_owned(), json(&index));
         Ok(())
     }

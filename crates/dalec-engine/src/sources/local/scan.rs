@@ -148,7 +148,16 @@ fn directory(mode: u32) -> Meta {
 }
 
 fn meta(kind: Kind, mode: u32, size: u64) -> Meta {
-    Meta { kind, mode, uid: 0, gid: 0, size, mtime: (CONSTANT_MTIME, 0), inode: (0, 0), links: 1 }
+    Meta {
+        kind,
+        mode,
+        uid: 0,
+        gid: 0,
+        size,
+        mtime: (CONSTANT_MTIME, 0),
+        inode: (0, 0),
+        has_other_names: false,
+    }
 }
 
 fn missing(root: &Path, what: &str) -> Error {

@@ -6,12 +6,12 @@
 
 use dalec_spec::target_spec::{ChangelogEntry, Date, TargetSpec};
 
-use crate::deb::date::rfc5322;
+use crate::date::rfc5322;
 use crate::deb::debian_dir::control::{maintainer, with_address};
 use crate::deb::distro::DebDistro;
 use crate::deb::names::Names;
-use crate::deb::quote::one_line;
 use crate::error::PlanError;
+use crate::quote::one_line;
 
 /// Returns the file.
 ///
@@ -59,8 +59,8 @@ fn changes(text: &mut String, entry: &ChangelogEntry) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::spec;
     use crate::deb::distro::find;
+    use crate::fixture::spec;
     use expect_test::{Expect, expect};
 
     #[track_caller]

@@ -6,11 +6,11 @@
 
 use dalec_spec::target_spec::{PackageConstraint, TargetSpec};
 
-use crate::deb::debian_dir::capabilities;
+use crate::capabilities;
 use crate::deb::names::Names;
-use crate::deb::quote::one_line;
 use crate::deb::relation;
 use crate::error::PlanError;
+use crate::quote::one_line;
 
 /// Address of a maintainer who gave none.
 const NO_ADDRESS: &str = "dalec@users.noreply.github.com";
@@ -120,8 +120,8 @@ fn description(text: &str, package: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::{constraint, spec};
     use crate::deb::distro::find;
+    use crate::fixture::{constraint, spec};
     use expect_test::{Expect, expect};
     use std::collections::BTreeMap;
 

@@ -7,8 +7,9 @@
 use dalec_spec::target_spec::{Inline, InlineDir, Source, SourceKind, TargetSpec};
 
 use crate::deb::debian_dir::install_script::{files, target};
-use crate::deb::layout::{Placed, join};
-use crate::deb::quote::{is_pattern, shell};
+use crate::deb::layout::Placed;
+use crate::paths::join;
+use crate::quote::{is_pattern, shell};
 
 /// Modes that files and directories have unless somebody says otherwise.
 const USUAL: [u32; 2] = [0o644, 0o755];
@@ -98,9 +99,9 @@ mode() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::{artifacts, inline_dir, source, spec};
     use crate::deb::distro::find;
     use crate::deb::layout;
+    use crate::fixture::{artifacts, inline_dir, source, spec};
     use dalec_spec::target_spec::{Artifact, DirectoryConfig, InlineFile};
     use expect_test::expect;
 

@@ -6,10 +6,12 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
-use crate::deb::debian_dir::{capabilities, units};
-use crate::deb::layout::{self, Placed, base, join};
-use crate::deb::quote::{shell, shell_pattern};
+use crate::capabilities;
+use crate::deb::debian_dir::units;
+use crate::deb::layout::{self, Placed};
 use crate::marker::Marks;
+use crate::paths::{base, join};
+use crate::quote::{shell, shell_pattern};
 
 /// Returns the script; a missing file is named by its artifact's mark.
 pub(super) fn render(spec: &TargetSpec, package: &str, placed: &[Placed<'_>], marks: &mut Marks) -> String {
@@ -132,8 +134,8 @@ own() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::{artifacts, owned, spec};
     use crate::deb::distro::find;
+    use crate::fixture::{artifacts, owned, spec};
     use dalec_spec::target_spec::{Artifact, DirectoryConfig};
     use expect_test::expect;
     use std::path::Path;

@@ -3,15 +3,13 @@
 //! Each file is rendered by a function of its own from the spec to text; this module puts them together. Values of
 //! the spec are quoted for the format they land in, or refused where it has no way to hold them.
 
-mod build_script;
-mod capabilities;
 mod changelog;
 mod control;
 mod fix_perms;
 mod install_script;
 mod links;
 mod manpages;
-pub(super) mod patches;
+pub(crate) mod patches;
 mod postinst;
 mod rules;
 mod units;
@@ -21,6 +19,7 @@ use std::collections::BTreeMap;
 use dalec_llb::{File, ProgressGroup, State};
 use dalec_spec::target_spec::TargetSpec;
 
+use crate::build_script;
 use crate::deb::distro::DebDistro;
 use crate::deb::layout;
 use crate::deb::names::Names;
@@ -122,7 +121,5 @@ impl Files {
     }
 }
 
-#[cfg(test)]
-pub(super) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,10 @@
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::TargetSpec;
 
-use crate::deb::layout::base;
-use crate::deb::quote::shell;
 use crate::error::PlanError;
 use crate::marker::Marks;
+use crate::paths::base;
+use crate::quote::shell;
 
 /// One patch of the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,7 @@ apply() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::{inline_dir, source, spec};
+    use crate::fixture::{inline_dir, source, spec};
     use dalec_spec::target_spec::{Inline, InlineFile, Patch as SpecPatch};
     use expect_test::expect;
 

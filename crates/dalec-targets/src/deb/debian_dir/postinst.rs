@@ -8,8 +8,9 @@ use dalec_spec::target_spec::TargetSpec;
 
 use crate::deb::debian_dir::install_script::{owner, ownership};
 use crate::deb::debian_dir::units;
-use crate::deb::layout::{Placed, join};
-use crate::deb::quote::shell;
+use crate::deb::layout::Placed;
+use crate::paths::join;
+use crate::quote::shell;
 
 /// Returns `postinst`, or nothing if debhelper's own is enough.
 pub(super) fn render(spec: &TargetSpec, placed: &[Placed<'_>]) -> Option<String> {
@@ -68,9 +69,9 @@ fn script(action: &str, commands: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::{artifacts, owned, spec};
     use crate::deb::distro::find;
     use crate::deb::layout;
+    use crate::fixture::{artifacts, owned, spec};
     use dalec_spec::target_spec::{DirectoryConfig, Link, Unit};
     use expect_test::expect;
 

@@ -90,7 +90,7 @@ override_dh_perl override_dh_missing override_dh_testroot override_dh_dwz:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::spec;
+    use crate::fixture::spec;
     use dalec_spec::target_spec::{Link, Unit};
     use expect_test::expect;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use dalec_llb::{Platform, ProgressGroup, SourceMap, describe};
 use expect_test::expect;
 
-use super::fixture::{inline_dir, spec};
 use super::*;
 use crate::deb::distro::find;
+use crate::fixture::{inline_dir, spec};
 
 fn rendered(spec: &TargetSpec) -> DebianDir {
     let distro = find("bookworm").expect("known");

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::Artifacts;
 
-use crate::deb::layout::base;
-use crate::deb::quote::shell;
 use crate::error::PlanError;
+use crate::paths::base;
+use crate::quote::shell;
 
 /// Unit types that dh_installsystemd takes from `debian/`.
 const TYPES: [&str; 6] = ["mount", "path", "service", "socket", "target", "timer"];

@@ -1,19 +1,19 @@
-//! `debian/dalec/build.sh`: the build steps, in order, each in a subshell of its own.
+//! The script of the build steps, in order, each in a subshell of its own.
 //!
 //! Steps are shell by design. Values of the environment stand in double quotes, so the shell expands variables in
 //! them when the build runs; make never sees those.
 
 use dalec_spec::target_spec::{BuildStep, TargetSpec};
 
-use crate::deb::quote::shell_expanding;
 use crate::error::PlanError;
 use crate::marker::Marks;
+use crate::quote::shell_expanding;
 
 /// Returns the script; a step that fails is named by its mark.
 ///
 /// # Errors
 /// [`PlanError::Invalid`] for an environment variable that a shell cannot set.
-pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, PlanError> {
+pub(crate) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, PlanError> {
     let mut text = String::from(HEAD);
     for (name, value) in &spec.build.env {
         text.push_str(&export(name, value, spec.build.steps.first())?);
@@ -53,7 +53,7 @@ fn export(name: &str, value: &str, step: Option<&BuildStep>) -> Result<String, P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb::debian_dir::fixture::spec;
+    use crate::fixture::spec;
     use dalec_spec::span::Span;
     use expect_test::expect;
     use std::collections::BTreeMap;

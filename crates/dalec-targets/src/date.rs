@@ -1,4 +1,4 @@
-//! Days of a changelog in the forms that Debian's tools read. There is no clock here.
+//! Days of a changelog in the forms that packaging tools read. There is no clock here.
 
 use dalec_spec::target_spec::{Date, TargetSpec};
 
@@ -14,12 +14,23 @@ pub fn epoch(spec: &TargetSpec) -> i64 {
 
 /// Returns the start of `date` as RFC 5322 writes it, for example `Mon, 02 Jan 2006 00:00:00 +0000`.
 pub fn rfc5322(date: Date) -> String {
+    let (weekday, month) = names(date);
+    format!("{weekday}, {:02} {month} {:04} 00:00:00 +0000", date.day, date.year)
+}
+
+/// Returns `date` as the changelog of an RPM package writes it, for example `Mon Jan 02 2006`.
+pub fn changelog_day(date: Date) -> String {
+    let (weekday, month) = names(date);
+    format!("{weekday} {month} {:02} {:04}", date.day, date.year)
+}
+
+/// Returns the short names of the day of the week and of the month.
+fn names(date: Date) -> (&'static str, &'static str) {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let weekday = WEEKDAYS[days(date).rem_euclid(7) as usize];
-    let month = MONTHS[usize::from(date.month.clamp(1, 12)) - 1];
-    format!("{weekday}, {:02} {month} {:04} 00:00:00 +0000", date.day, date.year)
+    (weekday, MONTHS[usize::from(date.month.clamp(1, 12)) - 1])
 }
 
 /// Returns the days from 1970-01-01 to `date`, counted in years that start in March.

@@ -3,7 +3,7 @@
 use dalec_spec::target_spec::{Artifacts, Capability};
 
 /// Returns `NAME=FLAGS` items; a capability in no set drops out.
-pub(super) fn text(capabilities: &[Capability]) -> String {
+pub(crate) fn text(capabilities: &[Capability]) -> String {
     let items = capabilities.iter().filter_map(|capability| {
         let flags: String =
             [(capability.effective, 'e'), (capability.inheritable, 'i'), (capability.permitted, 'p')]
@@ -16,7 +16,7 @@ pub(super) fn text(capabilities: &[Capability]) -> String {
 }
 
 /// Returns whether any file gets capabilities.
-pub(super) fn any(artifacts: &Artifacts) -> bool {
+pub(crate) fn any(artifacts: &Artifacts) -> bool {
     let kinds = [&artifacts.binaries, &artifacts.libs, &artifacts.libexec, &artifacts.opt];
     kinds.iter().any(|kind| kind.values().any(|artifact| !text(&artifact.capabilities).is_empty()))
 }

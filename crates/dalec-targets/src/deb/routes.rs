@@ -1,0 +1,114 @@
+//! The routes of Debian distributions.
+
+use dalec_spec::target_spec::TargetSpec;
+
+use crate::containers::{minimal, testing};
+use crate::deb::distro::{DISTROS, DebDistro};
+use crate::deb::package::Package;
+use crate::deb::worker;
+use crate::error::PlanError;
+use crate::family::{self, Recipe, Uses};
+use crate::request::{ImageQuestion, Plan, Request};
+use crate::routes::Route;
+use crate::worker::WorkerQuestion;
+
+/// One product of one distribution.
+#[derive(Debug)]
+struct DebRecipe {
+    distro: &'static DebDistro,
+    product: Product,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Product {
+    Packages,
+    SourcePackage,
+    MinimalContainer,
+    TestingContainer,
+    Worker,
+}
+
+/// Returns the routes of every distribution.
+pub(crate) fn all() -> Vec<Route> {
+    DISTROS.iter().flat_map(of_distro).collect()
+}
+
+fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
+    let title = distro.title;
+    let route = |suffix: &str, product: Product, description: String| Route {
+        name: format!("{}{suffix}", distro.key),
+        description,
+        hidden: suffix.is_empty(),
+        default: suffix == "/deb",
+        target: distro.key,
+        recipe: Box::new(DebRecipe { distro, product }),
+    };
+    let packages = format!("Debian packages for {title}");
+    vec![
+        route("", Product::Packages, packages.clone()),
+        route("/deb", Product::Packages, packages),
+        route("/dsc", Product::SourcePackage, format!("Debian source package for {title}")),
+        route(
+            "/container",
+            Product::MinimalContainer,
+            format!("minimal container with the package, from {title}"),
+        ),
+        route(
+            "/testing/container",
+            Product::TestingContainer,
+            format!("{title} container with the package, for tests"),
+        ),
+        route("/worker", Product::Worker, format!("the image that packages for {title} are built in")),
+    ]
+}
+
+impl Recipe for DebRecipe {
+    fn uses(&self) -> Uses {
+        match self.product {
+            Product::Worker => Uses::NOTHING,
+            Product::SourcePackage => Uses::SOURCES,
+            Product::Packages => Uses::PACKAGES,
+            Product::MinimalContainer | Product::TestingContainer => Uses::CONTAINER,
+        }
+    }
+
+    fn worker(&self) -> Option<WorkerQuestion> {
+        Some(worker::question(self.distro))
+    }
+
+    fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
+        match self.product {
+            Product::Packages | Product::TestingContainer => testing::image(spec, self.distro).map(Some),
+            Product::MinimalContainer => minimal::image(spec, self.distro).map(Some),
+            Product::SourcePackage | Product::Worker => Ok(None),
+        }
+    }
+
+    fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
+        let distro = self.distro;
+        let worker = worker::plan(request, distro)?;
+        let root = worker.root.clone();
+        match self.product {
+            Product::Worker => Ok(family::worker(request, worker)),
+            Product::SourcePackage => {
+                Ok(family::files(request, Package::new(request, distro, worker)?.source()?))
+            }
+            Product::Packages => {
+                let built = Package::new(request, distro, worker)?.build()?;
+                let container = testing::plan(request, distro, &built.packages)?;
+                family::packages(request, built, container)
+            }
+            Product::MinimalContainer => {
+                let build = || Package::new(request, distro, worker)?.build();
+                let assemble = |packages: &_| minimal::plan(request, distro, &root, packages);
+                family::container(request, distro.key, build, assemble)
+            }
+            Product::TestingContainer => {
+                let build = || Package::new(request, distro, worker)?.build();
+                family::container(request, distro.key, build, |packages| {
+                    testing::plan(request, distro, packages)
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The ops that build a package: archives of the sources, then source and binary packages.
+
+use std::collections::BTreeMap;
+
+use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
+use dalec_spec::target_spec::NetworkMode;
+
+use crate::date::epoch;
+use crate::error::PlanError;
+use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
+use crate::request::Request;
+use crate::rpm::distro::RpmDistro;
+use crate::rpm::names::Names;
+use crate::rpm::spec_file::{self, SpecFile};
+use crate::rpm::worker::with_build_dependencies;
+use crate::signing;
+use crate::sources::{Planner, Tree};
+use crate::worker::Worker;
+
+const SOURCES: &str = include_str!("scripts/sources.sh");
+const BUILD: &str = include_str!("scripts/build.sh");
+
+/// Everything that is planned for one spec on one distribution.
+pub(super) struct Package<'a> {
+    request: &'a Request<'a>,
+    distro: &'a RpmDistro,
+    names: Names,
+    spec_file: SpecFile,
+}
+
+impl<'a> Package<'a> {
+    /// Checks the spec and prepares the build.
+    ///
+    /// # Errors
+    /// [`PlanError`] for what an RPM package needs and the spec lacks, or what its formats cannot hold.
+    pub fn new(request: &'a Request<'a>, distro: &'a RpmDistro) -> Result<Self, PlanError> {
+        let names = Names::new(request.spec)?;
+        let spec_file = spec_file::render(request.spec, &names)?;
+        Ok(Self { request, distro, names, spec_file })
+    }
+
+    /// Returns the generated spec file as `/SPECS/NAME/NAME.spec`.
+    pub fn spec_file(&self) -> State {
+        self.spec_file.state(&self.source_group())
+    }
+
+    /// Returns everything that the source package is made of, in `/SOURCES`.
+    ///
+    /// # Errors
+    /// As [`Planner::plan`].
+    pub fn sources(&self, worker: &Worker) -> Result<State, PlanError> {
+        let parts = [self.archives(worker)?, self.spec_file.build_script_state(&self.source_group())];
+        Ok(self.request.options.lay(&parts, "Collect the sources"))
+    }
+
+    /// Returns what rpmbuild starts from: `/SOURCES` and `/SPECS`.
+    ///
+    /// # Errors
+    /// As [`Package::sources`].
+    pub fn build_root(&self, worker: &Worker) -> Result<State, PlanError> {
+        let group = self.source_group();
+        let script = self.spec_file.build_script_state(&group);
+        let parts = [self.archives(worker)?, script, self.spec_file.state(&group)];
+        Ok(self.request.options.lay(&parts, "Collect the sources and the spec file"))
+    }
+
+    /// Returns the packages, in `/RPMS` and `/SRPMS`; the signed ones once they are known.
+    ///
+    /// # Errors
+    /// As [`Package::build_root`].
+    pub fn build(&self, worker: &Worker) -> Result<Built, PlanError> {
+        let spec = self.request.spec;
+        let build_root = self.build_root(worker)?;
+        let root = with_build_dependencies(worker, self.request, self.distro, self.names.package())?;
+        let network = match spec.build.network_mode {
+            NetworkMode::None => Network::None,
+            NetworkMode::Sandbox => Network::Sandbox,
+        };
+        let args = vec![self.names.package().to_owned(), self.epoch()];
+        let exec = script(worker, BUILD, "build", args)
+            .name(format!("Build package {}", self.names.title()))
+            .group(&ProgressGroup::new(format!("{}: build", self.distro.key)))
+            .at(self.spec_file.marks.location(&self.request.source_map))
+            .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
+            .network(network)
+            .mount(Mount::bind("/work/top", &build_root).readonly())
+            .mount(Mount::output("/work/out"));
+        let built = root.run(exec).output("/work/out");
+        let signed = self.request.answers.signed.as_ref();
+        let to_sign = signed.is_none().then(|| signing::RPM.to_sign(&built));
+        let everything = signing::lay_over(built, signed, &self.request.options);
+        Ok(Built { packages: everything.clone(), everything, to_sign })
+    }
+
+    /// Returns the sources as files, directories as archives.
+    fn archives(&self, worker: &Worker) -> Result<State, PlanError> {
+        let spec = self.request.spec;
+        let planner = Planner {
+            answers: self.request.answers,
+            source_map: &self.request.source_map,
+            group: self.source_group(),
+        };
+        let mut trees: BTreeMap<&str, Tree> = BTreeMap::new();
+        let mut args = vec![self.epoch()];
+        for (name, source) in &spec.sources {
+            trees.insert(name, planner.plan(name, source)?);
+            let kind = if source.is_dir() { "tree" } else { "file" };
+            args.extend([kind.to_owned(), name.clone(), spec_file::file_name(name, source.is_dir())]);
+        }
+        if trees.is_empty() {
+            return Ok(State::scratch());
+        }
+        let exec = script(worker, SOURCES, "sources", args)
+            .name(format!("Prepare the sources of {}", self.names.title()))
+            .group(&self.source_group())
+            .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
+            .network(Network::None)
+            .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
+            .mount(Mount::output("/work/out"));
+        Ok(worker.root.run(exec).output("/work/out"))
+    }
+
+    fn source_group(&self) -> ProgressGroup {
+        ProgressGroup::new(format!("{}: sources", self.distro.key))
+    }
+
+    /// RPM takes zero for no time at all.
+    fn epoch(&self) -> String {
+        epoch(self.request.spec).max(1).to_string()
+    }
+}
+
+fn script(worker: &Worker, text: &str, name: &str, args: Vec<String>) -> Exec {
+    let head = ["/bin/sh", "-c", text, name].map(str::to_owned);
+    Exec::new(head.into_iter().chain(args)).envs(worker.env.clone())
+}

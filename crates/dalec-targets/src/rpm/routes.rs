@@ -1,0 +1,133 @@
+//! The routes of RPM distributions.
+
+use dalec_spec::target_spec::TargetSpec;
+
+use crate::error::PlanError;
+use crate::family::{self, Recipe, Uses};
+use crate::request::{ImageQuestion, Plan, Request};
+use crate::routes::Route;
+use crate::rpm::container::{self, Content};
+use crate::rpm::distro::{DISTROS, RpmDistro};
+use crate::rpm::meta::Meta;
+use crate::rpm::names::check_package;
+use crate::rpm::package::Package;
+use crate::rpm::worker;
+use crate::worker::{Worker, WorkerQuestion};
+
+/// One product of one distribution.
+#[derive(Debug)]
+struct RpmRecipe {
+    distro: &'static RpmDistro,
+    product: Product,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Product {
+    Packages,
+    Container,
+    DependenciesContainer,
+    Worker,
+    BuildRoot,
+    Sources,
+    SpecFile,
+}
+
+/// Returns the routes of every distribution.
+pub(crate) fn all() -> Vec<Route> {
+    DISTROS.iter().flat_map(of_distro).collect()
+}
+
+pub(super) fn of_distro(distro: &'static RpmDistro) -> Vec<Route> {
+    let title = distro.title;
+    let route = |suffix: &str, product: Product, description: String| Route {
+        name: format!("{}{suffix}", distro.key),
+        description,
+        hidden: suffix.is_empty() || distro.retired,
+        default: suffix == "/container" && !distro.retired,
+        target: distro.key,
+        recipe: Box::new(RpmRecipe { distro, product }),
+    };
+    let container = format!("container with the package, from {title}");
+    vec![
+        route("", Product::Container, container.clone()),
+        route("/rpm", Product::Packages, format!("RPM packages, source and binary, for {title}")),
+        route("/container", Product::Container, container),
+        route(
+            "/container/depsonly",
+            Product::DependenciesContainer,
+            format!("container with what the package needs at run time, from {title}"),
+        ),
+        route("/worker", Product::Worker, format!("the image that packages for {title} are built in")),
+        route("/rpm/debug/buildroot", Product::BuildRoot, "what rpmbuild starts from".into()),
+        route("/rpm/debug/sources", Product::Sources, "the sources as rpmbuild gets them".into()),
+        route("/rpm/debug/spec", Product::SpecFile, "the generated RPM spec file".into()),
+    ]
+}
+
+impl Recipe for RpmRecipe {
+    fn uses(&self) -> Uses {
+        match self.product {
+            Product::Packages => Uses::PACKAGES,
+            Product::Container => Uses::CONTAINER,
+            Product::DependenciesContainer => Uses { container: true, ..Uses::NOTHING },
+            Product::BuildRoot | Product::Sources => Uses::SOURCES,
+            Product::Worker | Product::SpecFile => Uses::NOTHING,
+        }
+    }
+
+    fn worker(&self) -> Option<WorkerQuestion> {
+        (self.product != Product::SpecFile).then(|| worker::question(self.distro))
+    }
+
+    fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
+        if self.uses().container { container::image(spec) } else { Ok(None) }
+    }
+
+    fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
+        let distro = self.distro;
+        let package = || Package::new(request, distro);
+        let worker = || worker::plan(request, distro);
+        let container =
+            |worker: &Worker, content: &Content<'_>| container::plan(request, distro, &worker.root, content);
+        match self.product {
+            Product::SpecFile => Ok(family::files(request, package()?.spec_file())),
+            Product::Worker => Ok(family::worker(request, worker()?)),
+            Product::Sources => Ok(family::files(request, package()?.sources(&worker()?)?)),
+            Product::BuildRoot => Ok(family::files(request, package()?.build_root(&worker()?)?)),
+            Product::Packages => {
+                let worker = worker()?;
+                let built = package()?.build(&worker)?;
+                let container = container(&worker, &Content::Packages(&built.packages))?;
+                family::packages(request, built, container)
+            }
+            Product::Container => {
+                let worker = worker()?;
+                family::container(
+                    request,
+                    distro.key,
+                    || package()?.build(&worker),
+                    |packages| container(&worker, &Content::Packages(packages)),
+                )
+            }
+            Product::DependenciesContainer => {
+                let meta = dependencies(request.spec)?;
+                family::untested_container(request, container(&worker()?, &Content::Dependencies(&meta))?)
+            }
+        }
+    }
+}
+
+/// Returns the package that requires what the spec's package needs at run time. The spec need say nothing else.
+fn dependencies(spec: &TargetSpec) -> Result<Meta, PlanError> {
+    let list = &spec.dependencies.runtime;
+    if list.is_empty() {
+        return Err(PlanError::Invalid {
+            message: "there are no runtime dependencies to make a container of".into(),
+            spans: Vec::new(),
+            hint: Some("name them in `dependencies.runtime`".into()),
+        });
+    }
+    let name = if spec.name.is_empty() { "dalec-user" } else { &spec.name };
+    check_package(name)?;
+    Meta::requiring(&format!("{name}-runtime-deps"), "what the package needs at run time", list)
+}

@@ -1,0 +1,167 @@
+# Installs packages: install.sh [OPTION]... -- PACKAGE...
+#
+#   --manager NAME    dnf, or tdnf where dnf may have to be installed first
+#   --release VERSION of the distribution
+#   --root DIR        install into the root file system at DIR, which this leaves without traces
+#   --keep-docs       install documentation too
+#   --directory DIR   install every package below DIR, but for sources and debug symbols
+#   --meta FILE       install the package that the spec file FILE describes
+#   --key FILE        trust packages that this key has signed
+#   --refresh         look at all repositories anew, for some may change any time
+#   --wanted MARK TEXT
+#                     a dependency, to be named when it turns out not to be installable
+#
+# A package is a name.
+set -eu
+umask 022
+export LC_ALL=C.UTF-8
+
+ca=/run/secrets/dalec.ca-bundle
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+manager= release= root= docs= directory= refresh=
+keys="$work/keys"
+: >"$keys"
+wanted="$work/wanted"
+tab=$(printf '\t')
+: >"$wanted"
+while [ "$1" != -- ]; do
+    case "$1" in
+    --manager)
+        manager=$2
+        shift
+        ;;
+    --release)
+        release=$2
+        shift
+        ;;
+    --root)
+        root=$2
+        shift
+        ;;
+    --keep-docs) docs=1 ;;
+    --directory)
+        directory=$2
+        shift
+        ;;
+    --meta)
+        directory="$work/packages"
+        rpmbuild -bb --quiet --define "_topdir $work/build" --define "_rpmdir $directory" "$2"
+        shift
+        ;;
+    --key)
+        echo "$2" >>"$keys"
+        shift
+        ;;
+    --refresh) refresh=1 ;;
+    --wanted)
+        printf '%s\t%s\n' "$2" "$3" >>"$wanted"
+        shift 2
+        ;;
+    esac
+    shift
+done
+shift
+
+if [ -n "$directory" ]; then
+    find "$directory" -name '*.rpm' ! -name '*.src.rpm' ! -name '*.nosrc.rpm' \
+        ! -name '*-debuginfo-*' ! -name '*-debugsource-*' | sort >"$work/files"
+    while read -r file; do
+        set -- "$@" "$file"
+    done <"$work/files"
+    if [ $# = 0 ]; then
+        echo "dalec: error: there is no .rpm file to install" >&2
+        exit 1
+    fi
+fi
+
+options="-y --releasever=$release --setopt=varsdir=/etc/dnf/vars --setopt=keepcache=1 --setopt=metadata_expire=3600"
+if [ -z "$docs" ]; then
+    options="$options --setopt=tsflags=nodocs"
+fi
+if [ -n "$root" ]; then
+    options="$options --installroot=$root --setopt=reposdir=/etc/yum.repos.d"
+fi
+if [ -n "$refresh" ]; then
+    options="$options --refresh"
+fi
+if [ -s "$ca" ]; then
+    options="$options --setopt=sslverify=1 --setopt=sslcacert=$ca"
+fi
+
+# Not every package manager takes keys of repositories from files, and rpm takes armored ones alone.
+while read -r key; do
+    if ! grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$key"; then
+        gpg --homedir "$work" --batch --quiet --import "$key"
+        gpg --homedir "$work" --batch --armor --export >"$work/key.asc"
+        rm -f "$work"/pubring* "$work"/trustdb*
+        key="$work/key.asc"
+    fi
+    rpm --import "$key"
+    [ -z "$root" ] || rpm --root "$root" --import "$key"
+done <"$keys"
+
+# Installs packages that need nothing which is not there, without a look into any repository. What they recommend
+# might be in one.
+alone() {
+    [ -z "$(rpm -qp --recommends --supplements "$@")" ] || return
+    if [ -n "$docs" ]; then
+        set -- --includedocs "$@"
+    else
+        set -- --excludedocs "$@"
+    fi
+    rpm --root "${root:-/}" --upgrade --test "$@" >/dev/null 2>&1 && rpm --root "${root:-/}" --upgrade "$@"
+}
+
+run() {
+    program=$manager
+    if [ "$program" = tdnf ] && command -v dnf >/dev/null; then
+        program=dnf
+    fi
+    "$program" install $options "$@"
+}
+
+# Says which of the wanted dependencies cannot be had, or else what stands in the way, in the solver's own words.
+explain() {
+    run --assumeno "$@" >"$work/why" 2>&1 || true
+    sed -n 's/^ *- \(nothing provides .*\|.* none of the providers can be installed\)$/\1/p' "$work/why" >"$work/reasons"
+    explained=
+    while IFS="$tab" read -r mark relation; do
+        if grep -qF "nothing provides $relation needed by " "$work/reasons"; then
+            why="nothing provides it"
+        else
+            why=$(grep -F "requires $relation, but " "$work/reasons" | head -n 1)
+        fi
+        if [ -n "$why" ]; then
+            echo "${mark}dependency \"$relation\" cannot be installed: $why" >&2
+            explained=1
+        fi
+    done <"$wanted"
+    if [ -z "$explained" ]; then
+        sed 's/^/dalec: error: /' "$work/reasons" | head -n 1 >&2
+    fi
+}
+
+install_all() {
+    if [ -n "$directory" ] && alone "$@"; then
+        return
+    fi
+    # Where dnf is among the names it does the rest.
+    case " $* " in
+    *" dnf "*) run dnf || return ;;
+    esac
+    run "$@"
+}
+
+again() {
+    [ -z "$refresh" ] || return
+    echo "dalec: trying again with new package lists" >&2
+    options="$options --refresh"
+    install_all "$@"
+}
+
+if ! install_all "$@" && ! again "$@"; then
+    explain "$@"
+    exit 1
+fi

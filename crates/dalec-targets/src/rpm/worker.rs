@@ -1,0 +1,81 @@
+//! The worker of an RPM distribution: its image with the tools that packages are built with.
+
+use dalec_llb::{ProgressGroup, State};
+use dalec_spec::target_spec::RepositoryUse;
+
+use crate::error::PlanError;
+use crate::family::Trust;
+use crate::marker::Marks;
+use crate::repositories::{self, Repositories};
+use crate::request::Request;
+use crate::rpm::architecture::architecture;
+use crate::rpm::distro::{REPOSITORIES, RpmDistro};
+use crate::rpm::install::{InstallOptions, What, into_worker};
+use crate::rpm::meta::Meta;
+use crate::rpm::relation::wanted;
+use crate::worker::{Worker, WorkerQuestion};
+
+/// Returns how to ask for the worker of `distro`.
+pub(super) fn question(distro: &RpmDistro) -> WorkerQuestion {
+    WorkerQuestion { context: distro.worker_context(), image: distro.worker_question() }
+}
+
+/// Returns the worker of `distro`.
+///
+/// # Errors
+/// As [`Worker::new`].
+pub(super) fn plan(request: &Request<'_>, distro: &RpmDistro) -> Result<Worker, PlanError> {
+    Worker::new(request, &question(distro), |root, packages, ignore_cache| {
+        let options = options(request, distro, "Install build tools", "worker");
+        into_worker(root, &What::Names(packages), &InstallOptions { ignore_cache, ..options })
+    })
+}
+
+/// Returns the root of `worker` with the spec's build dependencies; without any it stays as it is.
+///
+/// Version constraints bind because a package that requires all of them is installed.
+///
+/// # Errors
+/// [`PlanError::Invalid`] for what cannot be a dependency; as [`repositories::plan`].
+pub(super) fn with_build_dependencies(
+    worker: &Worker,
+    request: &Request<'_>,
+    distro: &RpmDistro,
+    package: &str,
+) -> Result<State, PlanError> {
+    let list = &request.spec.dependencies.build;
+    let mut marks = Marks::default();
+    let wanted = wanted(list, architecture(&request.platform), &mut marks)?;
+    if wanted.is_empty() {
+        return Ok(worker.root.clone());
+    }
+    let name = format!("{package}-dependencies");
+    let meta = Meta::requiring(&name, &format!("what building {package} takes"), list)?;
+    let options = InstallOptions {
+        locations: marks.location(&request.source_map).into_iter().collect(),
+        wanted,
+        repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Build)?,
+        ..options(request, distro, "Install build dependencies", "build")
+    };
+    Ok(into_worker(&worker.root, &What::Meta(&meta), &options))
+}
+
+fn options<'a>(
+    request: &'a Request<'_>,
+    distro: &'a RpmDistro,
+    name: &str,
+    phase: &str,
+) -> InstallOptions<'a> {
+    InstallOptions {
+        distro,
+        platform: &request.platform,
+        trust: Trust::Distribution,
+        name: name.to_owned(),
+        group: ProgressGroup::new(format!("{}: {phase}", distro.key)),
+        locations: Vec::new(),
+        keep_docs: false,
+        ignore_cache: false,
+        wanted: Vec::new(),
+        repositories: Repositories::default(),
+    }
+}

@@ -1,0 +1,61 @@
+//! What files are called.
+
+use dalec_spec::target_spec::TargetSpec;
+
+use crate::error::PlanError;
+
+/// Returns the name of the zip file, for example `hello_1.2.3-4_amd64.zip`; `architecture` is the programs'.
+///
+/// # Errors
+/// [`PlanError::MissingField`] for a part that the spec lacks, [`PlanError::Invalid`] for one that no file name can have.
+pub(super) fn zip(spec: &TargetSpec, architecture: &str) -> Result<String, PlanError> {
+    for (field, value) in [("name", &spec.name), ("version", &spec.version), ("revision", &spec.revision)] {
+        if value.is_empty() {
+            let hint = format!("add `{field}:` to the spec");
+            return Err(PlanError::MissingField { field, product: "a zip file", hint });
+        }
+        // The first four are what Windows forbids besides: a file is to keep its name wherever it is copied.
+        let is_bad = |char: char| "<>|?*\"\\/:".contains(char) || char.is_control();
+        if value.contains(is_bad) || value.starts_with('-') {
+            return Err(PlanError::Invalid {
+                message: format!("{field} {value:?} cannot be a part of the name of a zip file"),
+                spans: Vec::new(),
+                hint: Some("leave out quotes, slashes, colons and `<>|?*`, and a dash at the start".into()),
+            });
+        }
+    }
+    Ok(format!("{}_{}-{}_{architecture}.zip", spec.name, spec.version, spec.revision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::spec;
+
+    /// WIN-001
+    #[test]
+    fn the_architecture_is_the_programs() {
+        assert_eq!(zip(&spec(), "arm64").expect("valid"), "hello_1.0-1_arm64.zip");
+    }
+
+    #[test]
+    fn no_name_leads_elsewhere() {
+        for (name, version, revision) in [
+            ("", "1", "1"),
+            ("a", "", "1"),
+            ("a", "1", ""),
+            ("../a", "1", "1"),
+            ("-T", "1", "1"),
+            ("a", "1:0", "1"),
+            ("a", "1\n", "1"),
+        ] {
+            let spec = TargetSpec {
+                name: name.into(),
+                version: version.into(),
+                revision: revision.into(),
+                ..TargetSpec::default()
+            };
+            assert!(zip(&spec, "amd64").is_err(), "{name:?} {version:?} {revision:?}");
+        }
+    }
+}

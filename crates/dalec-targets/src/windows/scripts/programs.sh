@@ -1,0 +1,54 @@
+# Builds programs for Windows: programs.sh
+#
+# Sources are at /work/sources. What the spec has to say is at /work/scripts: `patches` calls apply, `build.sh` is the
+# build steps, `programs` calls put. The programs go to /work/out.
+set -eu
+umask 022
+export LC_ALL=C.UTF-8 TZ=UTC
+
+# apply MARK TITLE PATCH SOURCE ARGUMENT...: applies one patch with these arguments of patch.
+apply() {
+    mark=$1 title=$2 file=/work/sources/$3 source=$4
+    shift 4
+    if [ ! -f "$file" ]; then
+        echo "${mark}there is no patch \"$title\"" >&2
+        exit 1
+    fi
+    if ! patch -s -f --no-backup-if-mismatch "$@" <"$file"; then
+        echo "${mark}patch \"$title\" does not apply to source \"$source\"" >&2
+        exit 1
+    fi
+}
+
+# put MARK KEY MODE DIR NAME FILE...: copies to DIR under NAME; several files go into DIR/NAME. Links are followed:
+# Windows knows no such thing.
+put() {
+    if [ ! -e "$6" ]; then
+        echo "$1artifact \"$2\": no such file in the build directory" >&2
+        exit 1
+    fi
+    mark=$1 key=$2 mode=$3 dir="/work/out$4" name=$5
+    shift 5
+    if [ $# -gt 1 ]; then
+        dir="$dir/$name" name=
+    fi
+    mkdir -p "$dir"
+    for file; do
+        to="$dir/${name:-${file##*/}}"
+        if [ -e "$to" ]; then
+            echo "${mark}artifact \"$key\": another one is called \"${to#/work/out/}\", too" >&2
+            exit 1
+        fi
+        cp -RLp -T -- "$file" "$to"
+        [ -z "$mode" ] || chmod "$mode" "$to"
+    done
+}
+
+mkdir -p /build /work/sources
+cp -a /work/sources/. /build/
+cd /build
+. /work/scripts/patches
+/work/scripts/build.sh
+. /work/scripts/programs
+cd /
+rm -rf /build
