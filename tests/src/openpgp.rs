@@ -42,9 +42,22 @@ impl Key {
         self.home.path().join("public.gpg")
     }
 
+    /// Returns the file with the public key, as text.
+    pub fn public_text(&self) -> PathBuf {
+        self.home.path().join("public.asc")
+    }
+
     /// Returns its fingerprint in upper-case hexadecimal.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Writes its signature of a file into `FILE.asc`.
+    ///
+    /// # Panics
+    /// When GnuPG does not sign.
+    pub fn sign_beside(&self, file: &Path) {
+        self.gpg(&["--armor", "--detach-sign", &file.display().to_string()]);
     }
 
     /// Asks `debsig-verify` whether this key signed the package.

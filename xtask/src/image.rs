@@ -162,7 +162,8 @@ fn target(platform: &Platform) -> Result<&'static str, String> {
 fn compile(platform: &Platform) -> Result<PathBuf, String> {
     let target = target(platform)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--profile", "image", "--package", "dalec", "--target", target]);
+    cargo.args(["build", "--profile", "image", "--package", "dalec", "--bin", "dalec-image"]);
+    cargo.args(["--features", "image", "--target", target]);
     if *platform != Platform::host() {
         let compiler = format!("{}-gcc", target.replace("-unknown", ""));
         let variable = target.replace('-', "_");
@@ -178,7 +179,7 @@ fn compile(platform: &Platform) -> Result<PathBuf, String> {
         return Err(format!("the executable for {platform} cannot be compiled; {help}"));
     }
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    Ok(root()?.join(folder).join(target).join("image/dalec"))
+    Ok(root()?.join(folder).join(target).join("image/dalec-image"))
 }
 
 /// Packs `binary` as the only file of a layer, owned by root.

@@ -23,6 +23,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/gpg-agent", "gpg-agent"),
     ("/usr/bin/gpgv", "gpgv"),
     ("/usr/bin/rpmkeys", "rpm"),
+    // Makes the repositories that specs bring along.
+    ("/usr/bin/createrepo_c", "createrepo-c"),
+    // Fetches what people publish for Python.
+    ("/usr/bin/pip3", "python3-pip"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
     // Makes certificates and timestamps.
@@ -31,6 +35,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
     ("/usr/bin/osslsigncode", "osslsigncode"),
+    // Fetches git sources, and serves them.
+    ("/usr/lib/git-core/git-http-backend", "git"),
     // Read what is made for Windows.
     ("/usr/bin/unzip", "unzip"),
     ("/usr/bin/objdump", "binutils"),
@@ -45,6 +51,8 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/sbin/runc", "runc"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
+    // Runs the containers that we make.
+    ("/usr/bin/podman", "podman"),
     // What a daemon fetches repositories with, and a server for them; nothing is done with the one of the system.
     ("/usr/bin/git", "git"),
     ("/usr/bin/ssh-agent", "openssh-client"),

@@ -4,6 +4,7 @@ mod address;
 mod cache;
 mod client;
 mod connection;
+mod diagnosis;
 mod docker;
 mod error;
 #[cfg(test)]

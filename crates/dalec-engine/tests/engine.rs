@@ -12,6 +12,10 @@ mod exports;
 mod failures;
 #[path = "engine/frontend.rs"]
 mod frontend;
+#[path = "engine/git.rs"]
+mod git;
+#[path = "engine/git_server.rs"]
+mod git_server;
 #[path = "engine/graph.rs"]
 mod graph;
 #[path = "engine/hosting.rs"]
@@ -42,10 +46,11 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 10] = [
+const CASES: [&[(&str, Case)]; 11] = [
     caching::CASES,
     exports::CASES,
     failures::CASES,
+    git::CASES,
     hosting::CASES,
     images::CASES,
     layers::CASES,

@@ -28,10 +28,25 @@ pub fn git(address: &str) -> Option<Result<Git, String>> {
         remote,
         reference: reference.to_owned(),
         subdir: subdir.trim_matches('/').to_owned(),
-        label: format!("[internal] load git source {address}"),
+        label: format!("[internal] load git source {}", without_login(address)),
         ..Git::default()
     };
     Some(with_query(git, query))
+}
+
+/// Returns whether `address` is that of a git repository, well-formed or not.
+pub fn is_git(address: &str) -> bool {
+    git(address).is_some()
+}
+
+/// Returns `address` as people may see it: without a password.
+fn without_login(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match place.rsplit_once('@') {
+        Some((login, host)) if login.contains(':') => format!("{scheme}://{host}{path}"),
+        _ => address.to_owned(),
+    }
 }
 
 /// Returns whether `address` has the form `user@host:path`.
@@ -140,6 +155,14 @@ mod tests {
         assert!(git("submodules=false").skip_submodules && !git("submodules").skip_submodules);
         assert!(git("mtime=commit").commit_times && !git("mtime=checkout").commit_times);
         assert!(git("fetch-by-commit=1").fetch_by_commit);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let label = |address: &str| git(address).unwrap().unwrap().label;
+        assert_eq!(label("https://me:secret@h/b.git#v1"), "[internal] load git source https://h/b.git#v1");
+        assert_eq!(label("ssh://git@h/b"), "[internal] load git source ssh://git@h/b");
+        assert_eq!(label("git@h:b.git"), "[internal] load git source git@h:b.git");
     }
 
     #[test]

@@ -24,5 +24,5 @@ pub use foreign::ForeignError;
 pub use location::{Location, Position, Range, SourceMap};
 pub use marshal::digest_of;
 pub use platform::Platform;
-pub use source::{Git, Http, ImageRef, Local, ResolveMode};
+pub use source::{Git, GitLogin, Http, ImageRef, Local, ResolveMode};
 pub use state::{ProgressGroup, State};

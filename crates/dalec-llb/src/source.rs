@@ -78,9 +78,9 @@ pub struct Http {
 }
 
 /// Files of a git repository.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Git {
-    /// URL without fragment and query, or `user@host:path`.
+    /// URL, or `user@host:path`; without a scheme https is meant. Fragment and query count for nothing.
     pub remote: String,
     /// Branch, tag or commit; empty for the default branch.
     pub reference: String,
@@ -96,25 +96,39 @@ pub struct Git {
     pub commit_times: bool,
     /// Ask for the commit of `checksum` instead of comparing what the reference stands for with it.
     pub fetch_by_commit: bool,
+    /// How to log in.
+    pub login: GitLogin,
     /// Words to show.
     pub label: String,
+    /// What in the spec asked for it.
+    pub locations: Vec<Location>,
+    /// Phase it belongs to.
+    pub group: Option<ProgressGroup>,
+}
+
+/// Names of secrets and of an ssh agent of the client to log in to a git server with; empty for the common ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GitLogin {
+    /// Secret that holds a token, `GIT_AUTH_TOKEN` when empty.
+    pub token: String,
+    /// Secret that holds an `Authorization` header, `GIT_AUTH_HEADER` when empty.
+    pub header: String,
+    /// Id of the ssh agent; when empty, `default` for addresses that need one.
+    pub ssh: String,
 }
 
 impl State {
-    /// Returns files of a git repository. Secrets called `GIT_AUTH_TOKEN` and `GIT_AUTH_HEADER` and the ssh agent
-    /// `default` are used where the client has them.
+    /// Returns files of a git repository. Its secrets are used where the client has them.
     pub fn git(git: Git) -> State {
+        let (remote, is_ssh, place) = git_address(&git.remote);
+        let or = |given: String, default: &str| if given.is_empty() { default.to_owned() } else { given };
         let mut attrs = BTreeMap::from([
-            ("git.authtokensecret".to_owned(), "GIT_AUTH_TOKEN".to_owned()),
-            ("git.authheadersecret".to_owned(), "GIT_AUTH_HEADER".to_owned()),
-            ("git.fullurl".to_owned(), git.remote.clone()),
+            ("git.authtokensecret".to_owned(), or(git.login.token, "GIT_AUTH_TOKEN")),
+            ("git.authheadersecret".to_owned(), or(git.login.header, "GIT_AUTH_HEADER")),
+            ("git.fullurl".to_owned(), remote),
         ]);
-        let (is_ssh, place) = match git.remote.split_once("://") {
-            Some((scheme, rest)) => (scheme == "ssh", rest.to_owned()),
-            None => (true, git.remote.replacen(':', "/", 1)),
-        };
-        if is_ssh {
-            attrs.insert("git.mountsshsock".into(), "default".into());
+        if is_ssh || !git.login.ssh.is_empty() {
+            attrs.insert("git.mountsshsock".into(), or(git.login.ssh, "default"));
         }
         for (wanted, name, value) in [
             (git.keep_git_dir, "git.keepgitdir", "true"),
@@ -127,17 +141,14 @@ impl State {
             }
         }
         attrs.extend(git.checksum.map(|checksum| ("git.checksum".to_owned(), checksum)));
-        // Who asks is not part of which repository it is.
-        let host = place.split('/').next().unwrap_or_default();
-        let user = host.rfind('@').map_or(0, |at| at + 1);
-        let mut identifier = format!("git://{}", &place[user..]);
+        let mut identifier = format!("git://{place}");
         if !(git.reference.is_empty() && git.subdir.is_empty()) {
             identifier.push_str(&format!("#{}", git.reference));
         }
         if !git.subdir.is_empty() {
             identifier.push_str(&format!(":{}", git.subdir));
         }
-        source(identifier, attrs, None, &git.label, Vec::new(), None)
+        source(identifier, attrs, None, &git.label, git.locations, git.group)
     }
 
     /// Returns the file system of an image.
@@ -189,6 +200,30 @@ impl State {
         }
         source(http.url, attrs, None, &http.label, http.locations, http.group)
     }
+}
+
+/// Returns the address of a repository for git, whether it is reached by ssh, and `HOST/PATH`, which is the same however
+/// the repository is reached and whoever asks for it.
+fn git_address(remote: &str) -> (String, bool, String) {
+    let remote = remote.split(['#', '?']).next().unwrap_or_default();
+    let is_scp = |remote: &str| {
+        let host = remote.split_once('@').map(|(_, host)| host.split('/').next().unwrap_or_default());
+        host.is_some_and(|host| host.contains(':'))
+    };
+    let (remote, is_ssh, place) = match remote.split_once("://") {
+        Some((scheme, place)) => {
+            let scheme = scheme.strip_prefix("git+").unwrap_or(scheme);
+            (format!("{scheme}://{place}"), scheme == "ssh", place.to_owned())
+        }
+        None if is_scp(remote) => (remote.to_owned(), true, remote.replacen(':', "/", 1)),
+        None => (format!("https://{remote}"), false, remote.to_owned()),
+    };
+    let mut parts = place.split('/');
+    let host = parts.next().unwrap_or_default();
+    let host = host.rfind('@').map_or(host, |at| &host[at + 1..]);
+    let path = parts.filter(|part| !part.is_empty());
+    let place = [host].into_iter().chain(path).collect::<Vec<_>>().join("/");
+    (remote, is_ssh, place)
 }
 
 fn source(

@@ -7,11 +7,12 @@ use dalec_spec::span::Span;
 use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, TargetSpec};
 
 use crate::error::PlanError;
+use crate::repositories;
 
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
-    /// What it is, for example `git sources`.
+    /// What it is, for example `image sources`.
     pub name: &'static str,
     /// Where the spec asks for it.
     pub span: Span,
@@ -51,7 +52,7 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
             features.push(Feature { name: "base images that are changed first", span: rootfs.span });
         }
     }
-    features.extend(of_repositories(spec));
+    features.extend(repositories::sources(spec).flat_map(of_source));
     refuse(features)
 }
 
@@ -59,10 +60,11 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
 pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
     let feature = |name| vec![Feature { name, span: source.span }];
     let kind = match &source.kind {
-        SourceKind::Git(_) => feature("git sources"),
         SourceKind::Image(_) => feature("image sources"),
         SourceKind::Build(build) => of_source(&build.source),
-        SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => Vec::new(),
+        SourceKind::Git(_) | SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => {
+            Vec::new()
+        }
     };
     let generators = source
         .generate
@@ -73,12 +75,7 @@ pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
 
 fn of_sources(spec: &TargetSpec) -> Vec<Feature> {
     let sources = spec.sources.values().flat_map(of_source);
-    sources.chain(of_repositories(spec)).collect()
-}
-
-fn of_repositories(spec: &TargetSpec) -> impl Iterator<Item = Feature> {
-    let repositories = spec.dependencies.extra_repos.iter();
-    repositories.map(|repository| Feature { name: "package repositories of the spec", span: repository.span })
+    sources.chain(repositories::sources(spec).flat_map(of_source)).collect()
 }
 
 fn refuse(features: Vec<Feature>) -> Result<(), PlanError> {
@@ -108,15 +105,12 @@ mod tests {
         let spec = spec(
             "\
 sources:
-  a: {git: {url: \"https://example.org/a/b\", commit: main}, generate: [{gomod: {}}]}
+  a: {image: {ref: registry.example.org/a}, path: /a, generate: [{gomod: {}}]}
   b: {context: {}}
-dependencies: {extra_repos: [{config: {a.list: {context: {}}}}]}
+dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.org/a}, path: /a}}}]}
 ",
         );
-        assert_eq!(
-            names(check_sources(&spec)),
-            ["git sources", "generators", "package repositories of the spec"]
-        );
+        assert_eq!(names(check_sources(&spec)), ["image sources", "generators", "image sources"]);
     }
 
     #[test]

@@ -343,24 +343,21 @@ fn both_sides_of_tls_must_know_each_other() {
     let on = |more: &[&str]| build_on(&address, &project, "bookworm/dsc").args(more).run();
     let trusted = on(&["--tls-ca", "ca.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"]);
     assert_eq!(trusted.code, Some(0), "{}", trusted.stderr);
-    for more in [
-        &["--tls-ca", "other.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"][..],
-        &["--tls-ca", "ca.pem"],
-        &[
-            "--tls-ca",
-            "ca.pem",
-            "--tls-cert",
-            "client.pem",
-            "--tls-key",
-            "client.key",
-            "--tls-server-name",
-            "else.example",
-        ],
-        &["--tls-ca", "ca.pem", "--tls-cert", "client.pem"],
-        &[],
+    let client = ["--tls-cert", "client.pem", "--tls-key", "client.key"];
+    let with = |more: &[&'static str]| [&client[..], more].concat();
+    let tls = format!("TLS with {address} failed");
+    let not_let_in = format!("the buildkitd at {address} demands a client certificate that it trusts");
+    for (more, words) in [
+        (with(&["--tls-ca", "other.pem"]), &[tls.as_str(), "UnknownIssuer", "--tls-ca"][..]),
+        (with(&["--tls-ca", "ca.pem", "--tls-server-name", "else.example"]), &[&tls, "--tls-server-name"]),
+        (vec!["--tls-ca", "ca.pem"], &[&not_let_in, "--tls-cert", "--tls-key"]),
+        (vec!["--tls-ca", "ca.pem", "--tls-cert", "client.pem"], &["its other half"]),
+        (vec![], &["TLS is spoken at", "--tls-ca", "--tls-cert", "--tls-dir"]),
     ] {
-        let refused = on(more);
+        let refused = on(&more);
         assert_eq!(refused.code, Some(3), "{more:?}: {}", refused.stderr);
+        refused.says(words);
+        assert!(refused.stderr.matches("= cause: ").count() <= 1, "{more:?}: {}", refused.stderr);
     }
     drop(daemon);
 }

@@ -11,11 +11,13 @@ mod buildkit {
     mod forwarding;
     mod frontend;
     mod harness;
+    mod images;
     mod our_signer;
     mod policies;
     mod remote;
     mod requests;
     mod same;
     mod secrets;
+    mod several;
     mod signers;
 }

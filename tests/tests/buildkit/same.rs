@@ -3,6 +3,7 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::repositories::Repository;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::{example, hello, script};
 
@@ -38,6 +39,21 @@ fn a_c_program() {
 #[test]
 fn a_script_with_all_kinds_of_files() {
     same(|| Project::new(&example("shell-tool.yml")), "bookworm/deb");
+}
+
+/// SRC-001.
+#[test]
+fn files_of_a_git_repository() {
+    let repository = Repository::new(&[
+        ("tool/run.sh", "#!/bin/sh\necho hello\n"),
+        ("tool/notes.txt", "one\ntwo\n"),
+        (".gitattributes", "*.txt eol=crlf\n"),
+    ]);
+    let (server, commit) = (repository.over_http(None), repository.commit());
+    let source = format!("  tool: {{git: {{url: \"{}\", commit: {commit}}}, path: tool}}", server.url());
+    let spec = script("from-git", "    tool/run.sh: {}\n  docs:\n    tool/notes.txt: {}\n");
+    let spec = spec.replace("sources:\n", &format!("sources:\n{source}\n"));
+    same(|| Project::new(&spec), "bookworm/deb");
 }
 
 #[test]

@@ -4,10 +4,13 @@
 
 mod bad_input;
 mod cancel;
+mod containers;
+mod elsewhere;
 mod first_package;
 mod lifecycle;
 mod rebuild;
 mod routes;
 mod signed;
+mod suites;
 
 use dalec_e2e::specs;

@@ -1,7 +1,7 @@
 //! What graphs may use.
 
-/// In the words of BuildKit's capabilities of low-level builds (`solver/pb/caps.go`). Not among them: git, privileged
-/// steps, devices, resource limits, passthrough ops, and blobs of images.
+/// In the words of BuildKit's capabilities of low-level builds (`solver/pb/caps.go`). Not among them: signatures and bundles
+/// of git, privileged steps, devices, resource limits, passthrough ops, and blobs of images.
 pub const CAPABILITIES: &[&str] = &[
     "source.image",
     "source.image.resolvemode",
@@ -19,6 +19,17 @@ pub const CAPABILITIES: &[&str] = &[
     "source.http.perm",
     // BuildKit's own spelling.
     "soruce.http.uidgid",
+    "source.git",
+    "source.git.keepgitdir",
+    "source.git.fullurl",
+    "source.git.httpauth",
+    "source.git.knownsshhosts",
+    "source.git.mountsshsock",
+    "source.git.subdir",
+    "source.git.checksum",
+    "source.git.skipsubmodules",
+    "source.git.mtime",
+    "source.git.fetchbycommit",
     "source.ocilayout",
     "source.buildop.llbfilename",
     "exec.meta.base",

@@ -132,7 +132,7 @@ impl Step<'_, '_> {
         let target = CopyTarget::new(action, self.owner(action.owner.as_ref())?)?;
         let context = self.chain.context;
         let tree = self.secondary.tree(context.core.store());
-        copy(&tree, &source, &target, destination, &|| context.check())
+        copy(context, &tree, &source, &target, destination)
     }
 
     fn mkdir(&self, action: &pb::FileActionMkDir, destination: &Destination) -> Result<()> {

@@ -28,6 +28,7 @@ pub use exec::run_sandbox;
 pub use logs::{Tail, follow};
 pub use mounts::{Mounts, wait_for_lock};
 pub use secret::{check_secrets, names_signing_secret, secret_value};
+pub use ssh::no_agent;
 
 /// What an op works with.
 pub struct OpContext<'a> {

@@ -1,5 +1,7 @@
 //! Secrets of ops: which ones an op names, and whether it is served them.
 
+use std::borrow::Cow;
+
 use bollard_buildkit_proto::pb;
 use dalec_gateway::Purpose;
 use pb::MountType;
@@ -7,7 +9,7 @@ use pb::MountType;
 use super::OpContext;
 use crate::error::{Error, Result};
 use crate::shared::Core;
-use crate::{SecretScope, Secrets};
+use crate::{SecretScope, Secrets, sources};
 
 /// Returns the value of the client's secret `id`; none when it is optional and was not given.
 ///
@@ -38,12 +40,12 @@ pub fn secret_value(context: &OpContext<'_>, id: &str, optional: bool) -> Result
 /// # Errors
 /// When it does, also where it says that it could do without.
 pub fn check_secrets(core: &Core, purpose: Purpose, op: &pb::op::Op) -> Result<()> {
-    named(op).try_for_each(|id| check(&*core.options.secrets, purpose, id))
+    named(op).try_for_each(|id| check(&*core.options.secrets, purpose, &id))
 }
 
 /// Returns whether `op` names a secret that is for signers alone.
 pub fn names_signing_secret(core: &Core, op: &pb::op::Op) -> bool {
-    named(op).any(|id| core.options.secrets.scope(id) == SecretScope::Signer)
+    named(op).any(|id| core.options.secrets.scope(&id) == SecretScope::Signer)
 }
 
 fn check(secrets: &dyn Secrets, purpose: Purpose, id: &str) -> Result<()> {
@@ -60,7 +62,7 @@ fn check(secrets: &dyn Secrets, purpose: Purpose, id: &str) -> Result<()> {
 }
 
 /// Returns the ids of the secrets that `op` names.
-fn named(op: &pb::op::Op) -> impl Iterator<Item = &str> {
+fn named(op: &pb::op::Op) -> impl Iterator<Item = Cow<'_, str>> {
     let (exec, source) = match op {
         pb::op::Op::Exec(exec) => (Some(exec), None),
         pb::op::Op::Source(source) => (None, Some(source)),
@@ -70,6 +72,6 @@ fn named(op: &pb::op::Op) -> impl Iterator<Item = &str> {
     let mounts = mounts.filter(|mount| mount.mount_type() == MountType::Secret);
     let mounted = mounts.filter_map(|mount| Some(mount.secret_opt.as_ref()?.id.as_str()));
     let env = exec.into_iter().flat_map(|exec| &exec.secretenv).map(|secret| secret.id.as_str());
-    let header = source.and_then(|source| source.attrs.get("http.authheadersecret")).map(String::as_str);
-    mounted.chain(env).chain(header)
+    let logins = source.into_iter().flat_map(sources::secret_ids).map(Cow::Owned);
+    mounted.chain(env).map(Cow::Borrowed).chain(logins)
 }

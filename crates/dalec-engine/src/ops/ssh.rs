@@ -48,11 +48,7 @@ impl Agent {
             if options.optional {
                 return Ok(None);
             }
-            return Err(Error::Op {
-                message: format!("no ssh agent called {id:?} was given"),
-                hint: format!("give one with --ssh {id}, or --ssh {id}=SOCKET"),
-                source: None,
-            });
+            return Err(no_agent(id));
         };
         let dir = context.core.store().work_dir()?;
         let listener = listen(dir.path()).at("make a socket in", dir.path())?;
@@ -84,6 +80,15 @@ impl Drop for Agent {
         self.stop = None;
         // A thread that panicked has ended, too.
         let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Returns the error that the client gave no agent called `id`.
+pub fn no_agent(id: &str) -> Error {
+    Error::Op {
+        message: format!("no ssh agent called {id:?} was given"),
+        hint: format!("give one with --ssh {id}, or --ssh {id}=SOCKET"),
+        source: None,
     }
 }
 

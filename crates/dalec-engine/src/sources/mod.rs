@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `local://NAME` | content of what its patterns take; neither times nor owners |
 //! | `http://…`, `https://…` | the checksum, or else the digest of what came; name and attributes of the file |
+//! | `git://HOST/PATH#REF:DIR` | the commit, and which part of it is taken in which form |
 //! | `docker-image://REF@DIGEST`, `oci-layout://ID@DIGEST` | the digest and the platform |
 
+pub mod git;
 pub mod http;
 pub mod image;
 pub mod local;
+mod of_git;
 mod of_http;
 mod of_image;
 mod of_local;
@@ -33,6 +36,7 @@ use http::{HttpCache, HttpClient, HttpError, HttpSettings};
 use image::{ImageError, ImageStore, RegistrySettings};
 use local::LocalTree;
 
+use of_git::GitMemory;
 pub use resolve::resolve_image;
 
 /// A registry that does not answer is given up after this time; the image may come another way.
@@ -44,6 +48,7 @@ pub struct Sources {
     /// Local directories by the digest of the op that asks for them.
     scans: Mutex<HashMap<String, Slot>>,
     tools: OnceLock<Tools>,
+    git: GitMemory,
 }
 
 type Slot = Arc<Mutex<Option<Scan>>>;
@@ -115,6 +120,7 @@ pub fn key(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Resul
     match Scheme::of(op)? {
         Scheme::Local => of_local::key(context, vertex, op).map(Some),
         Scheme::Http => of_http::key(op),
+        Scheme::Git => of_git::key(op),
         Scheme::Image => of_image::key(context, op),
     }
 }
@@ -127,13 +133,24 @@ pub fn run(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Resul
     match Scheme::of(op)? {
         Scheme::Local => of_local::run(context, vertex, op),
         Scheme::Http => of_http::run(context, op),
+        Scheme::Git => of_git::run(context, op),
         Scheme::Image => of_image::run(context, op),
+    }
+}
+
+/// Returns the ids of the secrets that a source may be served.
+pub fn secret_ids(op: &pb::SourceOp) -> Vec<String> {
+    match Scheme::of(op) {
+        Ok(Scheme::Http) => op.attrs.get("http.authheadersecret").cloned().into_iter().collect(),
+        Ok(Scheme::Git) => git::secret_ids(op),
+        _ => Vec::new(),
     }
 }
 
 enum Scheme {
     Local,
     Http,
+    Git,
     Image,
 }
 
@@ -143,6 +160,7 @@ impl Scheme {
         match identifier.split_once("://").map(|(scheme, _)| scheme) {
             Some("local") => Ok(Self::Local),
             Some("http" | "https") => Ok(Self::Http),
+            Some("git") => Ok(Self::Git),
             Some("docker-image" | "oci-layout") => Ok(Self::Image),
             _ => Err(Error::op(format!("this engine has no sources like {identifier:?}"))),
         }

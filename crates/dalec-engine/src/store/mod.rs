@@ -8,6 +8,7 @@
 //! ├── blobs/sha256/HEX       small blobs by digest
 //! ├── caches/NAME/           what cache mounts hold
 //! ├── downloads/, images/    what servers said about files and images
+//! ├── git/NAME/              what was fetched of one repository; known_hosts: host keys of ssh servers
 //! ├── bootstrap/             kept by whoever assembles root file systems
 //! ├── locks/NAME             held with flock while someone makes what NAME stands for
 //! └── tmp/
@@ -281,8 +282,8 @@ fn owner_ids() -> Result<String> {
 }
 
 /// Names in the state directory; `bootstrap` belongs to whoever assembles root file systems.
-const NAMES: [&str; 9] =
-    ["version", "layers", "blobs", "caches", "downloads", "images", "locks", "tmp", "bootstrap"];
+const NAMES: [&str; 10] =
+    ["version", "layers", "blobs", "caches", "downloads", "images", "git", "locks", "tmp", "bootstrap"];
 
 /// Makes the layout. Processes that start at the same time wait for each other.
 fn initialize(root: &Path) -> Result<()> {

@@ -77,15 +77,16 @@ impl<'a> Applier<'a> {
         if name.base.is_empty() {
             return self.top(entry, &name);
         }
-        if parts(&name.parent).any(|part| part.starts_with(AUFS)) {
+        let marks = self.options.marks;
+        if marks && parts(&name.parent).any(|part| part.starts_with(AUFS)) {
             return Ok(());
         }
-        if parts(&name.parent).any(|part| part.starts_with(WHITEOUT)) {
+        if marks && parts(&name.parent).any(|part| part.starts_with(WHITEOUT)) {
             let reason = "has a directory that hides another one";
             return Err(UnpackError::Name { path: name.shown(), reason });
         }
         let parent = self.parent(&name.parent)?;
-        if let Some(hidden) = name.base.strip_prefix(WHITEOUT) {
+        if let Some(hidden) = name.base.strip_prefix(WHITEOUT).filter(|_| marks) {
             return self.whiteout(&name, hidden, parent.as_fd());
         }
         match &entry.kind {

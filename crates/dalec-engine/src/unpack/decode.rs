@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use crate::oci::{Digest, Hasher};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
+const XZ: &[u8] = &[0xfd, b'7', b'z', b'X', b'Z', 0];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Decompresses `input`. What it is shows in its first bytes: media types are wrong too often, and the digest
@@ -17,6 +18,9 @@ pub fn decompressed<'a>(input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>>
     let start = input.fill_buf()?;
     if start.starts_with(GZIP) {
         return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(input)));
+    }
+    if start.starts_with(XZ) {
+        return Ok(Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input)));
     }
     if start.starts_with(ZSTD) {
         return Ok(Box::new(zstd::stream::read::Decoder::with_buffer(input)?));

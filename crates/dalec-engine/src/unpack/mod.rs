@@ -1,4 +1,5 @@
-//! Image layers onto the disk: a tar archive becomes a directory that an overlay mount takes as a layer.
+//! Image layers onto the disk: a tar archive becomes a directory that an overlay mount takes as a layer. Other archives
+//! become directories, too, without the marks that only layers have.
 //!
 //! The archive is hostile until proven otherwise. Names are resolved by the kernel inside the directory
 //! (`openat2` with `RESOLVE_IN_ROOT`), so no symbolic link leads out of it; what is already there is never
@@ -19,7 +20,7 @@ mod windows;
 mod tests;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::Cancel;
@@ -51,6 +52,8 @@ pub struct UnpackOptions<'a> {
     /// mode and owner from there. Without them it belongs to root and has mode 755. When this is not empty
     /// the result depends on it.
     pub lowers: &'a [PathBuf],
+    /// Whether names that begin with `.wh.` hide files of the layers below; otherwise they are names.
+    pub marks: bool,
     /// Most bytes the archive may have before compression.
     pub max_bytes: u64,
     /// Most members it may have.
@@ -67,6 +70,7 @@ impl<'a> UnpackOptions<'a> {
             single_id: false,
             windows: false,
             lowers: &[],
+            marks: true,
             max_bytes: DEFAULT_MAX_BYTES,
             max_entries: DEFAULT_MAX_ENTRIES,
             cancel,
@@ -89,7 +93,20 @@ pub struct Unpacked {
     pub skipped_xattrs: u64,
 }
 
-/// Unpacks the layer in the file `blob`, plain or compressed with gzip or zstd, into the directory `into`,
+/// Returns whether `input` begins as an archive does, compressed or not.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_archive(input: &mut File) -> std::io::Result<bool> {
+    let is_archive = {
+        let Ok(mut decompressed) = decompressed(&mut *input) else { return Ok(false) };
+        matches!(Reader::new(&mut *decompressed).next_entry(), Ok(Some(_)))
+    };
+    input.rewind()?;
+    Ok(is_archive)
+}
+
+/// Unpacks the layer in the file `blob`, plain or compressed with gzip, xz or zstd, into the directory `into`,
 /// which must be there and empty.
 ///
 /// After an error `into` holds a part of the layer and must be removed by the caller.

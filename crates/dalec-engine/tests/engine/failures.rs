@@ -210,8 +210,8 @@ fn what_is_not_supported_is_said(world: &World) {
         graph.exec(Exec::new(&base, &["exit=0"]).mount(mount, None)).remove(0)
     };
     assert_eq!(world.failure(ssh).message, "no ssh agent called \"default\" was given");
-    let git = world.failure(|graph| graph.source("git://example.org/x.git", &[]));
-    assert_eq!(git.message, "this engine has no sources like \"git://example.org/x.git\"");
+    let other = world.failure(|graph| graph.source("ftp://example.org/x", &[]));
+    assert_eq!(other.message, "this engine has no sources like \"ftp://example.org/x\"");
 }
 
 fn a_result_that_cannot_be_written_out_names_the_place(world: &World) {

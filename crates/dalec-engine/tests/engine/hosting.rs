@@ -127,7 +127,7 @@ fn a_frontend_is_served_every_call(world: &World) {
     let result = taken(session.solve_frontend(options("everything", &[("layout", &digest)])));
     expect![[r#"
         exec true importcaches false
-        mergeop true git false
+        mergeop true git true
         workers 1 linux
         product dalec session dalec
         workers in the environment: [{"id":"dalec","labels":{},"platforms":[{"architecture":"amd64","os":"linux"}]}]

@@ -1,6 +1,7 @@
 //! File systems made of layers mean what the processes that made them saw.
 
 use bollard_buildkit_proto::pb;
+use dalec_gateway::Gateway;
 use pb::file_action::Action;
 
 use crate::graph::{Exec, Graph, Node, copy, link, mkdir, mkfile, owner, rm};
@@ -16,6 +17,7 @@ pub const CASES: &[(&str, Case)] = cases![
     deep_graphs_are_solved,
     file_actions_do_what_they_say,
     copies_choose_by_pattern,
+    archives_are_unpacked_where_they_are_copied,
     a_chain_of_actions_may_fork,
     local_directories_are_filtered_and_normalised,
 ];
@@ -283,6 +285,57 @@ fn copies_choose_by_pattern(world: &World) {
         "/x/",
     );
     assert_eq!(names(&empty, "/"), "");
+}
+
+/// A tar archive with a program, a link that leads out, and a name that hides files in layers of images.
+fn archive() -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, mode, text) in [("sub/run", 0o755, "run\n"), (".wh.name", 0o644, "a name\n")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(mode);
+        header.set_mtime(1_000_000_000);
+        builder.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    builder.append_link(&mut header, "out", "/etc").unwrap();
+    builder.into_inner().unwrap()
+}
+
+fn archives_are_unpacked_where_they_are_copied(world: &World) {
+    let plain = archive();
+    let zstd = zstd::encode_all(&plain[..], 1).unwrap();
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    std::io::Write::write_all(&mut xz, &plain).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &plain).unwrap();
+    let all = [("tar", plain), ("zst", zstd), ("xz", xz.finish().unwrap()), ("gz", gzip.finish().unwrap())];
+    for (name, content) in &all {
+        std::fs::write(world.path(&format!("context/a.{name}")), content).unwrap();
+    }
+    world.write("context/text", "no archive\n");
+    std::fs::write(world.path("context/a.bz2"), "BZh91AY&SY").unwrap();
+    let unpack = |graph: &mut Graph, from: &str, dest: &str| {
+        let context = graph.local("context");
+        let copy = pb::FileActionCopy { attempt_unpack_docker_compatibility: true, ..copy(from, dest) };
+        graph.file(None, Some(&context), vec![Action::Copy(copy)])
+    };
+    for (name, _) in &all {
+        let built = world.build(|graph| unpack(graph, &format!("/a.{name}"), "/in/here/"));
+        assert_eq!(built.names("/in/here"), [".wh.name", "out", "sub"], "{name}");
+        assert_eq!(
+            (built.read("/in/here/sub/run").as_str(), built.mode("/in/here/sub/run")),
+            ("run\n", 0o755)
+        );
+        let stat = built.session.stat_file(&built.reference, "/in/here/sub/run").unwrap();
+        assert_eq!(stat.modified, 1_000_000_000_000_000_000);
+    }
+    assert_eq!(world.build(|graph| unpack(graph, "/text", "/")).read("/text"), "no archive\n");
+    let failure = world.failure(|graph| unpack(graph, "/a.bz2", "/"));
+    assert_eq!(failure.message, "cannot unpack an archive that is compressed with bzip2");
+    assert!(world.unfinished().is_empty());
 }
 
 fn a_chain_of_actions_may_fork(world: &World) {

@@ -79,7 +79,7 @@ impl<'a> Package<'a> {
     /// As [`Package::new`].
     pub fn build(&self) -> Result<Built, PlanError> {
         let source = self.source_package()?;
-        let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package());
+        let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?;
         let built = root.run(self.binary_build(&source));
         let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");

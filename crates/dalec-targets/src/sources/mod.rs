@@ -6,6 +6,7 @@
 
 pub mod built;
 mod context;
+mod git;
 mod http;
 mod inline;
 
@@ -64,9 +65,8 @@ impl Planner<'_> {
             SourceKind::Http(http) => Ok(http::plan(self, name, source, http)),
             SourceKind::Context(context) => context::plan(self, name, source, &context.name, &path),
             SourceKind::Build(build) => built::plan(self, name, source, build, &path),
-            SourceKind::Git(_) | SourceKind::Image(_) => {
-                Err(PlanError::Unsupported { features: unsupported::of_source(source) })
-            }
+            SourceKind::Git(git) => Ok(git::plan(self, name, source, git, &path)),
+            SourceKind::Image(_) => Err(PlanError::Unsupported { features: unsupported::of_source(source) }),
         }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, ProgressGroup, SourceMap, State, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{ContextSource, HttpSource, Inline, InlineDir, InlineFile, Source, SourceKind};
+use dalec_spec::target_spec::{
+    ContextSource, GitAuth, GitSource, HttpSource, Inline, InlineDir, InlineFile, Source, SourceKind,
+};
 use expect_test::{Expect, expect};
 
 use super::{Planner, Tree, contexts, inside};
@@ -69,6 +71,74 @@ fn http() {
             #1 result #0
             file /app
         "#]],
+    );
+}
+
+fn git(git: GitSource) -> Source {
+    source(SourceKind::Git(git))
+}
+
+/// SRC-001, SRC-002: what is not said is left to the common names.
+#[test]
+fn git_source() {
+    check(
+        &git(GitSource {
+            url: "https://example.org/app.git".into(),
+            commit: "v1".into(),
+            ..GitSource::default()
+        }),
+        expect![[r#"
+            #0 source git://example.org/app.git#v1
+                git.authheadersecret = GIT_AUTH_HEADER
+                git.authtokensecret = GIT_AUTH_TOKEN
+                git.fullurl = https://example.org/app.git
+                name Fetch source app
+            #1 result #0
+            directory /
+        "#]],
+    );
+    let all = GitSource {
+        url: "git@example.org:team/app.git".into(),
+        commit: "main".into(),
+        checksum: "abc123".into(),
+        keep_git_dir: true,
+        auth: GitAuth { header: "HEADER".into(), token: "TOKEN".into(), ssh: "mine".into() },
+    };
+    check(
+        &git(all),
+        expect![[r#"
+        #0 source git://example.org/team/app.git#main
+            git.authheadersecret = HEADER
+            git.authtokensecret = TOKEN
+            git.checksum = abc123
+            git.fullurl = git@example.org:team/app.git
+            git.keepgitdir = true
+            git.mountsshsock = mine
+            name Fetch source app
+        #1 result #0
+        directory /
+    "#]],
+    );
+}
+
+/// SRC-013.
+#[test]
+fn part_of_a_git_source() {
+    let whole = GitSource { url: "example.org/app".into(), commit: "v1".into(), ..GitSource::default() };
+    check(
+        &Source { path: "cmd".into(), excludes: vec!["*.md".into()], ..git(whole) },
+        expect![[r##"
+        #0 source git://example.org/app#v1
+            git.authheadersecret = GIT_AUTH_HEADER
+            git.authtokensecret = GIT_AUTH_TOKEN
+            git.fullurl = https://example.org/app
+            name Fetch source app
+        #1 file
+            scratch copy #0:/cmd -> /app/ exclude ["*.md"]
+            name Filter source app
+        #2 result #1
+        directory /app
+    "##]],
     );
 }
 

@@ -12,8 +12,8 @@ use crate::observe::Base;
 use crate::signals::Watch;
 
 const FORM: &str = "write --build-context NAME=REFERENCE";
-const KINDS: &str = "a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] \
-                     or an http URL";
+const KINDS: &str = "a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], \
+                     the address of a git repository or an http URL";
 
 /// Name of the context that holds the spec, as BuildKit's clients call it.
 pub const SPEC_CONTEXT: &str = "dockerfile";
@@ -21,6 +21,8 @@ pub const SPEC_CONTEXT: &str = "dockerfile";
 /// The contexts of a command line, in the words that the frontend and the engine use.
 #[derive(Debug, Default)]
 pub struct Contexts {
+    /// Address of the main context, when it is to be fetched.
+    pub main: Option<String>,
     /// `context:NAME` options of the request, by name.
     pub options: BTreeMap<String, String>,
     /// Directories by the name of their local source.
@@ -42,7 +44,10 @@ impl Contexts {
     /// [`CommandError::Usage`] for a kind of context that cannot be used, or one that is not there.
     pub fn read(main: &str, named: &[String]) -> Result<Self, CommandError> {
         let mut contexts = Self::default();
-        contexts.add("context", main)?;
+        match is_address(main) {
+            true => contexts.main = Some(main.to_owned()),
+            false => contexts.add("context", main)?,
+        }
         for text in named {
             let (name, reference) =
                 text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
@@ -111,12 +116,7 @@ impl Contexts {
 
     fn add(&mut self, name: &str, reference: &str) -> Result<(), CommandError> {
         let value = match kind(reference) {
-            Kind::Git => {
-                let message = format!("the context {reference} is a git repository, which is not supported");
-                return Err(CommandError::usage_help(message, "clone it and give the directory"));
-            }
-            Kind::Image => reference.to_owned(),
-            Kind::Url => reference.to_owned(),
+            Kind::Address | Kind::Image => reference.to_owned(),
             Kind::Layout(layout) => self.layout(layout)?,
             Kind::Path => {
                 let path = Path::new(reference);
@@ -172,26 +172,25 @@ fn local_source(name: &str) -> String {
     format!("local:{name}")
 }
 
+/// Returns whether a context is fetched from elsewhere: a git repository, or what is at a URL.
+pub fn is_address(reference: &str) -> bool {
+    matches!(kind(reference), Kind::Address)
+}
+
 enum Kind<'a> {
-    Git,
+    /// Of a git repository, or a URL.
+    Address,
     Image,
-    Url,
     Layout(&'a str),
     Path,
 }
 
 fn kind(reference: &str) -> Kind<'_> {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| reference.starts_with(prefix));
-    let without_fragment = reference.split('#').next().unwrap_or_default();
-    if starts(&["git://", "git@", "ssh://", "github.com/", "git+"])
-        || (starts(&["http://", "https://"]) && without_fragment.ends_with(".git"))
-    {
-        return Kind::Git;
-    }
     match reference.strip_prefix("oci-layout://") {
         Some(layout) => Kind::Layout(layout),
         None if starts(&["docker-image://"]) => Kind::Image,
-        None if starts(&["http://", "https://"]) => Kind::Url,
+        None if starts(&["http://", "https://"]) || dalec_frontend::is_git(reference) => Kind::Address,
         None => Kind::Path,
     }
 }
@@ -312,6 +311,7 @@ mod tests {
             format!("layout=oci-layout://{dir}:v1@sha256:00"),
             "base=docker-image://debian:bookworm".to_owned(),
             "url=https://example.org/a.tar.gz".to_owned(),
+            "git=git@example.org:a.git#v1".to_owned(),
         ];
         let mut contexts = Contexts::read(&dir, &named).unwrap();
         contexts.unpack(&Cancel::new(), &Watch::default()).unwrap();
@@ -324,6 +324,7 @@ mod tests {
                 "context=local:context",
                 "dir=local:dir",
                 "files=local:files",
+                "git=git@example.org:a.git#v1",
                 "image=oci-layout://context-0",
                 "layout=oci-layout://context-1:v1@sha256:00",
                 "url=https://example.org/a.tar.gz",
@@ -360,13 +361,19 @@ mod tests {
     }
 
     #[test]
+    fn a_main_context_elsewhere_is_no_option_of_a_context() {
+        for address in ["https://example.org/x.git#main", "git@example.org:x", "https://example.org/a.tar"] {
+            let contexts = Contexts::read(address, &[]).unwrap();
+            assert_eq!((contexts.main.as_deref(), contexts.options.len()), (Some(address), 0));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_a_context_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("text");
         std::fs::write(&text, "no archive at all").unwrap();
-        for reference in ["/nowhere/at/all", "https://example.org/x.git#main", "git@example.org:x"] {
-            assert!(Contexts::read(reference, &[]).is_err(), "{reference}");
-        }
+        assert!(Contexts::read("/nowhere/at/all", &[]).is_err());
         assert!(Contexts::read(&text.display().to_string(), &[]).is_err());
         assert!(Contexts::read(".", &["nameless".to_owned()]).is_err());
     }

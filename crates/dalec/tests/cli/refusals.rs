@@ -40,9 +40,9 @@ fn a_target_is_needed_and_must_exist() {
     "#]],
     );
     check(
-        &["--target", "windowscross/zip"],
+        &["--target", "flatcar/testing/sysext"],
         expect![[r#"
-            error: this version of dalec cannot build `windowscross` yet
+            error: this version of dalec cannot build `flatcar` yet
              |
              = help: `dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others
         "#]],
@@ -113,7 +113,7 @@ fn the_context_must_be_there_and_of_a_known_kind() {
         expect![[r#"
         error: there is no context directory absent
          |
-         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], the address of a git repository or an http URL
     "#]],
     );
     check(
@@ -121,16 +121,8 @@ fn the_context_must_be_there_and_of_a_known_kind() {
         expect![[r#"
             error: the context dalec.yml is neither a directory nor a tar archive
              |
-             = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+             = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], the address of a git repository or an http URL
         "#]],
-    );
-    check(
-        &["--target", "bookworm/deb", "https://example.org/hello.git"],
-        expect![[r#"
-        error: the context https://example.org/hello.git is a git repository, which is not supported
-         |
-         = help: clone it and give the directory
-    "#]],
     );
     check(
         &["--target", "bookworm/deb", "--build-context", "patches"],
@@ -145,7 +137,7 @@ fn the_context_must_be_there_and_of_a_known_kind() {
         expect![[r#"
         error: there is no directory or archive for the context `patches`: absent
          |
-         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST] or an http URL
+         = help: a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], the address of a git repository or an http URL
     "#]],
     );
     check(

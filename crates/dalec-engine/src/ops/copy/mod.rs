@@ -1,18 +1,21 @@
 //! The copy action: what it reads, and how it is written. Follows BuildKit's file backend.
 
 mod source;
+mod unpack;
 mod write;
 
 use bollard_buildkit_proto::pb;
+use dalec_files::Selection;
 use rustix::fs::FileType;
 
+use super::OpContext;
 use super::destination::{Destination, Place};
 use super::owner::Owner;
 use crate::CONSTANT_MTIME;
 use crate::error::{Error, Result};
-use crate::snapshot::Tree;
 use crate::snapshot::resolve::{clean, components};
 use crate::snapshot::write::Attributes;
+use crate::snapshot::{Kind, MergedTree, Tree};
 
 pub use source::{CopySource, Match};
 use write::Writer;
@@ -34,6 +37,8 @@ pub struct CopyTarget {
     pub make_parents: bool,
     /// Something of another type in the way is replaced.
     pub replace: bool,
+    /// What archives hold is copied in their place.
+    pub unpack: bool,
 }
 
 impl CopyTarget {
@@ -42,9 +47,6 @@ impl CopyTarget {
     /// # Errors
     /// When it asks for something that this engine cannot do.
     pub fn new(copy: &pb::FileActionCopy, owner: Owner) -> Result<Self> {
-        if copy.attempt_unpack_docker_compatibility {
-            return Err(Error::op("copying with unpacking of archives is not supported"));
-        }
         let mode = match (copy.mode_str.as_str(), copy.mode) {
             ("", -1) => None,
             ("", mode) => Some(mode as u32 & 0o7777),
@@ -58,6 +60,7 @@ impl CopyTarget {
             contents_only: copy.dir_copy_contents,
             make_parents: copy.create_dest_path,
             replace: copy.always_replace_existing_dest_paths,
+            unpack: copy.attempt_unpack_docker_compatibility,
         })
     }
 
@@ -83,15 +86,15 @@ fn octal(text: &str) -> Result<u32> {
 /// Copies what `source` names in `tree`.
 ///
 /// # Errors
-/// When nothing matches, something is in the way, something cannot be read or written, or `check` says to
-/// stop.
+/// When nothing matches, something is in the way, something cannot be read or written, or someone says stop.
 pub fn copy<T: Tree>(
+    context: &OpContext<'_>,
     tree: &T,
     source: &CopySource,
     target: &CopyTarget,
     destination: &Destination,
-    check: &dyn Fn() -> Result<()>,
 ) -> Result<()> {
+    let check = || context.check();
     let way = target.on_the_way();
     let missing = target.make_parents.then_some(&way);
     let matches = source.matches(tree)?;
@@ -108,8 +111,20 @@ pub fn copy<T: Tree>(
     } else {
         destination.entry(&dest, missing)?;
     }
-    let mut writer = Writer::new(tree, target, destination.owners, source.selection()?, check);
+    let mut writer = Writer::new(tree, target, destination.owners, source.selection()?, &check);
     for found in matches {
+        if target.unpack
+            && tree.meta(&found.node).kind == Kind::File
+            && let Some(unpacked) = unpack::archive(context, tree.open(&found.node)?)?
+        {
+            let tree = MergedTree::new(vec![unpacked.path().to_owned()]);
+            let target = CopyTarget { mode: None, mtime: None, replace: true, ..target.clone() };
+            let place = destination.place(&dest, Some(&way))?;
+            let mut writer =
+                Writer::new(&tree, &target, destination.owners, Selection::new(&[], &[])?, &check);
+            writer.directory(&tree.root()?, place)?;
+            continue;
+        }
         let place = match inside(tree, &found, target, destination, &dest)? {
             true => Place { dir: destination.dir(&dest, Some(&way))?, name: found.name },
             false => destination.place(&dest, Some(&way))?,

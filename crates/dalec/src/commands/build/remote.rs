@@ -17,6 +17,7 @@ use dalec_gateway::{FRONTEND_DIR, GatewayError, executable_image};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::targets::side_by_side;
 use super::{Request, watch};
 use crate::errors::{CommandError, SpecName, wire};
 use crate::observe::Observed;
@@ -41,21 +42,20 @@ impl Request {
         let watch = watch(mode, &display, &cancel)?;
         let built = self.prepared(&remote, &cancel, &watch).and_then(|services| {
             let job = Job { request: &self, client: &client, remote: &remote, services, watch: &watch };
-            let builds = self.targets.iter().map(|target| job.run(target, &display, &cancel));
-            builds.collect::<Result<Vec<_>, _>>()
+            let outcomes = side_by_side(&self.targets, |target| job.run(target, &display, &cancel));
+            self.joined(outcomes, |builds| {
+                let sum = |stats: Stats, more: &Stats| Stats {
+                    ops_run: stats.ops_run + more.ops_run,
+                    ops_cached: stats.ops_cached + more.ops_cached,
+                    ..stats
+                };
+                let stats = builds.iter().map(|(_, stats)| stats).fold(Stats::default(), sum);
+                let engine = json!({ "mode": "buildkit", "version": client.version() });
+                let builds = builds.into_iter().map(|(built, _)| built).collect();
+                Summary { engine, builds, elapsed: started.elapsed(), stats }
+            })
         });
         display.end();
-        let built = built.map(|builds| {
-            let sum = |stats: Stats, more: &Stats| Stats {
-                ops_run: stats.ops_run + more.ops_run,
-                ops_cached: stats.ops_cached + more.ops_cached,
-                ..stats
-            };
-            let stats = builds.iter().map(|(_, stats)| stats).fold(Stats::default(), sum);
-            let engine = json!({ "mode": "buildkit", "version": client.version() });
-            let builds = builds.into_iter().map(|(built, _)| built).collect();
-            Summary { engine, builds, elapsed: started.elapsed(), stats }
-        });
         self.concluded(built, &watch)
     }
 
@@ -72,7 +72,7 @@ impl Request {
         stores.extend(caches.map(|cache: &LocalCache| (cache.store_name.clone(), cache.store.clone())));
         let folder = self.spec.folder(watch)?;
         let mut local_dirs = self.contexts.local_dirs.clone();
-        local_dirs.insert(SPEC_CONTEXT.into(), folder.path().to_owned());
+        local_dirs.extend(folder.path().map(|path| (SPEC_CONTEXT.to_owned(), path.to_owned())));
         let executable = std::env::current_exe().ok();
         let services = Services {
             shared_key: shared_key(local_dirs.values().map(|dir| dir.as_path())),

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use dalec_spec::{RawSpec, SourceText};
 
 use crate::errors::{CommandError, SpecName};
+use crate::options::contexts::is_address;
 use crate::signals::Watch;
-use crate::spec_file::SpecFile;
+use crate::spec_file::{DEFAULT_NAMES, SpecFile};
 
 /// The spec that is to be built.
 pub(super) struct Spec {
@@ -15,6 +16,8 @@ pub(super) struct Spec {
 }
 
 enum SpecText {
+    /// In the main context, which is fetched.
+    InContext,
     /// In a file of this folder.
     InFolder(PathBuf),
     /// Came through standard input.
@@ -23,24 +26,35 @@ enum SpecText {
 
 /// A directory with the spec in it, which is how frontends get it.
 pub(super) enum SpecFolder {
+    /// There is none: the frontend finds the spec.
+    Elsewhere,
     Found(PathBuf),
     /// Goes with this value.
     Made(tempfile::TempDir),
 }
 
 impl SpecFolder {
-    /// Returns the folder.
-    pub(super) fn path(&self) -> &Path {
+    /// Returns the folder, if there is one.
+    pub(super) fn path(&self) -> Option<&Path> {
         match self {
-            Self::Found(path) => path,
-            Self::Made(folder) => folder.path(),
+            Self::Elsewhere => None,
+            Self::Found(path) => Some(path),
+            Self::Made(folder) => Some(folder.path()),
         }
     }
 }
 
 impl Spec {
-    /// Finds the spec, and opens it to see that it can be read.
-    pub(super) fn find(given: Option<&str>) -> Result<Self, CommandError> {
+    /// Finds the spec for the main context `context`, and opens it to see that it can be read.
+    ///
+    /// A context that is fetched holds the spec, as with docker; then only an absolute path and `-` are files here.
+    pub(super) fn find(given: Option<&str>, context: &str) -> Result<Self, CommandError> {
+        let is_here = given.is_some_and(|given| given == "-" || Path::new(given).is_absolute());
+        if is_address(context) && !is_here {
+            let name = given.unwrap_or(DEFAULT_NAMES[0]).to_owned();
+            let name = SpecName { shown: name.clone(), in_build: name };
+            return Ok(Self { name, text: SpecText::InContext });
+        }
         let file = SpecFile::find(given)?;
         let shown = file.shown();
         let SpecFile::Path(path) = &file else {
@@ -60,18 +74,25 @@ impl Spec {
         })
     }
 
+    /// Returns whether the spec is on this machine.
+    pub(super) fn is_here(&self) -> bool {
+        !matches!(self.text, SpecText::InContext)
+    }
+
     /// Returns the spec as it is written, as far as it can be read here.
     pub(super) fn raw(&self) -> Option<RawSpec> {
         let bytes = match &self.text {
+            SpecText::InContext => return None,
             SpecText::InFolder(folder) => std::fs::read(folder.join(&self.name.in_build)).ok()?,
             SpecText::Read(text) => text.clone(),
         };
         dalec_spec::load(&SourceText::from_bytes(&self.name.shown, bytes).ok()?).raw
     }
 
-    /// Returns the folder of the spec, made for one that came through standard input.
+    /// Returns the folder of the spec, if it is here; made for one that came through standard input.
     pub(super) fn folder(&self, watch: &Watch) -> Result<SpecFolder, CommandError> {
         let text = match &self.text {
+            SpecText::InContext => return Ok(SpecFolder::Elsewhere),
             SpecText::InFolder(folder) => return Ok(SpecFolder::Found(folder.clone())),
             SpecText::Read(text) => text,
         };
@@ -89,12 +110,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_context_that_is_fetched_holds_the_spec() {
+        let git = "https://example.org/a.git";
+        let spec = Spec::find(None, git).unwrap();
+        assert!(spec.name.in_build == "dalec.yml" && !spec.is_here());
+        assert_eq!(Spec::find(Some("sub/spec.yml"), git).unwrap().name.in_build, "sub/spec.yml");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spec.yml");
+        std::fs::write(&path, "name: hello\n").unwrap();
+        assert!(Spec::find(path.to_str(), git).unwrap().is_here());
+    }
+
+    #[test]
     fn a_spec_of_standard_input_is_a_file_only_while_signals_are_watched() {
         let name = SpecName { in_build: "spec.yml".into(), shown: "<stdin>".into() };
         let spec = Spec { name, text: SpecText::Read(b"name: hello\n".to_vec()) };
         let watch = Watch::default();
         let folder = spec.folder(&watch).unwrap();
-        let path = folder.path().to_owned();
+        let path = folder.path().unwrap().to_owned();
         assert_eq!(watch.leftovers(), std::slice::from_ref(&path));
         assert_eq!(std::fs::read(path.join("spec.yml")).unwrap(), b"name: hello\n");
         drop(folder);

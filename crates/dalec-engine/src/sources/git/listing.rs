@@ -1,0 +1,112 @@
+//! What a commit holds, looked at before anything of it is written: a few bytes of objects can stand for any number of
+//! files.
+
+use super::error::GitError;
+use super::remote::Remote;
+use crate::error::Result;
+
+/// Most files and directories that are taken.
+const MOST_ENTRIES: u64 = 2_000_000;
+/// Most bytes that are taken.
+const MOST_BYTES: u64 = 16 << 30;
+/// Longest record, which is a path with a few numbers.
+const LONGEST_RECORD: usize = 1 << 16;
+
+/// Arguments that list a commit in the form that [`Listing`] reads.
+pub const ARGUMENTS: [&str; 5] = ["ls-tree", "-r", "-t", "-l", "-z"];
+
+/// What one or several commits hold.
+#[derive(Debug, Default)]
+pub struct Listing {
+    entries: u64,
+    bytes: u64,
+    open: Vec<u8>,
+    /// Submodules of the commit that was listed last.
+    submodules: Vec<Submodule>,
+}
+
+/// A commit of another repository, as part of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submodule {
+    /// Where it is.
+    pub path: String,
+    /// Hash of the commit.
+    pub commit: String,
+}
+
+impl Listing {
+    /// Returns the submodules that were listed since the last call.
+    pub fn take_submodules(&mut self) -> Vec<Submodule> {
+        std::mem::take(&mut self.submodules)
+    }
+
+    /// Takes a piece of the list of `commit`.
+    ///
+    /// # Errors
+    /// [`GitError::TooLarge`] when there is more than is taken.
+    pub fn take(&mut self, remote: &Remote, commit: &str, piece: &[u8]) -> Result<()> {
+        for part in piece.split_inclusive(|byte| *byte == 0) {
+            self.open.extend_from_slice(part);
+            if self.open.last() == Some(&0) {
+                self.open.pop();
+                let record = std::mem::take(&mut self.open);
+                self.record(&String::from_utf8_lossy(&record));
+            }
+            let limit = match () {
+                () if self.entries > MOST_ENTRIES => format!("{MOST_ENTRIES} files"),
+                () if self.bytes > MOST_BYTES => format!("{MOST_BYTES} bytes"),
+                () if self.open.len() > LONGEST_RECORD => "a path may have".to_owned(),
+                () => continue,
+            };
+            let (remote, commit) = (remote.url().to_owned(), commit.to_owned());
+            return Err(GitError::TooLarge { remote, commit, limit }.into());
+        }
+        Ok(())
+    }
+
+    /// Reads `MODE TYPE HASH SIZE<TAB>PATH`.
+    fn record(&mut self, record: &str) {
+        self.entries += 1;
+        let Some((facts, path)) = record.split_once('\t') else { return };
+        let facts: Vec<&str> = facts.split_ascii_whitespace().collect();
+        if let [mode, _, hash, size] = facts[..] {
+            self.bytes = self.bytes.saturating_add(size.parse().unwrap_or(0));
+            if mode == "160000" {
+                self.submodules.push(Submodule { path: path.to_owned(), commit: hash.to_owned() });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote() -> Remote {
+        Remote::parse("https://example.org/a").unwrap()
+    }
+
+    #[test]
+    fn submodules_are_found_in_pieces_of_a_list() {
+        let mut listing = Listing::default();
+        for piece in ["100644 blob aa      12\ta file\x00160000 com", "mit bb       -\tlib/b\0"] {
+            listing.take(&remote(), "cc", piece.as_bytes()).unwrap();
+        }
+        assert_eq!((listing.entries, listing.bytes), (2, 12));
+        assert_eq!(listing.take_submodules(), [Submodule { path: "lib/b".into(), commit: "bb".into() }]);
+    }
+
+    #[test]
+    fn more_than_fits_is_refused() {
+        let mut listing = Listing::default();
+        let record = format!("100644 blob aa {}\ta\0", MOST_BYTES);
+        listing.take(&remote(), "cc", record.as_bytes()).unwrap();
+        let error = listing.take(&remote(), "cc", b"100644 blob aa 1\tb\0").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "https://example.org/a holds more than 17179869184 bytes in the commit cc"
+        );
+        let mut listing = Listing { entries: MOST_ENTRIES, ..Listing::default() };
+        assert!(listing.take(&remote(), "cc", b"040000 tree aa -\ta\0").is_err());
+    }
+}
