@@ -46,7 +46,7 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 10] = [
+const CASES: [&[(&str, Case)]; 11] = [
     caching::CASES,
     exports::CASES,
     failures::CASES,
