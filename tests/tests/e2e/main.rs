@@ -7,6 +7,7 @@ mod cancel;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
+mod modules;
 mod rebuild;
 mod routes;
 mod signed;
