@@ -28,6 +28,7 @@ impl Key {
         line.trim_matches(':').clone_into(&mut key.fingerprint);
         key.gpg(&["--armor", "--output", "private.asc", "--export-secret-keys"]);
         key.gpg(&["--output", "public.gpg", "--export"]);
+        key.gpg(&["--armor", "--output", "public.asc", "--export"]);
         key
     }
 
@@ -41,9 +42,22 @@ impl Key {
         self.home.path().join("public.gpg")
     }
 
+    /// Returns the file with the public key, as text.
+    pub fn public_text(&self) -> PathBuf {
+        self.home.path().join("public.asc")
+    }
+
     /// Returns its fingerprint in upper-case hexadecimal.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// Writes its signature of a file into `FILE.asc`.
+    ///
+    /// # Panics
+    /// When GnuPG does not sign.
+    pub fn sign_beside(&self, file: &Path) {
+        self.gpg(&["--armor", "--detach-sign", &file.display().to_string()]);
     }
 
     /// Asks `debsig-verify` whether this key signed the package.
@@ -74,6 +88,30 @@ impl Key {
         match verified.status.success() {
             true => Ok(()),
             false => Err(String::from_utf8_lossy(&verified.stderr).into_owned()),
+        }
+    }
+
+    /// Asks `rpmkeys` whether this key signed the package.
+    ///
+    /// # Errors
+    /// What it said, when it does not think so.
+    ///
+    /// # Panics
+    /// When it cannot be asked.
+    pub fn verifies_rpm(&self, package: &Path) -> Result<(), String> {
+        let keys = format!("--dbpath={}", self.home.path().join("rpmdb").display());
+        let ask = |arguments: &[&str], file: &Path| {
+            let asked = Command::new("rpmkeys").arg(&keys).args(arguments).arg(file).output();
+            let asked = asked.expect("rpmkeys starts");
+            let said = [asked.stdout, asked.stderr].concat();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            if asked.status.success() { Ok(said) } else { Err(said) }
+        };
+        ask(&["--import"], &self.home.path().join("public.asc"))?;
+        let said = ask(&["--checksig", "--verbose"], package)?;
+        match said.contains("Signature, key ID") && !said.contains("NOKEY") {
+            true => Ok(()),
+            false => Err(said),
         }
     }
 

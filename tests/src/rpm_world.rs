@@ -59,6 +59,18 @@ pub struct Distribution {
     release: (&'static str, &'static str, &'static str, &'static str),
 }
 
+impl Distribution {
+    /// Returns what ends the release of its packages, for example `.azl3`.
+    pub fn dist(&self) -> &'static str {
+        self.release.3
+    }
+
+    /// Returns its `ID` in `os-release`.
+    pub fn id(&self) -> &'static str {
+        self.release.1
+    }
+}
+
 /// Every distribution that the images can stand for.
 pub const DISTRIBUTIONS: &[Distribution] = &[
     Distribution {

@@ -41,7 +41,7 @@ fn go_frontend(name: &str) -> Layout {
 pub fn plain_signer() -> &'static Layout {
     static IMAGE: OnceLock<Layout> = OnceLock::new();
     IMAGE.get_or_init(|| {
-        let packages = ["python3-h2", "gpg", "gpg-agent"];
+        let packages = ["python3-h2", "gpg", "gpg-agent", "rpm"];
         with_program("bookworm", "signer", &packages, &workspace().join("tests/signers/plain.py"))
     })
 }

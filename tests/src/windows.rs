@@ -5,47 +5,27 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::binary::kept;
 use crate::layout::{Layer, Layout};
 
 /// Two versions of Windows.
 pub const VERSIONS: [&str; 2] = ["10.0.17763.1", "10.0.20348.2"];
 
 /// Returns the images of [`VERSIONS`]: each of one layer, as layers of Windows are, with a few files and a piece of a
-/// registry that no Linux could use.
+/// registry that no Linux could use. They are kept for the next run.
 ///
 /// # Panics
 /// When they cannot be written.
 pub fn bases() -> &'static [Layout; 2] {
-    static IMAGES: OnceLock<(TempDir, [Layout; 2])> = OnceLock::new();
-    let (_, images) = IMAGES.get_or_init(|| {
-        let folder = TempDir::with_prefix_in("dalec-windows-", "/var/tmp").expect("/var/tmp can be written");
-        let images = VERSIONS.map(|version| base(&folder.path().join(version), version));
-        (folder, images)
-    });
-    images
+    static IMAGES: OnceLock<[Layout; 2]> = OnceLock::new();
+    IMAGES.get_or_init(|| VERSIONS.map(base))
 }
 
-fn base(folder: &Path, version: &str) -> Layout {
-    let layer = folder.parent().expect("it is in a folder").join(format!("{version}.tar"));
-    let mut archive = tar::Builder::new(std::fs::File::create(&layer).expect("the layer can be written"));
-    let mut add = |path: &str, content: &str| {
-        let is_directory = path.ends_with('/');
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
-        header.set_mode(if is_directory { 0o755 } else { 0o644 });
-        header.set_size(content.len() as u64);
-        header.set_mtime(1_000_000_000);
-        archive.append_data(&mut header, path, content.as_bytes()).expect("the layer can be written");
-    };
-    for directory in ["Files/", "Files/Windows/", "Files/Windows/System32/", "Hives/"] {
-        add(directory, "");
-    }
-    add("Files/License.txt", "Read this.\n");
-    add("Files/Windows/System32/version.txt", version);
-    add("Hives/System_Base", "registry");
-    archive.into_inner().expect("the layer can be written");
+fn base(version: &str) -> Layout {
+    let layer = layer(version);
     let platform = json!({ "architecture": "amd64", "os": "windows", "os.version": version });
     let config = json!({
         "Env": ["TEMP=C:\\Temp"],
@@ -53,7 +33,44 @@ fn base(folder: &Path, version: &str) -> Layout {
         "WorkingDir": "C:\\",
         "User": "ContainerUser",
     });
-    Layout::write_for(&platform, folder, &[&Layer::read(&layer)], config)
+    let key = Sha256::new_with_prefix(&layer).chain_update(format!("{platform}{config}")).finalize();
+    let images = kept().join("images");
+    let folder = images.join(format!("windows-{version}-{}", &hex::encode(key)[..16]));
+    if !folder.exists() {
+        let scratch = TempDir::new_in(kept()).expect("folders can be made");
+        let archive = scratch.path().join("layer.tar");
+        std::fs::write(&archive, layer).expect("the layer can be written");
+        std::fs::create_dir_all(&images).expect("folders can be made");
+        let image = scratch.path().join("image");
+        Layout::write_for(&platform, &image, &[&Layer::read(&archive)], config);
+        match std::fs::rename(&image, &folder) {
+            Ok(()) => {}
+            // Another process was faster.
+            Err(_) if folder.exists() => {}
+            Err(error) => panic!("{}: {error}", folder.display()),
+        }
+    }
+    Layout::open(&folder)
+}
+
+fn layer(version: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut add = |path: &str, content: &str| {
+        let is_directory = path.ends_with('/');
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(if is_directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+        header.set_mode(if is_directory { 0o755 } else { 0o644 });
+        header.set_size(content.len() as u64);
+        header.set_mtime(1_000_000_000);
+        archive.append_data(&mut header, path, content.as_bytes()).expect("memory can be written");
+    };
+    for directory in ["Files/", "Files/Windows/", "Files/Windows/System32/", "Hives/"] {
+        add(directory, "");
+    }
+    add("Files/License.txt", "Read this.\n");
+    add("Files/Windows/System32/version.txt", version);
+    add("Hives/System_Base", "registry");
+    archive.into_inner().expect("memory can be written")
 }
 
 /// Returns the names in a zip file, in its order, as Info-ZIP reads it; a damaged one is an error.

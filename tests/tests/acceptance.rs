@@ -14,6 +14,7 @@ const FAMILIES: &[(&str, usize)] = &[
     ("TEST", 19),
     ("SIGN", 17),
     ("FE", 21),
+    ("RPM", 13),
 ];
 
 /// The rooms, and where their tests are.

@@ -40,14 +40,13 @@ RENAMED = {
 MERGED = {
     "base-files": "filesystem",
     "base-passwd": "filesystem",
-    "dash": "bash",
     "libc-bin": "glibc",
     "login": "shadow-utils",
 }
 
 # What manages Debian packages has no place among RPMs.
 LEFT_OUT = {
-    "adduser", "apt", "debconf", "debian-archive-keyring", "dpkg", "init-system-helpers", "libapt-pkg6.0",
+    "adduser", "apt", "dash", "debconf", "debian-archive-keyring", "dpkg", "init-system-helpers", "libapt-pkg6.0",
     "libdebconfclient0", "usr-is-merged", "ucf",
 }
 
@@ -237,6 +236,7 @@ def add_distribution(packages, stage):
     for name in ("bin", "sbin", "lib", "lib64"):
         link(filesystem, "/" + name, "usr/" + name)
     filesystem.files |= {"/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/nsswitch.conf"}
+    link(packages["bash"], "/usr/bin/sh", "bash")
     write(packages["glibc"], "/etc/ld.so.conf.d/lib64.conf", "/usr/lib64\n")
     link(packages["shadow-utils"], "/usr/sbin/adduser", "useradd")
     write(packages["rpm"], "/etc/rpm/macros.database", "%_dbpath /var/lib/rpm\n")

@@ -23,6 +23,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/gpg-agent", "gpg-agent"),
     ("/usr/bin/gpgv", "gpgv"),
     ("/usr/bin/rpmkeys", "rpm"),
+    // Makes the repositories that specs bring along.
+    ("/usr/bin/createrepo_c", "createrepo-c"),
+    // Fetches what people publish for Python.
+    ("/usr/bin/pip3", "python3-pip"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
     // Makes certificates and timestamps.
@@ -47,6 +51,12 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/sbin/runc", "runc"),
     ("/usr/bin/docker-registry", "docker-registry"),
     ("/usr/bin/skopeo", "skopeo"),
+    // Runs the containers that we make.
+    ("/usr/bin/podman", "podman"),
+    // What a daemon fetches repositories with, and a server for them; nothing is done with the one of the system.
+    ("/usr/bin/git", "git"),
+    ("/usr/bin/ssh-agent", "openssh-client"),
+    ("/usr/sbin/sshd", "openssh-server"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.

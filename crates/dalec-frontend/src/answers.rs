@@ -6,6 +6,7 @@ use dalec_gateway::GatewayError;
 use dalec_targets::image_reference::names_of;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
+use crate::build::joined;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::images::{self, Wanted};
@@ -15,51 +16,70 @@ use crate::images::{self, Wanted};
 /// A named context called like an image's reference, in its full or its familiar form, replaces the image.
 ///
 /// # Errors
-/// The first error in the order of the questions.
+/// The first error in the order of the questions, contexts before images.
 pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers, FrontendError> {
-    let mut answers = Answers::default();
-    for name in &questions.contexts {
-        if let Some(context) = contexts.find(name)? {
-            answers.contexts.insert(name.clone(), context.state);
-        }
-    }
     let wanted = |question: &&ImageQuestion| {
         let replaced = questions.unless.get(question);
-        replaced.is_none_or(|context| !answers.contexts.contains_key(context))
+        replaced.is_none_or(|context| !contexts.is_given(context))
     };
     let images: Vec<&ImageQuestion> = questions.images.iter().filter(wanted).collect();
-    let found = match images.as_slice() {
-        [] => Vec::new(),
-        [only] => vec![image(contexts, only)],
-        several => thread::scope(|scope| {
-            let asked: Vec<_> = several.iter().map(|one| scope.spawn(move || image(contexts, one))).collect();
-            let joined = asked.into_iter().map(|thread| thread.join());
-            joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        }),
-    };
-    for (question, answer) in images.into_iter().zip(found) {
-        let worker = questions.unless.get(question);
-        let answer = answer.map_err(|error| not_given(error, question, worker.map(String::as_str)))?;
-        answers.images.insert(question.clone(), answer);
-    }
-    Ok(answers)
+    let mut answers = Answers::default();
+    thread::scope(|scope| {
+        let names = questions.contexts.iter();
+        let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
+        let resolved: Vec<_> = images
+            .iter()
+            .map(|one| scope.spawn(|| image(contexts, one, questions.unless.get(*one))))
+            .collect();
+        for (name, context) in names.zip(found) {
+            if let Some(context) = joined(context)? {
+                answers.contexts.insert(name.clone(), context.state);
+            }
+        }
+        for (question, answer) in images.iter().zip(resolved) {
+            answers.images.insert((*question).clone(), joined(answer)?);
+        }
+        Ok(answers)
+    })
 }
 
-/// Adds to the error of an image that is nowhere to be had which named contexts could have brought it; `worker` is the one
-/// that makes the image unneeded.
-pub fn not_given(error: FrontendError, question: &ImageQuestion, worker: Option<&str>) -> FrontendError {
+/// Returns the image of one question; `worker` is the named context that makes it unneeded, if there is one.
+///
+/// # Errors
+/// What the gateway says when it cannot be had, with the named contexts that could have brought it.
+pub fn image(
+    contexts: &Contexts<'_>,
+    question: &ImageQuestion,
+    worker: Option<&String>,
+) -> Result<ImageAnswer, FrontendError> {
+    let mut names = names_of(&question.reference);
+    for name in &names {
+        if let Some(context) = contexts.find(name)? {
+            return Ok(context);
+        }
+    }
+    let wanted = Wanted {
+        reference: &question.reference,
+        name: "",
+        packages: &question.packages,
+        platform: contexts.platform,
+    };
+    images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
+        names.splice(0..0, worker.cloned());
+        with_contexts(error, &names)
+    })
+}
+
+/// Says which named contexts could have brought an image that is nowhere to be had.
+fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
     match error {
-        FrontendError::Gateway(GatewayError::Image { reference, hint, source })
-            if reference == question.reference =>
-        {
-            let mut names: Vec<String> = worker.map(str::to_owned).into_iter().collect();
-            names.extend(names_of(&reference).into_iter().rev());
-            let example = &names[0];
-            let what = if worker.is_some() { " for a worker with all its tools" } else { "" };
-            let tried = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        FrontendError::Gateway(GatewayError::Image { reference, hint, source }) => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let first = names.first().map_or("", String::as_str);
             let mut words = format!(
-                "give a build context, for example `--build-context {example}=oci-layout://FOLDER`{what}; there is \
-                 none called {tried}"
+                "give it yourself, for example with `--build-context {first}=oci-layout://DIRECTORY`: there is no \
+                 build context called {}",
+                quoted.join(" or ")
             );
             if !hint.is_empty() {
                 words = format!("{hint}; or {words}");
@@ -70,21 +90,32 @@ pub fn not_given(error: FrontendError, question: &ImageQuestion, worker: Option<
     }
 }
 
-/// Returns the image of one question.
-///
-/// # Errors
-/// What the gateway says when it cannot be had.
-pub fn image(contexts: &Contexts<'_>, question: &ImageQuestion) -> Result<ImageAnswer, FrontendError> {
-    for name in names_of(&question.reference) {
-        if let Some(context) = contexts.find(&name)? {
-            return Ok(context);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TGT-008, TGT-009: the names under which an image could have been given are told.
+    #[test]
+    fn a_missing_image_can_be_given() {
+        let missing = GatewayError::Image {
+            reference: "example.org/base:3".into(),
+            hint: "check the network".into(),
+            source: None,
+        };
+        let names = ["dalec-azlinux3-worker", "example.org/base:3"].map(str::to_owned);
+        let FrontendError::Gateway(GatewayError::Image { hint, .. }) = with_contexts(missing.into(), &names)
+        else {
+            panic!("another error");
+        };
+        assert_eq!(
+            hint,
+            "check the network; or give it yourself, for example with \
+             `--build-context dalec-azlinux3-worker=oci-layout://DIRECTORY`: there is no build context called \
+             `dalec-azlinux3-worker` or `example.org/base:3`"
+        );
+        assert!(matches!(
+            with_contexts(GatewayError::Cancelled.into(), &names),
+            FrontendError::Gateway(GatewayError::Cancelled)
+        ));
     }
-    let wanted = Wanted {
-        reference: &question.reference,
-        name: "",
-        packages: &question.packages,
-        platform: contexts.platform,
-    };
-    images::resolve(contexts.gateway, contexts.options, &wanted)
 }

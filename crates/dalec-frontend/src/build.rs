@@ -109,6 +109,8 @@ impl ResultBuild<'_> {
             skip_tests: options.flag("DALEC_SKIP_TESTS")?,
             without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
             gomod_proxy: options.build_args.get("DALEC_GOMOD_PROXY").cloned().unwrap_or_default(),
+            without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
+                || !gateway.supports("file.symlink.create"),
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
@@ -283,6 +285,7 @@ impl ResultBuild<'_> {
     }
 }
 
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+/// Returns what a thread returned; its panic goes on here.
+pub fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -50,7 +50,7 @@ impl MainContext {
         } else if options.main_context.starts_with("http://") || options.main_context.starts_with("https://")
         {
             let (downloaded, is_archive) = download(gateway, &options.main_context)?;
-            if !is_archive && !options.spec_is_local {
+            if !is_archive && !options.names_spec_context {
                 DOWNLOADED.clone_into(&mut filename);
             }
             state = Some(downloaded);
@@ -68,7 +68,7 @@ impl MainContext {
             state = Some(State::scratch().file(file));
         }
         // A client that names the directory of its spec means that one.
-        let spec = spec.filter(|_| !options.spec_is_local);
+        let spec = spec.filter(|_| !options.names_spec_context);
         Ok(Self { state, spec, filename })
     }
 

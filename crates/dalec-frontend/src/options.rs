@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_gateway::BuildOptions;
+use dalec_gateway::{BuildOptions, parse_bool};
 use dalec_spec::Platform;
 
 use crate::error::FrontendError;
@@ -25,8 +25,8 @@ pub struct Options {
     pub filename: String,
     /// Name of the directory that holds the spec.
     pub spec_context: String,
-    /// Whether the client serves that directory, wherever the main context is.
-    pub spec_is_local: bool,
+    /// Whether the client names that directory: then the spec is there, wherever the main context is.
+    pub names_spec_context: bool,
     /// Address of the main context; empty when it is a directory.
     pub main_context: String,
     /// Directory of the main context that is taken, where that is no directory of the client's.
@@ -84,7 +84,7 @@ impl Options {
             contexts: prefixed("context:"),
             filename: given("filename").unwrap_or_else(|| "Dockerfile".into()),
             spec_context: given("dockerfilekey").unwrap_or_else(|| SPEC.into()),
-            spec_is_local: given("dockerfilekey").is_some(),
+            names_spec_context: given("dockerfilekey").is_some(),
             main_context: option(given("contextkey").as_deref().unwrap_or(MAIN)),
             context_subdir: given("contextsubdir"),
             subrequest: option("requestid"),
@@ -150,11 +150,7 @@ fn named(text: &str, platforms: usize) -> Result<bool, FrontendError> {
 
 /// Reads a boolean in the forms that upstream's programs take; nothing is false.
 pub fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
+    if text.is_empty() { Some(false) } else { parse_bool(text) }
 }
 
 #[cfg(test)]

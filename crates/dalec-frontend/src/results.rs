@@ -8,7 +8,7 @@ use dalec_targets::request::{BaseQuestion, ImageAnswer, Options as PlanOptions};
 use dalec_targets::routes::{self, Route};
 use serde_json::{Value, json};
 
-use crate::answers::{image, not_given};
+use crate::answers::image;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::options::Options;
@@ -77,9 +77,7 @@ pub fn wanted(
         let contexts = Contexts { platform: &graph_platform, ..*contexts };
         let mut known: BTreeMap<String, BaseQuestion> = BTreeMap::new();
         for question in bases {
-            let base = image(&contexts, &question.image);
-            let base = base.map_err(|error| not_given(error, &question.image, None))?;
-            let one = from_base(base, &platform);
+            let one = from_base(image(&contexts, &question.image, None)?, &platform);
             if let Some(other) = known.insert(one.id(), question.clone()) {
                 return Err(failed(&same_platform(&one, &other, &question)));
             }

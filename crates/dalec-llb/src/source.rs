@@ -90,14 +90,14 @@ pub struct Git {
     pub checksum: Option<String>,
     /// Keep the directory `.git`.
     pub keep_git_dir: bool,
-    /// How to log in.
-    pub login: GitLogin,
     /// Leave submodules out.
     pub skip_submodules: bool,
     /// Files have the time of their commit instead of that of the checkout.
     pub commit_times: bool,
     /// Ask for the commit of `checksum` instead of comparing what the reference stands for with it.
     pub fetch_by_commit: bool,
+    /// How to log in.
+    pub login: GitLogin,
     /// Words to show.
     pub label: String,
     /// What in the spec asked for it.

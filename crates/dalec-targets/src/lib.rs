@@ -19,6 +19,7 @@ pub mod locate;
 pub mod marker;
 mod paths;
 mod quote;
+mod repositories;
 pub mod request;
 pub mod routes;
 pub mod rpm;

@@ -102,6 +102,8 @@ pub struct Options {
     pub without_merge: bool,
     /// Where Go modules come from, in the words of `GOPROXY` (`DALEC_GOMOD_PROXY`); empty for Go's own habit.
     pub gomod_proxy: String,
+    /// Links are made by scripts, for engines whose file ops make none (`DALEC_DISABLE_SYMLINK`).
+    pub without_symlinks: bool,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

@@ -7,9 +7,9 @@ use dalec_spec::Platform;
 use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
 use crate::error::PlanError;
-use crate::family::{Recipe, SourceUse};
+use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
-use crate::{containers, deb, rpm, sources, spec_tests, unsupported, windows};
+use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -128,6 +128,9 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     if uses.sources != SourceUse::Unused {
         questions.contexts.extend(sources::contexts(spec.sources.values()));
     }
+    if installs(uses) {
+        questions.contexts.extend(sources::contexts(repositories::sources(spec)));
+    }
     if uses.tests {
         questions.contexts.extend(spec_tests::contexts(spec));
     }
@@ -155,7 +158,14 @@ pub fn builds<'a>(
         SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
     };
     let sources = spec.sources.values().filter(|_| is_built);
-    sources::builds(sources.chain(spec_tests::mounted(spec).filter(|_| tests && uses.tests)))
+    let mounted = spec_tests::mounted(spec).filter(|_| tests && uses.tests);
+    let repositories = repositories::sources(spec).filter(|_| installs(uses));
+    sources::builds(sources.chain(mounted).chain(repositories))
+}
+
+/// Returns whether packages are installed that repositories of the spec may bring.
+fn installs(uses: Uses) -> bool {
+    uses.container || uses.sources != SourceUse::Unused
 }
 
 /// Returns the graph of `route` for `request`.

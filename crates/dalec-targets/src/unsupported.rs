@@ -8,6 +8,7 @@ use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, Target
 
 use crate::deb;
 use crate::error::PlanError;
+use crate::repositories;
 
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(crate) fn check_sources(spec: &TargetSpec, key: &str) -> Result<(), PlanErro
         });
         of_kind(source).into_iter().chain(downloads).collect::<Vec<_>>()
     });
-    refuse(sources.chain(of_repositories(spec)).collect())
+    refuse(sources.chain(repositories::sources(spec).flat_map(of_source)).collect())
 }
 
 /// Checks that `spec` can be installed into a container, and tested there if `tests` says that it is.
@@ -60,7 +61,7 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
             features.push(Feature { name: "base images that are changed first", span: rootfs.span });
         }
     }
-    features.extend(of_repositories(spec));
+    features.extend(repositories::sources(spec).flat_map(of_source));
     refuse(features)
 }
 
@@ -95,11 +96,6 @@ fn of_generator(generator: &Generator) -> Vec<Feature> {
     wanted.map(|(_, name)| Feature { name, span: generator.span }).collect()
 }
 
-fn of_repositories(spec: &TargetSpec) -> impl Iterator<Item = Feature> {
-    let repositories = spec.dependencies.extra_repos.iter();
-    repositories.map(|repository| Feature { name: "package repositories of the spec", span: repository.span })
-}
-
 fn refuse(features: Vec<Feature>) -> Result<(), PlanError> {
     if features.is_empty() { Ok(()) } else { Err(PlanError::Unsupported { features }) }
 }
@@ -129,17 +125,14 @@ mod tests {
 sources:
   a: {image: {ref: registry.example.org/a}, path: /a, generate: [{gomod: {auth: {example.org: {token: T}}}, pip: {}}]}
   b: {context: {}}
-dependencies: {extra_repos: [{config: {a.list: {context: {}}}}]}
+dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.org/a}, path: /a}}}]}
 ",
         );
         assert_eq!(
             names(check_sources(&spec, "bookworm")),
-            ["image sources", "private Go modules", "`pip` generators", "package repositories of the spec"]
+            ["image sources", "private Go modules", "`pip` generators", "image sources"]
         );
-        assert_eq!(
-            names(check_sources(&spec, "azlinux3")),
-            ["image sources", "generators", "package repositories of the spec"]
-        );
+        assert_eq!(names(check_sources(&spec, "azlinux3")), ["image sources", "generators", "image sources"]);
     }
 
     #[test]

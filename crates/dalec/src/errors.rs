@@ -20,6 +20,8 @@ use dalec_spec::{Diagnostic, SourceText};
 pub use excerpt::{Report, excerpts_of_warning};
 pub use words::{Style, Words};
 
+use crate::summary::Summary;
+
 /// The cause of an error where only its words matter.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
@@ -132,6 +134,13 @@ pub enum CommandError {
     },
     /// Files cannot be signed.
     Sign(Box<SignError>),
+    /// Of several targets, some failed; the others were built to their ends.
+    Targets {
+        /// Those that failed, each with why.
+        failed: Vec<(String, CommandError)>,
+        /// What came of the others.
+        built: Box<Summary>,
+    },
     /// A signal asked to stop.
     Interrupted {
         /// Its number.
@@ -197,6 +206,12 @@ impl CommandError {
         match self {
             Self::Usage { .. } | Self::Spec { .. } | Self::Key { .. } | Self::CodeKey { .. } => Exit::Usage,
             Self::Sign(error) => signing::exit_of(error),
+            Self::Targets { failed, .. } => {
+                let mut exits = failed.iter().map(|(_, error)| error.exit());
+                let first = exits.next().unwrap_or(Exit::Failed);
+                // A build that failed says more than what kept others from starting.
+                if exits.all(|exit| exit == first) { first } else { Exit::Failed }
+            }
             Self::Frontend { error, .. } => match error.as_ref() {
                 FrontendError::Gateway(error) => exit_of(error),
                 FrontendError::Signing { error, .. } => exit_of(error),
@@ -229,6 +244,7 @@ impl CommandError {
             Self::Key { name, error } => Some(signing::of_key(self.exit(), name, error)),
             Self::CodeKey { name, error } => Some(signing::of_code_key(self.exit(), name, error)),
             Self::Sign(error) => Some(signing::of_sign(self.exit(), error)),
+            Self::Targets { failed, .. } => words::of_targets(self.exit(), failed),
             Self::Interrupted { what, .. } => Some(words::of_message(self.exit(), what, None, None)),
             Self::Said(_) | Self::StdoutClosed => None,
         }

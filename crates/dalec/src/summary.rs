@@ -7,7 +7,7 @@ use std::time::Duration;
 use dalec_engine::Stats;
 use dalec_gateway::FrontendResult;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::errors::Style;
 use crate::observe::Base;
@@ -75,11 +75,16 @@ impl Summary {
     /// Returns the record as one value.
     ///
     /// What exporters say of the only target also stands at the top, where programs look that know the metadata file of
-    /// `docker buildx build`.
+    /// `docker buildx build`; that of several targets below their names, as `docker buildx bake` writes it.
     pub fn record(&self) -> Value {
         let mut record = serde_json::to_value(self).unwrap_or_default();
-        if let ([only], Some(fields)) = (self.builds.as_slice(), record.as_object_mut()) {
-            fields.extend(only.exporter.clone());
+        let Some(fields) = record.as_object_mut() else { return record };
+        match self.builds.as_slice() {
+            [only] => fields.extend(only.exporter.clone()),
+            several => {
+                let said = several.iter().filter(|built| !built.exporter.is_empty());
+                fields.extend(said.map(|built| (built.target.clone(), json!(built.exporter))));
+            }
         }
         record
     }

@@ -30,6 +30,7 @@ pub fn enter() -> Result<Entered, CommandError> {
 }
 
 /// Returns nothing if programs for `platform` run here: it is this machine's own, or the kernel has an emulator for it.
+/// Programs of another operating system are made by compilers of this one and not run.
 ///
 /// # Errors
 /// [`CommandError::Environment`] otherwise.
@@ -38,7 +39,7 @@ pub fn can_run(platform: &Platform, host: &Platform) -> Result<(), CommandError>
     let related = [("386", "amd64"), ("arm", "arm64")];
     let native =
         platform.arch == host.arch || related.contains(&(platform.arch.as_str(), host.arch.as_str()));
-    if native || has_emulator(&platform.arch) {
+    if platform.os != host.os || native || has_emulator(&platform.arch) {
         return Ok(());
     }
     Err(CommandError::Environment {
@@ -131,6 +132,7 @@ mod tests {
         let host = Platform::new("linux", "amd64");
         assert!(can_run(&host, &host).is_ok());
         assert!(can_run(&Platform::new("linux", "386"), &host).is_ok());
+        assert!(can_run(&Platform::new("windows", "no-such-processor"), &host).is_ok());
         let error = can_run(&Platform::new("linux", "no-such-processor"), &host).unwrap_err();
         assert_eq!(error.exit().code(), 3);
     }

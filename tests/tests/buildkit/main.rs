@@ -4,14 +4,20 @@
 #[path = "."]
 mod buildkit {
     mod attested;
+    mod baked;
+    mod caches;
     mod client;
     mod docker;
     mod forwarding;
     mod frontend;
     mod harness;
+    mod images;
     mod our_signer;
+    mod policies;
     mod remote;
     mod requests;
     mod same;
+    mod secrets;
+    mod several;
     mod signers;
 }

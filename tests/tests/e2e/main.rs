@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cancel;
+mod containers;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
@@ -11,5 +12,6 @@ mod modules;
 mod rebuild;
 mod routes;
 mod signed;
+mod suites;
 
 use dalec_e2e::specs;

@@ -45,6 +45,8 @@ pub struct Recorder {
     pub inputs: BTreeMap<String, pb::Definition>,
     /// What other frontends answer.
     pub answers: Answer,
+    /// Configurations of images by reference; others have none.
+    pub configs: BTreeMap<String, String>,
     /// What graphs may not use.
     pub lacks: Vec<&'static str>,
     /// Images that were asked for.
@@ -72,6 +74,7 @@ impl Recorder {
             files: BTreeMap::from([("spec.yml".to_owned(), SPEC.into())]),
             inputs: BTreeMap::new(),
             answers: one_image,
+            configs: BTreeMap::new(),
             lacks: Vec::new(),
             asked: Mutex::default(),
             solved: Mutex::default(),
@@ -200,6 +203,7 @@ impl Gateway for Recorder {
         Ok(ResolvedImage {
             reference: format!("{}@sha256:1", image.reference),
             digest: "sha256:1".into(),
+            config: self.configs.get(&image.reference).cloned().unwrap_or_default().into_bytes(),
             ..ResolvedImage::default()
         })
     }

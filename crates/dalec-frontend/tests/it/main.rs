@@ -7,3 +7,4 @@ mod gateway;
 mod requests;
 mod signing;
 mod subrequests;
+mod windows;

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use dalec_llb::{Copy, File, ProgressGroup, State};
-use dalec_spec::target_spec::PackageConstraint;
+use dalec_spec::target_spec::{PackageConstraint, RepositoryUse};
 
 use super::{CACHE_KEY, keeps_docs};
 use crate::deb::architecture::architecture;
-use crate::deb::distro::DebDistro;
+use crate::deb::distro::{DebDistro, REPOSITORIES};
 use crate::deb::install::{InstallOptions, install_names, install_packages, install_wanted, wanted};
 use crate::deb::relation;
 use crate::error::PlanError;
 use crate::family::Trust;
 use crate::marker::Marks;
+use crate::repositories::{self, Repositories};
 use crate::request::Request;
 use crate::spec_tests;
 
@@ -37,11 +38,15 @@ impl Installer<'_> {
     }
 
     /// Installs the built packages, the `.deb` files at the top of `packages`.
-    pub fn install(&self, root: &State, packages: &State, recommends: bool) -> State {
+    ///
+    /// # Errors
+    /// As [`repositories::plan`].
+    pub fn install(&self, root: &State, packages: &State, recommends: bool) -> Result<State, PlanError> {
         let spec = self.request.spec;
         let options = self.options("Install the packages", "Install packages");
         let options = self.naming(&spec.dependencies.runtime, options);
-        install_packages(root, packages, &InstallOptions { recommends, ..options })
+        let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
+        Ok(install_packages(root, packages, &InstallOptions { recommends, repositories, ..options }))
     }
 
     /// Installs what the tests need, if tests will run. Version constraints bind.
@@ -56,7 +61,8 @@ impl Installer<'_> {
         let options = self.options("Install test dependencies", "Install test dependencies");
         let options = self.naming(&self.request.spec.dependencies.test, options);
         let ignore_cache = self.request.options.ignores_cache(spec_tests::CACHE_KEY);
-        let options = InstallOptions { ignore_cache, ..options };
+        let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Test)?;
+        let options = InstallOptions { ignore_cache, repositories, ..options };
         Ok(install_wanted(root, TEST_DEPENDENCIES, architecture(&self.request.platform), &options))
     }
 
@@ -82,6 +88,7 @@ impl Installer<'_> {
             keep_docs: keeps_docs(self.request.spec),
             ignore_cache: self.request.options.ignores_cache(CACHE_KEY),
             wanted: Vec::new(),
+            repositories: Repositories::default(),
         }
     }
 

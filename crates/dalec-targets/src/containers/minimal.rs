@@ -68,8 +68,8 @@ pub fn plan(
     let packages = installable(packages);
     let start = start(request, worker, spec_base, answer);
     let prepared = if answer.has_packages { start } else { installer.prepare(&start, &question.packages) };
-    let installed = installer.install(&prepared, &packages, false);
-    let linked = symlinks::plan(&installed, &request.spec.image.symlinks);
+    let installed = installer.install(&prepared, &packages, false)?;
+    let linked = symlinks::plan(request, &installed);
 
     let shrink = Shrink { request, worker, packages: &packages, base: spec_base.map(|_| &answer.state) };
     let small = shrink.run(&linked, &[]);

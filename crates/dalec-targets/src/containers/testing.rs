@@ -42,8 +42,8 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro, packages: &State) -> Resu
     } else {
         installer.prepare(&answer.state, &question.packages)
     };
-    let installed = installer.install(&prepared, &installable(packages), true);
-    let root = symlinks::plan(&installed, &spec.image.symlinks);
+    let installed = installer.install(&prepared, &installable(packages), true)?;
+    let root = symlinks::plan(request, &installed);
     let test_root = installer.install_test_dependencies(&root)?;
     Ok(Container { root, base: Some(answer.config.clone()), test_root })
 }

@@ -343,12 +343,31 @@ fn link(target: &str, path: &str, user: &str, group: &str) -> PostSymlink {
     PostSymlink { target: target.into(), path: path.into(), user: user.into(), group: group.into() }
 }
 
+/// A root file system with `links` in it.
+fn linked(links: &[PostSymlink], options: Options) -> State {
+    let mut spec = TargetSpec::default();
+    spec.image.symlinks = links.to_vec();
+    let request = Request {
+        spec: &spec,
+        source_map: Arc::new(SourceMap {
+            filename: "spec.yml".into(),
+            language: "yaml".into(),
+            data: Vec::new(),
+        }),
+        platform: Platform::linux("amd64"),
+        answers: &Answers::default(),
+        frontend: image("frontend"),
+        options,
+    };
+    super::symlinks::plan(&request, &image("root"))
+}
+
 // TGT-019
 #[test]
 fn links_take_no_process_unless_names_must_be_looked_up() {
     let links = [link("/usr/bin/hello", "/opt/bin/hello", "", ""), link("x", "/y", "0", "5")];
     check(
-        &super::symlinks::plan(&image("root"), &links),
+        &linked(&links, Options::default()),
         expect![[r#"
         #0 source docker-image://root
         #1 file
@@ -360,7 +379,7 @@ fn links_take_no_process_unless_names_must_be_looked_up() {
     );
     let links = [link("/usr/bin/hello", "/opt/bin/hello", "", ""), link("x", "/y", "nobody", "")];
     check(
-        &super::symlinks::plan(&image("root"), &links),
+        &linked(&links, Options::default()),
         expect![[r#"
             #0 source docker-image://root
             #1 exec network=NONE
@@ -377,7 +396,25 @@ fn links_take_no_process_unless_names_must_be_looked_up() {
                 name Make the links of the spec
             #2 result #1"#]],
     );
-    assert!(names(&super::symlinks::plan(&image("root"), &[])).is_empty());
+    assert!(names(&linked(&[], Options::default())).is_empty());
+    // Where file ops make no links, or must not.
+    let without = || Options { without_symlinks: true, ..Options::default() };
+    let links = [link("x", "/y", "0", "5")];
+    check(
+        &linked(&links, without()),
+        expect![[r#"
+        #0 source docker-image://root
+        #1 exec network=NONE
+            arg symlinks
+            arg x
+            arg /y
+            arg 0
+            arg 5
+            mount / #0
+            name Make the links of the spec
+        #2 result #1"#]],
+    );
+    assert!(names(&linked(&[], without())).is_empty());
 }
 
 // TGT-021
@@ -418,7 +455,11 @@ fn shell(script: &str, flags: &[&str], input: &str) -> std::process::Output {
 
 #[test]
 fn scripts_are_scripts() {
-    let alone = [include_str!("scripts/symlinks.sh"), include_str!("scripts/check-base.sh")];
+    let alone = [
+        include_str!("scripts/symlinks.sh"),
+        include_str!("scripts/symlinks-from-outside.sh"),
+        include_str!("scripts/check-base.sh"),
+    ];
     let behind = [include_str!("scripts/purge.sh"), include_str!("scripts/clean.sh")];
     let behind = behind.map(|script| format!("{KEEP}\n{script}"));
     for script in alone.into_iter().chain(behind.iter().map(String::as_str)) {

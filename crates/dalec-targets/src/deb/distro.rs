@@ -3,6 +3,7 @@
 use dalec_llb::{CacheSharing, Mount};
 
 use crate::family::Trust;
+use crate::repositories::Places;
 use crate::request::ImageQuestion;
 
 /// What is to know about one distribution.
@@ -23,6 +24,13 @@ pub struct DebDistro {
     /// Packages that containers get besides the built ones.
     pub base_packages: &'static [&'static str],
 }
+
+/// Where apt looks for repositories.
+pub(crate) const REPOSITORIES: Places = Places {
+    config: "/etc/apt/sources.list.d",
+    extensions: &[".list", ".sources"],
+    keys: "/usr/share/keyrings",
+};
 
 /// Tools of every worker. Packaging itself needs few of them: specs count on the others.
 const WORKER: &[&str] = &[

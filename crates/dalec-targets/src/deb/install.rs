@@ -12,6 +12,7 @@ use crate::deb::relation;
 use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
+use crate::repositories::Repositories;
 
 const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
 
@@ -41,6 +42,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Repositories besides the distribution's.
+    pub(crate) repositories: Repositories,
 }
 
 /// A dependency that can be named when it turns out not to be installable.
@@ -110,6 +113,7 @@ fn run(
     flag(options.dist_upgrade, "--upgrade");
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
+    flag(!options.repositories.is_empty(), "--new-lists");
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }
@@ -121,8 +125,9 @@ fn run(
         .group(&options.group)
         .at(options.locations.clone())
         .ignore_cache(options.ignore_cache)
-        .mounts(options.distro.apt_caches(options.trust))
+        .mounts(options.distro.apt_caches(options.repositories.trust(options.trust)))
         .mount(ca_bundle())
+        .mounts(options.repositories.mounts.clone())
         .mounts(mounts);
     root.run(exec).root()
 }

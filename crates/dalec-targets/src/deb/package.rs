@@ -83,7 +83,7 @@ impl<'a> Package<'a> {
     /// As [`Package::new`].
     pub fn build(&self) -> Result<Built, PlanError> {
         let source = self.source_package()?;
-        let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package());
+        let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?;
         let built = root.run(self.binary_build(&source));
         let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");
@@ -119,7 +119,7 @@ impl<'a> Package<'a> {
         args.extend(patched.into_iter().map(str::to_owned));
         let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
-        let modules = self.modules();
+        let modules = self.modules()?;
         let modules = modules.map(|modules| Mount::bind(format!("{dir}/{MODULES}"), &modules).readonly());
         let patch_sources: BTreeMap<&str, &Tree> =
             patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
@@ -140,18 +140,21 @@ impl<'a> Package<'a> {
     }
 
     /// Returns the Go modules that the sources ask for.
-    fn modules(&self) -> Option<State> {
+    ///
+    /// # Errors
+    /// As [`with_build_dependencies`].
+    fn modules(&self) -> Result<Option<State>, PlanError> {
         if !wants_gomod(self.request.spec) {
-            return None;
+            return Ok(None);
         }
         let generators = Generators {
             request: self.request,
-            root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package()),
+            root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
             env: self.worker.env.clone(),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
         };
-        generators.gomod()
+        Ok(generators.gomod())
     }
 
     fn source_changes(&self, source: &State) -> State {

@@ -4,17 +4,20 @@
 //! An empty root starts with what the distribution's containers have (a package `dalec-base-TARGET`). That is an op of
 //! its own, so that a changed package starts from there. The package database stays, for scanners.
 
+use std::collections::BTreeMap;
+
 use dalec_llb::{Copy, File, ProgressGroup, State};
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::target_spec::{PackageConstraint, RepositoryUse, TargetSpec};
 
 use crate::containers::{CACHE_KEY, Container, base, symlinks};
 use crate::error::PlanError;
 use crate::family::Trust;
 use crate::image_reference::full_reference;
 use crate::marker::Marks;
+use crate::repositories::{self, Repositories};
 use crate::request::{ImageQuestion, Request};
 use crate::rpm::architecture::architecture;
-use crate::rpm::distro::RpmDistro;
+use crate::rpm::distro::{REPOSITORIES, RpmDistro};
 use crate::rpm::install::{InstallOptions, What, into_root};
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::{Wanted, wanted};
@@ -61,7 +64,7 @@ pub(super) fn plan(
         _ => (installer.base()?, None),
     };
     let installed = installer.install(&start, content)?;
-    let root = symlinks::plan(&installed, &spec.image.symlinks);
+    let root = symlinks::plan_from(request, worker, &installed);
     let test_root = installer.install_test_dependencies(&root)?;
     Ok(Container { root, base, test_root })
 }
@@ -88,7 +91,8 @@ impl Installer<'_> {
         let options = self.options("Install the packages", "Install packages");
         let (wanted, marks) = self.wanted(&self.request.spec.dependencies.runtime)?;
         let locations = marks.location(&self.request.source_map).into_iter().collect();
-        let options = InstallOptions { wanted, locations, ..options };
+        let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
+        let options = InstallOptions { wanted, locations, repositories, ..options };
         Ok(match content {
             Content::Packages(packages) => {
                 into_root(self.worker, root, &What::Packages(&installable(packages)), &options)
@@ -109,15 +113,13 @@ impl Installer<'_> {
             wanted,
             locations: marks.location(&self.request.source_map).into_iter().collect(),
             ignore_cache: self.request.options.ignores_cache(spec_tests::CACHE_KEY),
+            repositories: repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Test)?,
             ..self.options("Install test dependencies", "Install test dependencies")
         };
         Ok(into_root(self.worker, root, &What::Meta(&meta), &options))
     }
 
-    fn wanted(
-        &self,
-        list: &std::collections::BTreeMap<String, dalec_spec::target_spec::PackageConstraint>,
-    ) -> Result<(Vec<Wanted>, Marks), PlanError> {
+    fn wanted(&self, list: &BTreeMap<String, PackageConstraint>) -> Result<(Vec<Wanted>, Marks), PlanError> {
         let mut marks = Marks::default();
         let wanted = wanted(list, architecture(&self.request.platform), &mut marks)?;
         Ok((wanted, marks))
@@ -136,6 +138,7 @@ impl Installer<'_> {
             keep_docs: !(artifacts.docs.is_empty() && artifacts.manpages.is_empty()),
             ignore_cache: self.request.options.ignores_cache(CACHE_KEY),
             wanted: Vec::new(),
+            repositories: Repositories::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use dalec_llb::{CacheSharing, Mount, Platform};
 
 use crate::family::Trust;
+use crate::repositories::Places;
 use crate::request::ImageQuestion;
 
 /// What is to know about one distribution.
@@ -48,6 +49,10 @@ impl Manager {
         }
     }
 }
+
+/// Where dnf and tdnf look for repositories.
+pub(crate) const REPOSITORIES: Places =
+    Places { config: "/etc/yum.repos.d", extensions: &[".repo"], keys: "/etc/pki/rpm-gpg" };
 
 /// Tools of the workers of Azure Linux before version 4 and of its predecessor.
 const AZURE_WORKER: &[&str] =

@@ -63,7 +63,7 @@ pub(super) fn listed(path: &str) -> String {
 
 /// Returns `path` as `%files` reads it, with its patterns.
 pub(super) fn listed_pattern(path: &str) -> String {
-    let kept = |char: char| stands_for_itself(char) || "*?[]".contains(char);
+    let kept = |char: char| stands_for_itself(char) || "*?[]!".contains(char);
     path.chars().map(|char| if kept(char) { char } else { '?' }).collect()
 }
 
@@ -101,6 +101,6 @@ mod tests {
     #[test]
     fn listed_paths_match_themselves() {
         assert_eq!(listed("/a b/%{x}[1]*\"é"), "/a?b/??x??1???é");
-        assert_eq!(listed_pattern("/a b/lib*.so[0-9]?"), "/a?b/lib*.so[0-9]?");
+        assert_eq!(listed_pattern("/a b/lib*.so[!0-9]?"), "/a?b/lib*.so[!0-9]?");
     }
 }

@@ -6,6 +6,7 @@ use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, Secret, State};
 
 use crate::family::Trust;
 use crate::image_config::PATH;
+use crate::repositories::Repositories;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::Wanted;
@@ -53,6 +54,15 @@ pub(super) struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Repositories besides the distribution's.
+    pub repositories: Repositories,
+}
+
+impl InstallOptions<'_> {
+    /// Returns the caches of an installation into `root`.
+    fn caches(&self, root: &str) -> Vec<Mount> {
+        self.distro.package_caches(root, self.platform, self.repositories.trust(self.trust))
+    }
 }
 
 /// Returns `root` after an installation into itself.
@@ -60,8 +70,7 @@ pub(super) fn into_worker(root: &State, what: &What<'_>, options: &InstallOption
     if matches!(what, What::Names([])) {
         return root.clone();
     }
-    let caches = options.distro.package_caches("", options.platform, options.trust);
-    root.run(exec(what, &[], options).mounts(caches)).root()
+    root.run(exec(what, &[], options).mounts(options.caches(""))).root()
 }
 
 /// Returns `root` after an installation into it by the package manager of `worker`, and without its traces.
@@ -71,11 +80,10 @@ pub(super) fn into_root(
     what: &What<'_>,
     options: &InstallOptions<'_>,
 ) -> State {
-    let caches = options.distro.package_caches(ROOT, options.platform, options.trust);
     let exec = exec(what, &["--root", ROOT], options)
         .mount(Mount::bind(BEFORE, root).readonly())
         .mount(Mount::bind(ROOT, root))
-        .mounts(caches);
+        .mounts(options.caches(ROOT));
     worker.run(exec).output(ROOT)
 }
 
@@ -91,7 +99,14 @@ fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }
+    for key in &options.repositories.keys {
+        args.extend(["--key", key].map(str::to_owned));
+    }
+    if !options.repositories.is_empty() {
+        args.push("--refresh".to_owned());
+    }
     let mut mounts = vec![ca_bundle()];
+    mounts.extend(options.repositories.mounts.iter().cloned());
     match what {
         What::Names(_) => {}
         What::Packages(packages) => {

@@ -13,3 +13,6 @@ mod relation;
 pub(crate) mod routes;
 mod spec_file;
 mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -22,14 +22,7 @@ impl Names {
     /// [`PlanError::Invalid`] for everything that is missing, or what RPM does not allow.
     pub fn new(spec: &TargetSpec) -> Result<Self, PlanError> {
         require(spec)?;
-        let name_char = |char: char| char.is_ascii_alphanumeric() || "-._+".contains(char);
-        let starts = spec.name.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '_');
-        if !starts || !spec.name.chars().all(name_char) {
-            return Err(invalid(
-                format!("{:?} cannot be the name of an RPM package", spec.name),
-                "letters, digits, `-`, `.`, `_` and `+`; the first a letter or digit",
-            ));
-        }
+        check_package(&spec.name)?;
         let (epoch, version) = match spec.version.split_once(':') {
             Some((epoch, version)) => (Some(epoch), version),
             None => (None, spec.version.as_str()),
@@ -80,6 +73,22 @@ impl Names {
     pub fn title(&self) -> String {
         format!("{} {}", self.package, self.version)
     }
+}
+
+/// Checks the name of a package.
+///
+/// # Errors
+/// [`PlanError::Invalid`] for what RPM does not allow.
+pub(super) fn check_package(name: &str) -> Result<(), PlanError> {
+    let name_char = |char: char| char.is_ascii_alphanumeric() || "-._+".contains(char);
+    let starts = name.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '_');
+    if starts && name.chars().all(name_char) {
+        return Ok(());
+    }
+    Err(invalid(
+        format!("{name:?} cannot be the name of an RPM package"),
+        "letters, digits, `-`, `.`, `_` and `+`; the first a letter, a digit or `_`",
+    ))
 }
 
 fn require(spec: &TargetSpec) -> Result<(), PlanError> {

@@ -41,6 +41,8 @@ pub(super) enum Content<'a> {
     Files {
         /// Path in the build directory as the spec has it, without trailing `/`; may be a pattern.
         key: &'a str,
+        /// Whether the files of a pattern keep their names: the last part of the path is that of the pattern then.
+        keep_names: bool,
         /// How RPM treats it.
         kind: Kind,
     },
@@ -113,10 +115,9 @@ impl Place<'_> {
     }
 }
 
-impl Content<'_> {
-    /// Returns whether several files may be meant.
-    pub fn is_pattern(&self) -> bool {
-        matches!(self, Content::Files { key, .. } if is_pattern(key))
+impl<'a> Content<'a> {
+    fn files(key: &'a str, name: &str, kind: Kind) -> Self {
+        Content::Files { key, keep_names: name.is_empty() && is_pattern(key), kind }
     }
 }
 
@@ -128,7 +129,7 @@ fn file<'a>(key: &'a str, artifact: &'a Artifact, root: &str, kind: Kind) -> Pla
     let key = key.trim_end_matches('/');
     let dir = join("/", &artifact.subpath);
     Place {
-        content: Content::Files { key, kind },
+        content: Content::files(key, &artifact.name, kind),
         mode: artifact.permissions,
         user: &artifact.user,
         group: &artifact.group,
@@ -164,7 +165,7 @@ fn directories<'a>(entries: &'a BTreeMap<String, DirectoryConfig>, root: &str) -
 
 fn units(artifacts: &Artifacts) -> Vec<Place<'_>> {
     let units = artifacts.systemd.units.iter().map(|(key, unit)| Place {
-        content: Content::Files { key, kind: Kind::Plain },
+        content: Content::files(key, &unit.name, Kind::Plain),
         span: unit.span,
         ..bare("%{_unitdir}", join("/", installed_name(&unit.name, key)))
     });
@@ -180,7 +181,7 @@ fn dropins(artifacts: &Artifacts) -> Vec<Place<'_>> {
             vec![Place { content: Content::Parent, span: dropin.span, ..bare("%{_unitdir}", dir.clone()) }]
         });
         places.push(Place {
-            content: Content::Files { key, kind: Kind::Plain },
+            content: Content::files(key, &dropin.name, Kind::Plain),
             span: dropin.span,
             ..bare("%{_unitdir}", join(&dir, installed_name(&dropin.name, key)))
         });

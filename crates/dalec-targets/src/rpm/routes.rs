@@ -9,6 +9,7 @@ use crate::routes::Route;
 use crate::rpm::container::{self, Content};
 use crate::rpm::distro::{DISTROS, RpmDistro};
 use crate::rpm::meta::Meta;
+use crate::rpm::names::check_package;
 use crate::rpm::package::Package;
 use crate::rpm::worker;
 use crate::worker::{Worker, WorkerQuestion};
@@ -36,7 +37,7 @@ pub(crate) fn all() -> Vec<Route> {
     DISTROS.iter().flat_map(of_distro).collect()
 }
 
-fn of_distro(distro: &'static RpmDistro) -> Vec<Route> {
+pub(super) fn of_distro(distro: &'static RpmDistro) -> Vec<Route> {
     let title = distro.title;
     let route = |suffix: &str, product: Product, description: String| Route {
         name: format!("{}{suffix}", distro.key),
@@ -127,5 +128,6 @@ fn dependencies(spec: &TargetSpec) -> Result<Meta, PlanError> {
         });
     }
     let name = if spec.name.is_empty() { "dalec-user" } else { &spec.name };
+    check_package(name)?;
     Meta::requiring(&format!("{name}-runtime-deps"), "what the package needs at run time", list)
 }

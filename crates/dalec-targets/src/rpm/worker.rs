@@ -1,13 +1,15 @@
 //! The worker of an RPM distribution: its image with the tools that packages are built with.
 
 use dalec_llb::{ProgressGroup, State};
+use dalec_spec::target_spec::RepositoryUse;
 
 use crate::error::PlanError;
 use crate::family::Trust;
 use crate::marker::Marks;
+use crate::repositories::{self, Repositories};
 use crate::request::Request;
 use crate::rpm::architecture::architecture;
-use crate::rpm::distro::RpmDistro;
+use crate::rpm::distro::{REPOSITORIES, RpmDistro};
 use crate::rpm::install::{InstallOptions, What, into_worker};
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::wanted;
@@ -34,7 +36,7 @@ pub(super) fn plan(request: &Request<'_>, distro: &RpmDistro) -> Result<Worker, 
 /// Version constraints bind because a package that requires all of them is installed.
 ///
 /// # Errors
-/// [`PlanError::Invalid`] for what cannot be a dependency.
+/// [`PlanError::Invalid`] for what cannot be a dependency; as [`repositories::plan`].
 pub(super) fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,
@@ -52,6 +54,7 @@ pub(super) fn with_build_dependencies(
     let options = InstallOptions {
         locations: marks.location(&request.source_map).into_iter().collect(),
         wanted,
+        repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Build)?,
         ..options(request, distro, "Install build dependencies", "build")
     };
     Ok(into_worker(&worker.root, &What::Meta(&meta), &options))
@@ -73,5 +76,6 @@ fn options<'a>(
         keep_docs: false,
         ignore_cache: false,
         wanted: Vec::new(),
+        repositories: Repositories::default(),
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         .mounts(sources.iter().map(|(name, tree)| tree.mount(format!("/work/sources/{name}"))))
         .mount(Mount::bind("/work/scripts", &scripts).readonly())
         .mount(Mount::output("/work/out"));
-    let root = with_build_dependencies(worker, request, &DISTRO, KEY);
+    let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
     let files = root.run(exec).output("/work/out");
     let to_sign = signing::WINDOWS.to_sign(&files);
     Ok(Programs { files, to_sign: Some(to_sign) })

@@ -3,6 +3,7 @@
 mod embedded;
 mod remote;
 mod spec;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,6 +15,7 @@ use dalec_gateway::BuildOptions;
 use dalec_spec::Platform;
 
 use self::spec::Spec;
+use self::targets::Known;
 use super::host;
 use crate::errors::{CommandError, Style};
 use crate::new_file::NewFile;
@@ -30,6 +32,9 @@ use crate::summary::Summary;
 use crate::surroundings;
 use crate::terminal::{self, Stream};
 
+/// More targets than this are counted in the head of the display, not listed.
+const LISTED: usize = 4;
+
 /// Builds targets of a spec
 ///
 /// Reads the spec, builds the targets in sandboxes, runs the spec's tests, and writes the results out. What did not
@@ -43,12 +48,17 @@ Examples:
   # Two targets: out/bookworm_deb and out/trixie_deb
   dalec build -f hello.yml --target bookworm/deb --target trixie/deb -o out .
 
+  # Every target that the spec supports
+  dalec build --target all -o out .
+
   # Another version, patches from another directory, a secret for the steps that name it
   dalec build --target bookworm/deb --build-arg VERSION=1.2 --build-context patches=../patches \\
       --secret id=token,env=TOKEN -o out .
 
-  # A minimal container as a tar archive of its files
+  # A minimal container as a tar archive of its files, for docker, and at its registry
   dalec build --target bookworm/container -o - . | tar -t
+  dalec build --target bookworm/container -o type=docker,dest=- -t hello:1 . | docker load
+  dalec build --target bookworm/container --push -t registry.example.org/team/hello:1 .
 
 `dalec targets` lists the targets. Several targets get a folder each below the destination, named
 like the target with _ for /. So do several platforms, such as linux_amd64.")]
@@ -65,7 +75,7 @@ pub struct Args {
     /// Where CONTEXT is fetched, this is a path in it.
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
-    /// Target to build, such as bookworm/deb; may be given several times
+    /// Target to build, such as bookworm/deb, or all; may be given several times
     #[arg(long, value_name = "TARGET")]
     target: Vec<String>,
     /// Platforms to build for, such as linux/arm64 [default: this machine's]
@@ -154,11 +164,22 @@ pub fn run(args: Args) -> Result<(), CommandError> {
         }
         Err(error) if mode == Mode::Json => {
             if let Some(words) = error.words() {
-                say(mode, String::new, || serde_json::json!({ "error": words.json() }));
+                let mut record = words.json();
+                if let CommandError::Targets { built, .. } = &error {
+                    record["builds"] = built.record()["builds"].take();
+                }
+                say(mode, String::new, || serde_json::json!({ "error": record }));
             }
             return Err(CommandError::Said(error.exit()));
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            if let CommandError::Targets { built, .. } = &error
+                && !built.builds.is_empty()
+            {
+                say(mode, || built.text(style()) + "\n", || serde_json::Value::Null);
+            }
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -217,7 +238,7 @@ impl Request {
     /// Checks everything that can be known before the engine starts; leaves nothing to clean up.
     fn read(args: Args) -> Result<Self, CommandError> {
         let spec = Spec::find(args.file.as_deref(), &args.context);
-        let targets = targets(&args.target, spec.as_ref().ok())?;
+        let targets = targets::read(&args.target, || Known::of(spec.as_ref().ok()))?;
         let parse = |text: &String| text.trim().parse::<Platform>();
         let platforms = args.platform.iter().map(parse).collect::<Result<_, _>>();
         let mut build_args = build_args::collect(&args.build_arg, build_args::environment)?;
@@ -302,7 +323,10 @@ impl Request {
     fn display(&self, mode: Mode) -> Arc<Display> {
         Arc::new(Display::start(progress::Options {
             mode,
-            title: self.targets.join(", "),
+            title: match self.targets.len() {
+                many if many > LISTED => format!("{many} targets"),
+                _ => self.targets.join(", "),
+            },
             color: terminal::takes_color(Stream::Stderr),
             spec: self.spec.name.clone(),
         }))
@@ -329,6 +353,30 @@ impl Request {
         self.metadata_file.is_some()
     }
 
+    /// Returns what came of all targets, in the order asked for; `summary` makes it of what was built.
+    ///
+    /// # Errors
+    /// What went wrong with the only target, or with which of several.
+    fn joined<T>(
+        &self,
+        outcomes: Vec<Result<T, CommandError>>,
+        summary: impl FnOnce(Vec<T>) -> Summary,
+    ) -> Result<Summary, CommandError> {
+        let (mut built, mut failed) = (Vec::new(), Vec::new());
+        for (target, outcome) in self.targets.iter().zip(outcomes) {
+            match outcome {
+                Ok(one) => built.push(one),
+                Err(error) => failed.push((target.clone(), error)),
+            }
+        }
+        match (self.targets.len(), failed.len()) {
+            (_, 0) => Ok(summary(built)),
+            // There is one.
+            (1, _) => Err(failed.remove(0).1),
+            _ => Err(CommandError::Targets { failed, built: Box::new(summary(built)) }),
+        }
+    }
+
     /// Returns what came of the build, and writes its record; a build that was to stop is not done, whatever it did.
     fn concluded(
         &self,
@@ -338,9 +386,13 @@ impl Request {
         if let Some(signal) = watch.received() {
             return Err(CommandError::Interrupted { signal, what: "the build was cancelled" });
         }
-        let summary = built?;
-        self.write_metadata(&summary, watch)?;
-        Ok(summary)
+        let written = match &built {
+            Ok(summary) => Some(summary),
+            Err(CommandError::Targets { built, .. }) => Some(&**built),
+            Err(_) => None,
+        };
+        written.map_or(Ok(()), |summary| self.write_metadata(summary, watch))?;
+        built
     }
 
     fn write_metadata(&self, summary: &Summary, watch: &Watch) -> Result<(), CommandError> {
@@ -395,25 +447,4 @@ fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, C
             }
         },
     )
-}
-
-/// Returns the targets to build, each once; all of them must exist, here or in the spec. One that is not here says itself
-/// what it has.
-fn targets(given: &[String], spec: Option<&Spec>) -> Result<Vec<String>, CommandError> {
-    let mut targets = Vec::new();
-    let is_ours = |target: &String| dalec_frontend::check_target(target.trim_end_matches('/'), None).is_ok();
-    let raw = if given.iter().all(is_ours) { None } else { spec.and_then(Spec::raw) };
-    for target in given {
-        let name = target.trim_end_matches('/').to_owned();
-        if spec.is_none_or(Spec::is_here) {
-            dalec_frontend::check_target(&name, raw.as_ref()).map_err(CommandError::target)?;
-        }
-        if !targets.contains(&name) {
-            targets.push(name);
-        }
-    }
-    match targets.is_empty() {
-        true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
-        false => Ok(targets),
-    }
 }

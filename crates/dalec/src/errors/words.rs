@@ -11,7 +11,7 @@ use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText};
 use serde_json::{Value, json};
 
 use super::excerpt::{Excerpt, Report};
-use super::{Exit, SpecName, step_log};
+use super::{CommandError, Exit, SpecName, step_log};
 use crate::terminal::{Keep, clean};
 
 /// Lines of a failed step's log that are repeated below the error.
@@ -39,6 +39,10 @@ pub struct Words {
     notes: Vec<String>,
     causes: Vec<String>,
     help: Option<String>,
+    /// The targets of several that this is about.
+    targets: Vec<String>,
+    /// What is to be said of each target, or of several alike.
+    parts: Vec<Words>,
 }
 
 impl Words {
@@ -54,12 +58,18 @@ impl Words {
             notes: (!rest.trim().is_empty()).then(|| rest.trim_end().to_owned()).into_iter().collect(),
             causes: Vec::new(),
             help: None,
+            targets: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
     /// Returns the text for people; what matters most comes last, where people look.
     pub fn text(&self, style: Style) -> String {
         let mut text = String::new();
+        for part in &self.parts {
+            text.push_str(&part.text(style));
+            text.push('\n');
+        }
         if let Some((source, diagnostics)) = &self.findings {
             let options = RenderOptions { color: style.color, width: style.width };
             text.push_str(&dalec_spec::render(source, diagnostics, options));
@@ -81,12 +91,12 @@ impl Words {
         remarks.extend(self.notes.iter().map(|note| ("note", note.clone())));
         remarks.extend(self.causes.iter().map(|cause| ("cause", cause.clone())));
         remarks.extend(self.help.iter().map(|help| ("help", help.clone())));
-        let report = Report {
-            level: Level::ERROR,
-            headline: &self.headline,
-            excerpts: &self.excerpts,
-            remarks: &remarks,
+        let headline = match self.targets.as_slice() {
+            [] => self.headline.clone(),
+            targets => format!("{}: {}", listed(targets), self.headline),
         };
+        let report =
+            Report { level: Level::ERROR, headline: &headline, excerpts: &self.excerpts, remarks: &remarks };
         text.push_str(&report.render(style));
         text
     }
@@ -134,6 +144,12 @@ impl Words {
         if let Some(help) = &self.help {
             record["help"] = json!(help);
         }
+        if !self.targets.is_empty() {
+            record["targets"] = json!(self.targets);
+        }
+        if !self.parts.is_empty() {
+            record["errors"] = self.parts.iter().map(Self::json).collect();
+        }
         if let Some((name, log)) = &self.step {
             record["step"] = json!({ "name": name, "log": log });
         }
@@ -153,6 +169,35 @@ pub(super) fn of_message(
 ) -> Words {
     let causes = source.map(|source| chain(source, message)).unwrap_or_default();
     Words { causes, help, ..Words::new(exit, message) }
+}
+
+/// Returns the words for targets that failed; what is the same for several is said once. None when nothing is left to say.
+pub(super) fn of_targets(exit: Exit, failed: &[(String, CommandError)]) -> Option<Words> {
+    let mut parts: Vec<Words> = Vec::new();
+    for (target, error) in failed {
+        let Some(words) = error.words() else { continue };
+        let same = |part: &&mut Words| Words { targets: part.targets.clone(), ..words.clone() } == **part;
+        match parts.iter_mut().find(same) {
+            Some(part) => part.targets.push(target.clone()),
+            None => parts.push(Words { targets: vec![target.clone()], ..words }),
+        }
+    }
+    if parts.len() <= 1 {
+        return parts.pop().map(|part| Words { exit, ..part });
+    }
+    let targets: Vec<String> = failed.iter().map(|(target, _)| target.clone()).collect();
+    let headline = format!("{} targets failed: {}", targets.len(), targets.join(", "));
+    Some(Words { parts, ..Words::new(exit, &headline) })
+}
+
+/// Returns `targets` in words, short.
+fn listed(targets: &[String]) -> String {
+    match targets {
+        [first, .., _, _, _] if targets.len() > 4 => {
+            format!("{first} and {} more targets", targets.len() - 1)
+        }
+        few => few.join(", "),
+    }
 }
 
 /// Returns the words for a spec with `diagnostics`.
@@ -277,6 +322,9 @@ fn words_of(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The target that people are told about when they name none.
+const EXAMPLE: &str = "trixie/deb";
+
 fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
     let list = "`dalec targets` lists all of them";
     let key = target.split('/').next().unwrap_or_default();
@@ -294,7 +342,8 @@ fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
         "" => Words::new(exit, "no target is given"),
         _ => Words::new(exit, &format!("there is no target `{target}`")),
     };
-    let example = routes.iter().min_by_key(|route| route.len()).map_or("", String::as_str);
+    // One that needs no image from anywhere, if it is there.
+    let example = routes.iter().find(|route| *route == EXAMPLE).or(routes.first()).map_or("", String::as_str);
     words.help = Some(match dalec_spec::suggest(target, routes.iter().map(String::as_str)) {
         Some(close) => format!("did you mean `{close}`? {list}"),
         None if target.is_empty() => {

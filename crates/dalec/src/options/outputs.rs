@@ -169,6 +169,11 @@ impl Destination {
         }
     }
 
+    /// Returns whether it is an image.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Image(_))
+    }
+
     /// Returns the image, if it is one.
     pub fn image_mut(&mut self) -> Option<&mut ImageOutput> {
         match self {

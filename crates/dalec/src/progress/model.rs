@@ -18,6 +18,7 @@ const TAIL: usize = 12;
 pub struct Model {
     steps: Vec<Step>,
     index: HashMap<String, usize>,
+    warnings: Vec<Warning>,
 }
 
 /// One vertex.
@@ -125,7 +126,12 @@ impl Model {
                 known.keep(&lines);
                 lines.into_iter().map(|line| Change::Line { step, line, at: *at }).collect()
             }
-            Event::Warning(warning) => vec![Change::Warning(warning.clone())],
+            // Several targets of one spec often say the same.
+            Event::Warning(warning) if self.warnings.contains(warning) => Vec::new(),
+            Event::Warning(warning) => {
+                self.warnings.push(warning.clone());
+                vec![Change::Warning(warning.clone())]
+            }
         }
     }
 

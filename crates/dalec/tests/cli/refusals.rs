@@ -40,9 +40,9 @@ fn a_target_is_needed_and_must_exist() {
     "#]],
     );
     check(
-        &["--target", "windowscross/zip"],
+        &["--target", "flatcar/testing/sysext"],
         expect![[r#"
-            error: this version of dalec cannot build `windowscross` yet
+            error: this version of dalec cannot build `flatcar` yet
              |
              = help: `dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others
         "#]],

@@ -183,16 +183,91 @@ fn targets_are_listed() {
     let run = place.run(&["targets"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
     expect![[r#"
-        bookworm/container          minimal container with the package, from Debian 12 (bookworm)
-        bookworm/deb (default)      Debian packages for Debian 12 (bookworm)
-        bookworm/dsc                Debian source package for Debian 12 (bookworm)
-        bookworm/testing/container  Debian 12 (bookworm) container with the package, for tests
-        bookworm/worker             the image that packages for Debian 12 (bookworm) are built in
-        trixie/container            minimal container with the package, from Debian 13 (trixie)
-        trixie/deb (default)        Debian packages for Debian 13 (trixie)
-        trixie/dsc                  Debian source package for Debian 13 (trixie)
-        trixie/testing/container    Debian 13 (trixie) container with the package, for tests
-        trixie/worker               the image that packages for Debian 13 (trixie) are built in
+        almalinux8/container (default)    container with the package, from AlmaLinux 8
+        almalinux8/container/depsonly     container with what the package needs at run time, from AlmaLinux 8
+        almalinux8/rpm                    RPM packages, source and binary, for AlmaLinux 8
+        almalinux8/rpm/debug/buildroot    what rpmbuild starts from
+        almalinux8/rpm/debug/sources      the sources as rpmbuild gets them
+        almalinux8/rpm/debug/spec         the generated RPM spec file
+        almalinux8/worker                 the image that packages for AlmaLinux 8 are built in
+        almalinux9/container (default)    container with the package, from AlmaLinux 9
+        almalinux9/container/depsonly     container with what the package needs at run time, from AlmaLinux 9
+        almalinux9/rpm                    RPM packages, source and binary, for AlmaLinux 9
+        almalinux9/rpm/debug/buildroot    what rpmbuild starts from
+        almalinux9/rpm/debug/sources      the sources as rpmbuild gets them
+        almalinux9/rpm/debug/spec         the generated RPM spec file
+        almalinux9/worker                 the image that packages for AlmaLinux 9 are built in
+        azlinux3/container (default)      container with the package, from Azure Linux 3
+        azlinux3/container/depsonly       container with what the package needs at run time, from Azure Linux 3
+        azlinux3/rpm                      RPM packages, source and binary, for Azure Linux 3
+        azlinux3/rpm/debug/buildroot      what rpmbuild starts from
+        azlinux3/rpm/debug/sources        the sources as rpmbuild gets them
+        azlinux3/rpm/debug/spec           the generated RPM spec file
+        azlinux3/worker                   the image that packages for Azure Linux 3 are built in
+        azlinux4/container (default)      container with the package, from Azure Linux 4
+        azlinux4/container/depsonly       container with what the package needs at run time, from Azure Linux 4
+        azlinux4/rpm                      RPM packages, source and binary, for Azure Linux 4
+        azlinux4/rpm/debug/buildroot      what rpmbuild starts from
+        azlinux4/rpm/debug/sources        the sources as rpmbuild gets them
+        azlinux4/rpm/debug/spec           the generated RPM spec file
+        azlinux4/worker                   the image that packages for Azure Linux 4 are built in
+        bionic/container                  minimal container with the package, from Ubuntu 18.04 (bionic)
+        bionic/deb (default)              Debian packages for Ubuntu 18.04 (bionic)
+        bionic/dsc                        Debian source package for Ubuntu 18.04 (bionic)
+        bionic/testing/container          Ubuntu 18.04 (bionic) container with the package, for tests
+        bionic/worker                     the image that packages for Ubuntu 18.04 (bionic) are built in
+        bookworm/container                minimal container with the package, from Debian 12 (bookworm)
+        bookworm/deb (default)            Debian packages for Debian 12 (bookworm)
+        bookworm/dsc                      Debian source package for Debian 12 (bookworm)
+        bookworm/testing/container        Debian 12 (bookworm) container with the package, for tests
+        bookworm/worker                   the image that packages for Debian 12 (bookworm) are built in
+        bullseye/container                minimal container with the package, from Debian 11 (bullseye)
+        bullseye/deb (default)            Debian packages for Debian 11 (bullseye)
+        bullseye/dsc                      Debian source package for Debian 11 (bullseye)
+        bullseye/testing/container        Debian 11 (bullseye) container with the package, for tests
+        bullseye/worker                   the image that packages for Debian 11 (bullseye) are built in
+        focal/container                   minimal container with the package, from Ubuntu 20.04 (focal)
+        focal/deb (default)               Debian packages for Ubuntu 20.04 (focal)
+        focal/dsc                         Debian source package for Ubuntu 20.04 (focal)
+        focal/testing/container           Ubuntu 20.04 (focal) container with the package, for tests
+        focal/worker                      the image that packages for Ubuntu 20.04 (focal) are built in
+        jammy/container                   minimal container with the package, from Ubuntu 22.04 (jammy)
+        jammy/deb (default)               Debian packages for Ubuntu 22.04 (jammy)
+        jammy/dsc                         Debian source package for Ubuntu 22.04 (jammy)
+        jammy/testing/container           Ubuntu 22.04 (jammy) container with the package, for tests
+        jammy/worker                      the image that packages for Ubuntu 22.04 (jammy) are built in
+        noble/container                   minimal container with the package, from Ubuntu 24.04 (noble)
+        noble/deb (default)               Debian packages for Ubuntu 24.04 (noble)
+        noble/dsc                         Debian source package for Ubuntu 24.04 (noble)
+        noble/testing/container           Ubuntu 24.04 (noble) container with the package, for tests
+        noble/worker                      the image that packages for Ubuntu 24.04 (noble) are built in
+        resolute/container                minimal container with the package, from Ubuntu 26.04 (resolute)
+        resolute/deb (default)            Debian packages for Ubuntu 26.04 (resolute)
+        resolute/dsc                      Debian source package for Ubuntu 26.04 (resolute)
+        resolute/testing/container        Ubuntu 26.04 (resolute) container with the package, for tests
+        resolute/worker                   the image that packages for Ubuntu 26.04 (resolute) are built in
+        rockylinux8/container (default)   container with the package, from Rocky Linux 8
+        rockylinux8/container/depsonly    container with what the package needs at run time, from Rocky Linux 8
+        rockylinux8/rpm                   RPM packages, source and binary, for Rocky Linux 8
+        rockylinux8/rpm/debug/buildroot   what rpmbuild starts from
+        rockylinux8/rpm/debug/sources     the sources as rpmbuild gets them
+        rockylinux8/rpm/debug/spec        the generated RPM spec file
+        rockylinux8/worker                the image that packages for Rocky Linux 8 are built in
+        rockylinux9/container (default)   container with the package, from Rocky Linux 9
+        rockylinux9/container/depsonly    container with what the package needs at run time, from Rocky Linux 9
+        rockylinux9/rpm                   RPM packages, source and binary, for Rocky Linux 9
+        rockylinux9/rpm/debug/buildroot   what rpmbuild starts from
+        rockylinux9/rpm/debug/sources     the sources as rpmbuild gets them
+        rockylinux9/rpm/debug/spec        the generated RPM spec file
+        rockylinux9/worker                the image that packages for Rocky Linux 9 are built in
+        trixie/container                  minimal container with the package, from Debian 13 (trixie)
+        trixie/deb (default)              Debian packages for Debian 13 (trixie)
+        trixie/dsc                        Debian source package for Debian 13 (trixie)
+        trixie/testing/container          Debian 13 (trixie) container with the package, for tests
+        trixie/worker                     the image that packages for Debian 13 (trixie) are built in
+        windowscross/container (default)  container with the programs, from one or several images of Windows
+        windowscross/worker               the image that programs for Windows are built in
+        windowscross/zip                  zip file with the programs for Windows
     "#]]
     .assert_eq(&run.stdout);
     let run = place.run(&["targets", "-f", "dalec.yml", "--format", "json"]);

@@ -3,6 +3,7 @@
 #   --upgrade             upgrade what is installed first
 #   --recommends          install recommended packages too
 #   --keep-docs           unpack documentation even where the image leaves it out
+#   --new-lists           look at all repositories anew, for some may change any time
 #   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
 #   --meta NAME VERSION ARCHITECTURE DEPENDS
 #                         install a package made on the spot that depends on DEPENDS
@@ -48,6 +49,7 @@ fi
 upgrade=
 recommends=
 docs=
+new_lists=
 directory=
 wanted="$work/wanted"
 tab=$(printf '\t')
@@ -65,6 +67,7 @@ while [ "$1" != -- ]; do
             echo "DPkg::Options:: \"--path-include=/usr/share/$path/*\";" >>"$APT_CONFIG"
         done
         ;;
+    --new-lists) new_lists=1 ;;
     --directory)
         directory=$2
         shift
@@ -182,7 +185,7 @@ if [ -z "$upgrade" ] && only_files "$@" && { installed; new "$recommends" "$@"; 
     dpkg --force-confdef --force-confold $docs --install "$@"
     exit
 fi
-if fresh; then
+if [ -z "$new_lists" ] && fresh; then
     install_all "$@" && exit
     echo "dalec: trying again with new package lists" >&2
 fi

@@ -6,9 +6,12 @@
 set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$2"
+# The times of sources are in the source package.
+mkdir /work/build
+cp -r --reflink=auto /work/top/. /work/build/
+find /work/build -mindepth 1 -exec touch --no-create --date="@$2" {} +
 exec rpmbuild -ba \
     --define '_topdir /work/build' \
-    --define '_sourcedir /work/top/SOURCES' \
     --define '_rpmdir /work/out/RPMS' \
     --define '_srcrpmdir /work/out/SRPMS' \
     --define '_buildhost dalec' \
@@ -16,4 +19,4 @@ exec rpmbuild -ba \
     --define 'clamp_mtime_to_source_date_epoch 1' \
     --define 'build_mtime_policy clamp_to_source_date_epoch' \
     --define 'source_date_epoch_from_changelog 0' \
-    "/work/top/SPECS/$1/$1.spec"
+    "/work/build/SPECS/$1/$1.spec"

@@ -15,6 +15,7 @@ if [ -n "$root" ]; then
     done
     if [ ! -e "$root/usr/bin/dnf" ] && [ ! -h "$root/usr/bin/dnf" ]; then
         traces var/lib/dnf usr/lib/sysimage/libdnf5
+        rmdir "$root/etc/dnf/vars" "$root/etc/dnf" 2>/dev/null || true
     fi
     database=$(rpm --eval '%{_dbpath}')
     rm -f "$root$database"/.rpm.lock "$root$database"/__db.*

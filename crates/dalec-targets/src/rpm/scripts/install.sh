@@ -6,6 +6,8 @@
 #   --keep-docs       install documentation too
 #   --directory DIR   install every package below DIR, but for sources and debug symbols
 #   --meta FILE       install the package that the spec file FILE describes
+#   --key FILE        trust packages that this key has signed
+#   --refresh         look at all repositories anew, for some may change any time
 #   --wanted MARK TEXT
 #                     a dependency, to be named when it turns out not to be installable
 #
@@ -18,7 +20,9 @@ ca=/run/secrets/dalec.ca-bundle
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-manager= release= root= docs= directory=
+manager= release= root= docs= directory= refresh=
+keys="$work/keys"
+: >"$keys"
 wanted="$work/wanted"
 tab=$(printf '\t')
 : >"$wanted"
@@ -46,6 +50,11 @@ while [ "$1" != -- ]; do
         rpmbuild -bb --quiet --define "_topdir $work/build" --define "_rpmdir $directory" "$2"
         shift
         ;;
+    --key)
+        echo "$2" >>"$keys"
+        shift
+        ;;
+    --refresh) refresh=1 ;;
     --wanted)
         printf '%s\t%s\n' "$2" "$3" >>"$wanted"
         shift 2
@@ -74,9 +83,24 @@ fi
 if [ -n "$root" ]; then
     options="$options --installroot=$root --setopt=reposdir=/etc/yum.repos.d"
 fi
+if [ -n "$refresh" ]; then
+    options="$options --refresh"
+fi
 if [ -s "$ca" ]; then
     options="$options --setopt=sslverify=1 --setopt=sslcacert=$ca"
 fi
+
+# Not every package manager takes keys of repositories from files, and rpm takes armored ones alone.
+while read -r key; do
+    if ! grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$key"; then
+        gpg --homedir "$work" --batch --quiet --import "$key"
+        gpg --homedir "$work" --batch --armor --export >"$work/key.asc"
+        rm -f "$work"/pubring* "$work"/trustdb*
+        key="$work/key.asc"
+    fi
+    rpm --import "$key"
+    [ -z "$root" ] || rpm --root "$root" --import "$key"
+done <"$keys"
 
 # Installs packages that need nothing which is not there, without a look into any repository. What they recommend
 # might be in one.
@@ -98,17 +122,25 @@ run() {
     "$program" install $options "$@"
 }
 
-# Says which of the wanted dependencies cannot be had.
+# Says which of the wanted dependencies cannot be had, or else what stands in the way, in the solver's own words.
 explain() {
     run --assumeno "$@" >"$work/why" 2>&1 || true
+    sed -n 's/^ *- \(nothing provides .*\|.* none of the providers can be installed\)$/\1/p' "$work/why" >"$work/reasons"
+    explained=
     while IFS="$tab" read -r mark relation; do
-        for why in "nothing provides $relation needed by" "requires $relation, but none of the providers"; do
-            if grep -qF "$why" "$work/why"; then
-                echo "${mark}dependency \"$relation\" cannot be installed: $(grep -F "$why" "$work/why" | head -n 1 | sed 's/^[- ]*//')" >&2
-                break
-            fi
-        done
+        if grep -qF "nothing provides $relation needed by " "$work/reasons"; then
+            why="nothing provides it"
+        else
+            why=$(grep -F "requires $relation, but " "$work/reasons" | head -n 1)
+        fi
+        if [ -n "$why" ]; then
+            echo "${mark}dependency \"$relation\" cannot be installed: $why" >&2
+            explained=1
+        fi
     done <"$wanted"
+    if [ -z "$explained" ]; then
+        sed 's/^/dalec: error: /' "$work/reasons" | head -n 1 >&2
+    fi
 }
 
 install_all() {
@@ -122,11 +154,14 @@ install_all() {
     run "$@"
 }
 
-if ! install_all "$@"; then
+again() {
+    [ -z "$refresh" ] || return
     echo "dalec: trying again with new package lists" >&2
     options="$options --refresh"
-    if ! install_all "$@"; then
-        explain "$@"
-        exit 1
-    fi
+    install_all "$@"
+}
+
+if ! install_all "$@" && ! again "$@"; then
+    explain "$@"
+    exit 1
 fi

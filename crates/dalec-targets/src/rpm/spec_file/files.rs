@@ -24,7 +24,8 @@ fn line(place: &Place<'_>) -> String {
     if !place.capabilities.is_empty() {
         words.push(format!("%caps({})", place.capabilities));
     }
-    let path = if place.content.is_pattern() { listed_pattern(&place.path) } else { listed(&place.path) };
+    let is_pattern = matches!(place.content, Content::Files { keep_names: true, .. });
+    let path = if is_pattern { listed_pattern(&place.path) } else { listed(&place.path) };
     let rest = if matches!(place.content, Content::Files { kind: Kind::Manpage, .. }) { "*" } else { "" };
     words.push(format!("{}{path}{rest}", place.root));
     words.join(" ")

@@ -9,12 +9,14 @@ use dalec_engine::{Cancel, Engine, EngineOptions, userns};
 use dalec_files::Withheld;
 use dalec_gateway::{GatewayError, Progress};
 
+use super::targets::side_by_side;
 use super::{Request, host, watch};
 use crate::bases::DebianRoots;
 use crate::errors::CommandError;
 use crate::observe::Observed;
 use crate::options::build_args::epoch;
 use crate::options::contexts::SPEC_CONTEXT;
+use crate::options::outputs::Destination;
 use crate::outputs::Exporter;
 use crate::progress::{Display, Mode};
 use crate::signals::Watch;
@@ -35,6 +37,9 @@ impl Request {
         if let Some(remark) = &entered.remark {
             display.note("engine", remark);
         }
+        if entered.mode.has_single_id() && self.destinations.iter().any(Destination::is_image) {
+            display.note("images", "every file in them belongs to root, because this user has only one id");
+        }
         self.note_withheld(&display);
         let cancel = Cancel::new();
         let watch = watch(mode, &display, &cancel)?;
@@ -42,14 +47,17 @@ impl Request {
         let inputs = self.contexts.unpack(&cancel, &watch).and_then(|()| self.spec.folder(&watch));
         let built = inputs.and_then(|spec| {
             let engine = self.engine(store, &state_dir, &display, cancel, entered.mode, spec.path())?;
-            let builds = self.targets.iter().map(|target| self.one(&engine, &watch, &display.sink(), target));
-            Ok((builds.collect::<Result<Vec<_>, _>>()?, engine.stats()))
+            let progress = display.sink();
+            let build = |target: &str| self.one(&engine, &watch, &progress, target);
+            let outcomes = side_by_side(&self.targets, build);
+            self.joined(outcomes, |builds| Summary {
+                engine: surroundings::mode_record(&entered),
+                builds,
+                elapsed: started.elapsed(),
+                stats: engine.stats(),
+            })
         });
         display.end();
-        let built = built.map(|(builds, stats)| {
-            let engine = surroundings::mode_record(&entered);
-            Summary { engine, builds, elapsed: started.elapsed(), stats }
-        });
         self.concluded(built, &watch)
     }
 

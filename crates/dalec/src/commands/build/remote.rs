@@ -17,6 +17,7 @@ use dalec_gateway::{FRONTEND_DIR, GatewayError, executable_image};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::targets::side_by_side;
 use super::{Request, watch};
 use crate::errors::{CommandError, SpecName, wire};
 use crate::observe::Observed;
@@ -41,21 +42,20 @@ impl Request {
         let watch = watch(mode, &display, &cancel)?;
         let built = self.prepared(&remote, &cancel, &watch).and_then(|services| {
             let job = Job { request: &self, client: &client, remote: &remote, services, watch: &watch };
-            let builds = self.targets.iter().map(|target| job.run(target, &display, &cancel));
-            builds.collect::<Result<Vec<_>, _>>()
+            let outcomes = side_by_side(&self.targets, |target| job.run(target, &display, &cancel));
+            self.joined(outcomes, |builds| {
+                let sum = |stats: Stats, more: &Stats| Stats {
+                    ops_run: stats.ops_run + more.ops_run,
+                    ops_cached: stats.ops_cached + more.ops_cached,
+                    ..stats
+                };
+                let stats = builds.iter().map(|(_, stats)| stats).fold(Stats::default(), sum);
+                let engine = json!({ "mode": "buildkit", "version": client.version() });
+                let builds = builds.into_iter().map(|(built, _)| built).collect();
+                Summary { engine, builds, elapsed: started.elapsed(), stats }
+            })
         });
         display.end();
-        let built = built.map(|builds| {
-            let sum = |stats: Stats, more: &Stats| Stats {
-                ops_run: stats.ops_run + more.ops_run,
-                ops_cached: stats.ops_cached + more.ops_cached,
-                ..stats
-            };
-            let stats = builds.iter().map(|(_, stats)| stats).fold(Stats::default(), sum);
-            let engine = json!({ "mode": "buildkit", "version": client.version() });
-            let builds = builds.into_iter().map(|(built, _)| built).collect();
-            Summary { engine, builds, elapsed: started.elapsed(), stats }
-        });
         self.concluded(built, &watch)
     }
 
@@ -131,6 +131,7 @@ impl Job<'_> {
             exports: exports.entries(self.client.is_docker()),
             cache_exports: self.remote.caches.exports.clone(),
             cache_imports: self.remote.caches.imports.clone(),
+            source_policy: self.remote.source_policy.clone(),
             progress: display.sink(),
             cancelled: Arc::new(move || cancel.is_cancelled()),
         };

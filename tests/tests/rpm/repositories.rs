@@ -1,0 +1,117 @@
+//! Repositories that a spec brings along, served over HTTP with signed packages and signed metadata.
+
+use std::fs;
+use std::process::Command;
+
+use dalec_e2e::engine::Engine;
+use dalec_e2e::http::{Response, Server};
+use dalec_e2e::openpgp::Key;
+use dalec_e2e::run::Project;
+use dalec_e2e::specs::script;
+
+use crate::specs::build;
+
+on_both_engines!(
+    it_is_there_for_the_phases_that_it_is_for,
+    the_targets_repositories_go_before,
+    what_another_key_signed_is_refused,
+);
+
+/// A repository with one package, `extra-tool`.
+struct Repository {
+    server: Server,
+    key: Key,
+}
+
+impl Repository {
+    fn serve() -> Self {
+        let key = Key::generate("repository@example.org");
+        let project = Project::new(&script("extra-tool", ""));
+        let build = build(Engine::Embedded, &project, "azlinux3/rpm").arg("--build-arg=DALEC_SKIP_TESTS=1");
+        build.arg("--sign-key").arg(key.private()).succeeds();
+        let folder = project.path("out/RPMS");
+        let createrepo =
+            Command::new("createrepo_c").args(["--quiet", "--no-database"]).arg(&folder).output();
+        let createrepo = createrepo.expect("createrepo_c starts");
+        assert!(createrepo.status.success(), "{}", String::from_utf8_lossy(&createrepo.stderr));
+        key.sign_beside(&folder.join("repodata/repomd.xml"));
+        let server = Server::start(move |path| {
+            let path = project.path("out/RPMS").join(path.trim_start_matches('/'));
+            fs::read(path).map_or_else(|_| Response::not_found(), Response::ok)
+        });
+        Self { server, key }
+    }
+
+    /// Returns the entry of `extra_repos` for `phases`, whose key is `key`.
+    fn entry(&self, key: &str, phases: &str) -> String {
+        let url = self.server.url("");
+        let config = format!(
+            "[extra]\\nname=extra\\nbaseurl={url}\\ngpgcheck=1\\nrepo_gpgcheck=1\\ngpgkey=file:///etc/pki/rpm-gpg/extra.asc\\n"
+        );
+        format!(
+            "{{ keys: {{ extra.asc: {{ context: {{}}, path: {key} }} }}, config: {{ extra: {{ inline: {{ file: {{ contents: \"{config}\" }} }} }} }}, \
+             envs: {phases} }}"
+        )
+    }
+
+    /// Returns a project with the key, and with `dependencies` that know the repository in `phases`.
+    fn project(&self, name: &str, dependencies: &str, phases: &str) -> Project {
+        let entry = self.entry("key.asc", phases);
+        self.with(&script(name, &format!("dependencies:\n  extra_repos:\n    - {entry}\n{dependencies}")))
+    }
+
+    fn with(&self, spec: &str) -> Project {
+        let project = Project::new(spec);
+        project.write("key.asc", fs::read(self.key.public_text()).unwrap());
+        project
+    }
+}
+
+/// DEP-009 to DEP-011: nothing of it stays in what is built.
+fn it_is_there_for_the_phases_that_it_is_for(engine: Engine) {
+    let repository = Repository::serve();
+    let builds = "  build: { extra-tool: {} }\nbuild:\n  steps:\n    - command: extra-tool\n";
+    let runs = "  runtime: { extra-tool: {}, bash: {} }\n";
+    let tests = "  runtime: { bash: {} }\n  test: { extra-tool: {} }\ntests:\n  - name: has it\n    steps:\n      - command: extra-tool\n";
+    for (dependencies, phases) in [(builds, "[build]"), (runs, "[install]"), (tests, "[test]")] {
+        let project = repository.project("phases", dependencies, phases);
+        build(engine, &project, "azlinux3/rpm").succeeds();
+    }
+    for (dependencies, phases) in
+        [(builds, "[install, test]"), (runs, "[build, test]"), (tests, "[build, install]")]
+    {
+        let project = repository.project("phases", dependencies, phases);
+        build(engine, &project, "azlinux3/rpm").fails(1).says(&["extra-tool"]);
+        assert_eq!(project.outputs(), Vec::<String>::new());
+    }
+    let project = repository.project("phases", runs, "[install]");
+    build(engine, &project, "azlinux3/container").succeeds();
+    assert!(project.path("out/usr/bin/extra-tool").exists());
+    for path in ["etc/yum.repos.d/extra.repo", "etc/pki/rpm-gpg/extra.asc"] {
+        assert!(!project.path("out").join(path).exists(), "{path}");
+    }
+}
+
+/// DEP-012
+fn the_targets_repositories_go_before(engine: Engine) {
+    let repository = Repository::serve();
+    let nobody = "{ config: { nobody.repo: { inline: { file: { contents: \"[nobody]\\nname=nobody\\nbaseurl=http://127.0.0.1:1/\\n\" } } } } }";
+    let spec = script(
+        "override",
+        &format!(
+            "dependencies:\n  runtime: {{ extra-tool: {{}} }}\n  extra_repos:\n    - {nobody}\ntargets:\n  azlinux3:\n    dependencies:\n      \
+             extra_repos:\n        - {}\n",
+            repository.entry("key.asc", "[install]")
+        ),
+    );
+    build(engine, &repository.with(&spec), "azlinux3/rpm").succeeds();
+}
+
+fn what_another_key_signed_is_refused(engine: Engine) {
+    let repository = Repository::serve();
+    let project = repository.project("other", "  runtime: { extra-tool: {} }\n", "[install]");
+    let other = Key::generate("other@example.org");
+    project.write("key.asc", fs::read(other.public_text()).unwrap());
+    build(engine, &project, "azlinux3/rpm").fails(1);
+    assert_eq!(project.outputs(), Vec::<String>::new());
+}
