@@ -20,6 +20,7 @@ use crate::address::Address;
 use crate::connection::Connection;
 use crate::diagnosis::{Stage, diagnose};
 use crate::error::ConnectError;
+use crate::policy::SourcePolicy;
 use crate::remote::Remote;
 use crate::session::{Secrets, Services, Session};
 use crate::status::{Steps, Tracker};
@@ -64,6 +65,8 @@ pub struct Build {
     pub cache_exports: Vec<Entry>,
     /// Where the cache may come from.
     pub cache_imports: Vec<Entry>,
+    /// Which sources the daemon may fetch.
+    pub source_policy: Option<SourcePolicy>,
     /// Graph of the frontend's own file system.
     pub frontend: Option<pb::Definition>,
     /// Takes what happens.
@@ -357,6 +360,7 @@ fn request(build: &Build, reference: &str, session: &str, options: &BuildOptions
             imports: entries(&build.cache_imports),
             ..api::CacheOptions::default()
         }),
+        source_policy: build.source_policy.as_ref().map(SourcePolicy::to_wire),
         ..api::SolveRequest::default()
     }
 }

@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 mod fake;
 mod layout;
+mod policy;
 mod remote;
 mod session;
 mod status;
@@ -21,6 +22,7 @@ pub use cache::{CacheError, LocalCache, publish_cache, read_cache, write_cache};
 pub use client::{Build, BuildError, Built, Client, Entry, FrontendFailure};
 pub use error::ConnectError;
 pub use layout::{LayoutError, open_layout};
+pub use policy::SourcePolicy;
 pub use session::{
     Credentials, Digest, Login, Received, SecretError, Secrets, Services, Store, Target, WriteFailure,
 };

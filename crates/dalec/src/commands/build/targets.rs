@@ -19,7 +19,7 @@ const SIDE_BY_SIDE: usize = 4;
 /// What is known of a spec before anything is fetched.
 pub(super) enum Known {
     /// It is here; none when it cannot be read.
-    Here(Option<RawSpec>),
+    Here(Option<Box<RawSpec>>),
     /// It is where the main context is fetched from.
     Elsewhere,
 }
@@ -29,7 +29,7 @@ impl Known {
     pub(super) fn of(spec: Option<&Spec>) -> Self {
         match spec {
             Some(spec) if !spec.is_here() => Self::Elsewhere,
-            spec => Self::Here(spec.and_then(Spec::raw)),
+            spec => Self::Here(spec.and_then(Spec::raw).map(Box::new)),
         }
     }
 }
@@ -44,8 +44,8 @@ pub(super) fn read(given: &[String], spec: impl FnOnce() -> Known) -> Result<Vec
         let name = target.trim_end_matches('/').to_owned();
         let names = match &spec {
             Known::Elsewhere => vec![name],
-            Known::Here(spec) => match dalec_frontend::check_target(&name, spec.as_ref()) {
-                Err(_) if name == ALL => every(spec.as_ref()),
+            Known::Here(spec) => match dalec_frontend::check_target(&name, spec.as_deref()) {
+                Err(_) if name == ALL => every(spec.as_deref()),
                 checked => checked.map_err(CommandError::target).map(|()| vec![name])?,
             },
         };
@@ -105,7 +105,7 @@ mod tests {
 
     fn all_of(spec: &str) -> Vec<String> {
         let text = SourceText::new("spec.yml", spec);
-        read(&["all".to_owned()], || Known::Here(dalec_spec::load(&text).raw)).unwrap()
+        read(&["all".to_owned()], || Known::Here(dalec_spec::load(&text).raw.map(Box::new))).unwrap()
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
     fn a_target_is_built_once() {
         let given = ["bookworm/deb", "bookworm/deb/", "all"].map(str::to_owned);
         let text = SourceText::new("spec.yml", "targets:\n  bookworm: {}\n");
-        let targets = read(&given, || Known::Here(dalec_spec::load(&text).raw)).unwrap();
+        let targets = read(&given, || Known::Here(dalec_spec::load(&text).raw.map(Box::new))).unwrap();
         assert_eq!(targets.iter().filter(|target| *target == "bookworm/deb").count(), 1);
         assert!(
             read(&[], || Known::Here(None)).is_err()
