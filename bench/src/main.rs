@@ -16,11 +16,12 @@ use crate::scenarios::Scenarios;
 const HELP: &str = "\
 Measures dalec and prints JSON.
 
-usage: dalec-bench [--runs N] [--binary PATH]... [--signing] | --specs N
+usage: dalec-bench [--runs N] [--binary PATH]... [--signing | --rpm] | --specs N
 
   --runs N       how often each measurement is taken (default 3)
   --binary PATH  a dalec binary to measure; several take turns (default: a release build of this checkout)
   --signing      measure nothing but signing packages
+  --rpm          measure nothing but builds of RPM packages, which needs root
   --specs N      measure nothing but reading specs, N times each
 ";
 
@@ -42,11 +43,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Value, String> {
-    let (mut runs, mut binaries, mut is_signing) = (3, Vec::new(), false);
+    let (mut runs, mut binaries, mut is_signing, mut is_rpm) = (3, Vec::new(), false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--signing" {
             is_signing = true;
+            continue;
+        }
+        if argument == "--rpm" {
+            is_rpm = true;
             continue;
         }
         let value = arguments.next().ok_or(HELP)?;
@@ -63,6 +68,11 @@ fn run() -> Result<Value, String> {
     if binaries.is_empty() {
         binaries.push(release_build()?);
     }
+    if is_rpm {
+        let flags = dalec_e2e::rpm_world::contexts("azlinux3");
+        let scenarios = scenarios_of(&binaries, "azlinux3/rpm", &flags)?;
+        return Ok(json!({ "rpm": measured(scenarios, runs, Scenarios::measure_changes)? }));
+    }
     let mut signing = Map::new();
     for binary in &binaries {
         signing.insert(binary.display().to_string(), signing::measure(binary, runs)?);
@@ -70,26 +80,38 @@ fn run() -> Result<Value, String> {
     if is_signing {
         return Ok(json!({ "signing": signing }));
     }
-    let mut scenarios = Vec::new();
-    for binary in &binaries {
-        scenarios.push(Scenarios::new(binary)?);
-    }
-    for run in 0..runs {
-        for scenario in &mut scenarios {
-            eprintln!("run {} of {runs}: {}", run + 1, scenario.binary().display());
-            scenario.measure()?;
-        }
-    }
-    let mut report = Map::new();
-    for scenario in scenarios {
-        report.insert(scenario.binary().display().to_string(), scenario.report());
-    }
+    let scenarios = scenarios_of(&binaries, "bookworm/deb", &[])?;
+    let report = measured(scenarios, runs, Scenarios::measure)?;
     // Last, because it moves this process into a namespace of its own.
     let starts = sandbox::starts(100)?;
     let specs = specs::measure(20)?;
     Ok(
         json!({ "binaries": report, "signing": signing, "specs": specs, "sandbox_start": scenarios::summary(&starts) }),
     )
+}
+
+fn scenarios_of(
+    binaries: &[PathBuf],
+    target: &'static str,
+    flags: &[String],
+) -> Result<Vec<Scenarios>, String> {
+    binaries.iter().map(|binary| Scenarios::new(binary, target, flags.to_vec())).collect()
+}
+
+/// Has the binaries take turns, and returns all of their measurements.
+fn measured(
+    mut scenarios: Vec<Scenarios>,
+    runs: usize,
+    measure: fn(&mut Scenarios) -> Result<(), String>,
+) -> Result<Map<String, Value>, String> {
+    for run in 0..runs {
+        for scenario in &mut scenarios {
+            eprintln!("run {} of {runs}: {}", run + 1, scenario.binary().display());
+            measure(scenario)?;
+        }
+    }
+    let report = |scenario: &Scenarios| (scenario.binary().display().to_string(), scenario.report());
+    Ok(scenarios.iter().map(report).collect())
 }
 
 fn release_build() -> Result<PathBuf, String> {
