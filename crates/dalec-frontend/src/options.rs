@@ -110,14 +110,6 @@ impl Options {
         self.forwarded_target.as_deref().unwrap_or(own)
     }
 
-    /// Returns the platforms to build for, at least one.
-    pub fn platforms(&self) -> Vec<Platform> {
-        match self.platforms.as_slice() {
-            [] => vec![self.build_platform.clone()],
-            some => some.to_vec(),
-        }
-    }
-
     /// Returns whether the build argument `name` is exactly `1`.
     pub fn is_one(&self, name: &str) -> bool {
         self.build_args.get(name).is_some_and(|value| value == "1")
