@@ -43,6 +43,12 @@ pub(super) fn read(given: &[String], spec: impl FnOnce() -> Known) -> Result<Vec
     for target in given {
         let name = target.trim_end_matches('/').to_owned();
         let names = match &spec {
+            Known::Elsewhere if name == ALL => {
+                return Err(CommandError::usage_help(
+                    "--target all: the spec is not on this machine, so its targets are not known yet",
+                    "name the targets, or fetch the spec first",
+                ));
+            }
             Known::Elsewhere => vec![name],
             Known::Here(spec) => match dalec_frontend::check_target(&name, spec.as_deref()) {
                 Err(_) if name == ALL => every(spec.as_deref()),
@@ -132,6 +138,7 @@ mod tests {
         assert!(
             read(&[], || Known::Here(None)).is_err()
                 && read(&["al".to_owned()], || Known::Here(None)).is_err()
+                && read(&["all".to_owned()], || Known::Elsewhere).is_err()
         );
     }
 
