@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Value, String> {
     let mut request = Request::parse(std::env::args().skip(1))?;
     let mut report = Map::new();
-    if [Part::Builds, Part::Signing, Part::Hosting].iter().any(|part| request.has(*part))
+    if [Part::Builds, Part::Signing, Part::Hosting, Part::Rpm].iter().any(|part| request.has(*part))
         && request.binaries.is_empty()
     {
         request.binaries.push(release_build()?);
@@ -51,6 +51,10 @@ fn run() -> Result<Value, String> {
     }
     if request.has(Part::Hosting) {
         report.insert("hosting".into(), each(binaries, |binary| hosting::measure(binary, *runs))?);
+    }
+    if request.has(Part::Rpm) {
+        let flags = dalec_e2e::rpm_world::contexts("azlinux3");
+        report.insert("rpm".into(), scenarios::measure_changes(binaries, *runs, "azlinux3/rpm", &flags)?);
     }
     if request.has(Part::Builds) {
         report.insert("binaries".into(), scenarios::measure(binaries, *runs)?);

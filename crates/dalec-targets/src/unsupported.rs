@@ -9,6 +9,7 @@ use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, Target
 use crate::deb;
 use crate::error::PlanError;
 use crate::repositories;
+use crate::rpm;
 
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot.
 pub(crate) fn check_sources(spec: &TargetSpec, key: &str) -> Result<(), PlanError> {
-    let has_modules = deb::distro::find(key).is_some();
+    let has_modules = deb::distro::find(key).is_some() || rpm::distro::find(key).is_some();
     let sources = spec.sources.values().flat_map(|source| {
         let downloads = source.generate.iter().flat_map(|generator| match has_modules {
             true => of_generator(generator),
@@ -132,7 +133,10 @@ dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.or
             names(check_sources(&spec, "bookworm")),
             ["image sources", "private Go modules", "`pip` generators", "image sources"]
         );
-        assert_eq!(names(check_sources(&spec, "azlinux3")), ["image sources", "generators", "image sources"]);
+        assert_eq!(
+            names(check_sources(&spec, "windowscross")),
+            ["image sources", "generators", "image sources"]
+        );
     }
 
     #[test]
