@@ -4,13 +4,35 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Cost, run};
 
+/// Measures `binaries` in turns, each `runs` times, and returns what was found by their names.
+///
+/// # Errors
+/// When a build fails, with what it said.
+pub fn measure(binaries: &[PathBuf], runs: usize) -> Result<Value, String> {
+    let mut scenarios = Vec::new();
+    for binary in binaries {
+        scenarios.push(Scenarios::new(binary)?);
+    }
+    for run in 0..runs {
+        for scenario in &mut scenarios {
+            eprintln!("run {} of {runs}: {}", run + 1, scenario.binary.display());
+            scenario.measure()?;
+        }
+    }
+    let mut report = Map::new();
+    for scenario in scenarios {
+        report.insert(scenario.binary.display().to_string(), scenario.report());
+    }
+    Ok(report.into())
+}
+
 /// The measurements of one binary.
-pub struct Scenarios {
+struct Scenarios {
     binary: PathBuf,
     folder: TempDir,
     runs: BTreeMap<&'static str, Vec<f64>>,
@@ -22,7 +44,7 @@ impl Scenarios {
     ///
     /// # Errors
     /// When the scratch folder cannot be made.
-    pub fn new(binary: &Path) -> Result<Self, String> {
+    fn new(binary: &Path) -> Result<Self, String> {
         // The usual place for temporary files may be in memory; a store belongs on a disk.
         let folder =
             TempDir::with_prefix_in("dalec-bench-", "/var/tmp").map_err(|error| error.to_string())?;
@@ -30,16 +52,11 @@ impl Scenarios {
         Ok(Self { binary, folder, runs: BTreeMap::new(), changes: 0 })
     }
 
-    /// Returns the binary that is measured.
-    pub fn binary(&self) -> &Path {
-        &self.binary
-    }
-
     /// Takes every measurement once.
     ///
     /// # Errors
     /// When a build fails, with what it said.
-    pub fn measure(&mut self) -> Result<(), String> {
+    fn measure(&mut self) -> Result<(), String> {
         let state = self.folder.path().join("state");
         self.write_context()?;
         remove(&state)?;
@@ -72,7 +89,7 @@ impl Scenarios {
     }
 
     /// Returns all measurements as JSON.
-    pub fn report(&self) -> Value {
+    fn report(&self) -> Value {
         self.runs.iter().map(|(name, runs)| ((*name).to_owned(), summary(runs))).collect()
     }
 
