@@ -338,10 +338,17 @@ fn targets(failed: &[(&str, &dyn Fn() -> CommandError)]) -> CommandError {
 fn targets_that_fail_of_the_same_are_named_together() {
     let failed = || gateway(GatewayError::Solve(Box::new(failure(&[]))));
     let absent = || CommandError::usage("there is no such thing");
-    check(targets(&[("a/deb", &absent), ("b/deb", &absent)]), 2, expect![[r#"
+    check(
+        targets(&[("a/deb", &absent), ("b/deb", &absent)]),
+        2,
+        expect![[r#"
         error: a/deb, b/deb: there is no such thing
-    "#]]);
-    check(targets(&[("a/deb", &absent), ("b/deb", &failed), ("c/deb", &absent)]), 1, expect![[r#"
+    "#]],
+    );
+    check(
+        targets(&[("a/deb", &absent), ("b/deb", &failed), ("c/deb", &absent)]),
+        1,
+        expect![[r#"
         error: a/deb, c/deb: there is no such thing
 
         error: b/deb: Build hello 1.0.0: exit code 2
@@ -356,11 +363,16 @@ fn targets_that_fail_of_the_same_are_named_together() {
            |     ----
 
         error: 3 targets failed: a/deb, b/deb, c/deb
-    "#]]);
+    "#]],
+    );
     let many = ["a", "b", "c", "d", "e"].map(|name| (name, &absent as &dyn Fn() -> CommandError));
-    check(targets(&many), 2, expect![[r#"
+    check(
+        targets(&many),
+        2,
+        expect![[r#"
         error: a and 4 more targets: there is no such thing
-    "#]]);
+    "#]],
+    );
     let json = targets(&[("a/deb", &absent), ("b/deb", &failed)]).words().unwrap().json();
     assert_eq!(json["errors"][0]["targets"][0], "a/deb");
     assert_eq!(json["errors"][1]["step"]["name"], "Build hello 1.0.0");
