@@ -9,7 +9,6 @@ pub mod binary;
 pub mod buildkit;
 pub mod deb;
 pub mod engine;
-pub mod git;
 pub mod http;
 pub mod layout;
 pub mod openpgp;

@@ -91,6 +91,30 @@ impl Key {
         }
     }
 
+    /// Asks `rpmkeys` whether this key signed the package.
+    ///
+    /// # Errors
+    /// What it said, when it does not think so.
+    ///
+    /// # Panics
+    /// When it cannot be asked.
+    pub fn verifies_rpm(&self, package: &Path) -> Result<(), String> {
+        let keys = format!("--dbpath={}", self.home.path().join("rpmdb").display());
+        let ask = |arguments: &[&str], file: &Path| {
+            let asked = Command::new("rpmkeys").arg(&keys).args(arguments).arg(file).output();
+            let asked = asked.expect("rpmkeys starts");
+            let said = [asked.stdout, asked.stderr].concat();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            if asked.status.success() { Ok(said) } else { Err(said) }
+        };
+        ask(&["--import"], &self.home.path().join("public.asc"))?;
+        let said = ask(&["--checksig", "--verbose"], package)?;
+        match said.contains("Signature, key ID") && !said.contains("NOKEY") {
+            true => Ok(()),
+            false => Err(said),
+        }
+    }
+
     /// Asks GnuPG's verifier whether this key made the signature in `FILE.asc`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Repository {
     folder: TempDir,
+    /// The first commit.
     commit: String,
 }
 
@@ -30,11 +31,7 @@ impl Repository {
     pub fn new(files: &[(&str, &str)]) -> Self {
         let folder = TempDir::with_prefix_in("dalec-git-", "/var/tmp").expect("/var/tmp can be written");
         let work = folder.path().join("work");
-        for (path, content) in files {
-            let path = work.join(path);
-            std::fs::create_dir_all(path.parent().expect("it is below")).expect("folders can be made");
-            std::fs::write(path, content).expect("files can be written");
-        }
+        write(&work, files);
         git(&work, &["init", "--quiet", "--initial-branch=main"]);
         git(&work, &["add", "--all"]);
         git(&work, &["commit", "--quiet", "--message=All files"]);
@@ -44,7 +41,19 @@ impl Repository {
         Self { folder, commit }
     }
 
-    /// Returns the commit.
+    /// Moves the branch `main` on to a commit with `files`, too.
+    ///
+    /// # Panics
+    /// When git fails.
+    pub fn change(&self, files: &[(&str, &str)]) {
+        let work = self.folder.path().join("work");
+        write(&work, files);
+        git(&work, &["add", "--all"]);
+        git(&work, &["commit", "--quiet", "--message=Other files"]);
+        git(&work, &["push", "--quiet", "../repo.git", "main"]);
+    }
+
+    /// Returns the first commit.
     pub fn commit(&self) -> &str {
         &self.commit
     }
@@ -72,6 +81,14 @@ impl Repository {
     }
 }
 
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (path, content) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().expect("it is below")).expect("folders can be made");
+        std::fs::write(path, content).expect("files can be written");
+    }
+}
+
 /// Runs git with nothing of the user's settings, and returns what it said.
 fn git(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
@@ -87,25 +104,32 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 pub struct HttpServer {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl HttpServer {
     fn start(folder: PathBuf, login: Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be listened on");
         let address = listener.local_addr().expect("it is bound");
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stopped, counted) = (stop.clone(), requests.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if stopped.load(Ordering::SeqCst) {
                     break;
                 }
+                counted.fetch_add(1, Ordering::SeqCst);
                 let (folder, login) = (folder.clone(), login.clone());
                 // A client that goes away in the middle is its own affair.
                 std::thread::spawn(move || drop(serve(stream, &folder, login.as_deref())));
             }
         });
-        Self { address, stop }
+        Self { address, stop, requests }
+    }
+
+    /// Returns how many requests were made.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Returns the URL of the repository.

@@ -15,7 +15,9 @@ const FAMILIES: &[(&str, usize)] = &[
     ("SIGN", 17),
     ("FE", 21),
     ("RPM", 13),
+    ("DEB", 16),
     ("TGT", 29),
+    ("WIN", 8),
 ];
 
 /// The rooms, and where their tests are.
@@ -32,6 +34,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("signing", "tests/tests/signing"),
     ("buildkit", "tests/tests/buildkit"),
     ("rpm", "tests/tests/rpm"),
+    ("windows", "tests/tests/windows"),
 ];
 
 /// What a source has in it that is tests as a whole.

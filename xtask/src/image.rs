@@ -41,8 +41,8 @@ pub struct Request {
     signer: bool,
     /// `linux/ARCHITECTURE`; empty for this machine's.
     platforms: Vec<String>,
-    /// This executable instead of one that is compiled; for one platform only.
-    binary: Option<PathBuf>,
+    /// These executables instead of those that are compiled, one for each platform; empty to compile.
+    binaries: Vec<PathBuf>,
 }
 
 impl Request {
@@ -60,15 +60,15 @@ impl Request {
                 "--push" => request.push = Some(value()?.to_owned()),
                 "--signer" => request.signer = true,
                 "--platform" => request.platforms.extend(value()?.split(',').map(str::to_owned)),
-                "--binary" => request.binary = Some(value()?.into()),
+                "--binary" => request.binaries.push(value()?.into()),
                 other => return Err(format!("`{other}` is no flag of `image`")),
             }
         }
         if request.oci.is_none() && request.push.is_none() {
             return Err("say where the image goes: --oci DIR or --push REFERENCE".into());
         }
-        if request.binary.is_some() && request.platforms.len() > 1 {
-            return Err("--binary is for one platform".into());
+        if !request.binaries.is_empty() && request.binaries.len() != request.platforms.len().max(1) {
+            return Err("give --binary once for each platform, in the same order".into());
         }
         Ok(request)
     }
@@ -91,12 +91,11 @@ pub fn run(request: &Request) -> Result<(), String> {
     let scratch = tempfile::tempdir().map_err(|error| format!("cannot make a directory: {error}"))?;
     let blobs = BlobDir::new(scratch.path()).map_err(words)?;
     let mut layers = Vec::new();
-    for platform in &platforms {
-        let binary = match &request.binary {
-            Some(binary) => binary.clone(),
-            None => compile(platform)?,
+    for (at, platform) in platforms.iter().enumerate() {
+        let (binary, level) = match request.binaries.get(at) {
+            Some(binary) => (binary.clone(), FAST),
+            None => (compile(platform)?, BEST),
         };
-        let level = if request.binary.is_some() { FAST } else { BEST };
         layers.push(layer(&binary, request.entrypoint(), level, &blobs)?);
     }
     let config = config(request.entrypoint());
@@ -163,7 +162,8 @@ fn target(platform: &Platform) -> Result<&'static str, String> {
 fn compile(platform: &Platform) -> Result<PathBuf, String> {
     let target = target(platform)?;
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--profile", "image", "--package", "dalec", "--target", target]);
+    cargo.args(["build", "--profile", "image", "--package", "dalec", "--bin", "dalec-image"]);
+    cargo.args(["--features", "image", "--target", target]);
     if *platform != Platform::host() {
         let compiler = format!("{}-gcc", target.replace("-unknown", ""));
         let variable = target.replace('-', "_");
@@ -179,7 +179,7 @@ fn compile(platform: &Platform) -> Result<PathBuf, String> {
         return Err(format!("the executable for {platform} cannot be compiled; {help}"));
     }
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    Ok(root()?.join(folder).join(target).join("image/dalec"))
+    Ok(root()?.join(folder).join(target).join("image/dalec-image"))
 }
 
 /// Packs `binary` as the only file of a layer, owned by root.
@@ -237,6 +237,8 @@ mod tests {
         assert_eq!((request.oci, request.signer), (Some("out".into()), true));
         assert!(Request::parse(&[]).unwrap_err().contains("--push"));
         assert!(Request::parse(&["--oci"]).unwrap_err().contains("value"));
+        let binary = ["--oci", "out", "--binary", "a", "--platform", "linux/amd64,linux/arm64"];
+        assert!(Request::parse(&binary).unwrap_err().contains("each platform"));
         assert!(Request::parse(&["--to", "x"]).unwrap_err().contains("`--to`"));
     }
 

@@ -18,8 +18,8 @@ usage: cargo xtask NAME
 
   test             install what the tests need, then run all of them; the last line counts them
   prepare          only install what the tests need
-  image --oci DIR | --push REFERENCE [--signer] [--platform P,…] [--binary FILE]
-                   build the frontend's image, or the signers'; FILE is taken instead of compiling
+  image --oci DIR | --push REFERENCE [--signer] [--platform P,…] [--binary FILE]…
+                   build the frontend's image, or the signers'; FILE is taken instead of compiling, one for each P
   fuzz [SECONDS]   fuzz what reads specs, each part for SECONDS (600); needs nightly and cargo-fuzz
 ";
 

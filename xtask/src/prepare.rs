@@ -35,6 +35,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/dpkg-genchanges", "dpkg-dev"),
     ("/usr/bin/ar", "binutils"),
     ("/usr/bin/osslsigncode", "osslsigncode"),
+    // Fetches git sources, and serves them.
+    ("/usr/lib/git-core/git-http-backend", "git"),
     // Read what is made for Windows.
     ("/usr/bin/unzip", "unzip"),
     ("/usr/bin/objdump", "binutils"),
@@ -51,6 +53,10 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/bin/skopeo", "skopeo"),
     // Runs the containers that we make.
     ("/usr/bin/podman", "podman"),
+    // What a daemon fetches repositories with, and a server for them; nothing is done with the one of the system.
+    ("/usr/bin/git", "git"),
+    ("/usr/bin/ssh-agent", "openssh-client"),
+    ("/usr/sbin/sshd", "openssh-server"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.

@@ -9,7 +9,7 @@ use bollard_buildkit_proto::moby::buildkit::v1 as api;
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{BuildOptions, FrontendResult, Gateway, GatewayError, Progress, SolveFailure};
 use dalec_wire::client::{Connection as GatewayConnection, GrpcGateway};
-use dalec_wire::{errors, platform_text};
+use dalec_wire::{errors, platform_text, random_hex};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,9 +18,11 @@ use tonic::{Code, Status};
 
 use crate::address::Address;
 use crate::connection::Connection;
+use crate::diagnosis::{Stage, diagnose};
 use crate::error::ConnectError;
+use crate::policy::SourcePolicy;
 use crate::remote::Remote;
-use crate::session::{Secrets, Services, Session, random_hex};
+use crate::session::{Secrets, Services, Session};
 use crate::status::{Fellows, Steps, Tracker};
 use crate::tls::TlsFiles;
 
@@ -69,6 +71,8 @@ pub struct Build {
     pub cache_exports: Vec<Entry>,
     /// Where the cache may come from.
     pub cache_imports: Vec<Entry>,
+    /// Which sources the daemon may fetch.
+    pub source_policy: Option<SourcePolicy>,
     /// Graph of the frontend's own file system.
     pub frontend: Option<pb::Definition>,
     /// Takes what happens.
@@ -147,7 +151,7 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|source| ConnectError::Process { action: "start threads", source })?;
         let connection = runtime.block_on(Connection::open(address, tls))?;
-        let (version, platforms) = runtime.block_on(introduce(&connection))?;
+        let (version, platforms) = runtime.block_on(introduce(&connection, address, tls))?;
         Ok(Self { inner: Arc::new(Inner { runtime, connection, version, platforms }) })
     }
 
@@ -388,6 +392,7 @@ fn request(build: &Build, reference: &str, session: &str, options: &BuildOptions
             imports: entries(&build.cache_imports),
             ..api::CacheOptions::default()
         }),
+        source_policy: build.source_policy.as_ref().map(SourcePolicy::to_wire),
         ..api::SolveRequest::default()
     }
 }
@@ -402,27 +407,41 @@ fn cache_imports(entries: &[Entry]) -> String {
     serde_json::Value::from_iter(entries).to_string()
 }
 
-/// Asks the daemon for its version and what it can run.
-async fn introduce(connection: &Connection) -> Result<(String, Vec<String>), ConnectError> {
-    let too_old = |missing: String| ConnectError::TooOld { address: connection.address.clone(), missing };
-    let silent = |status: Status| ConnectError::Unreachable {
-        address: connection.address.clone(),
-        source: status.message().to_owned().into(),
-    };
+/// Asks the daemon at `address` for its version and what it can run.
+async fn introduce(
+    connection: &Connection,
+    address: &Address,
+    tls: &TlsFiles,
+) -> Result<(String, Vec<String>), ConnectError> {
+    let too_old = |missing: String| ConnectError::TooOld { address: address.to_string(), missing };
     let mut control = connection.control();
     let version = match control.info(api::InfoRequest {}).await {
         Ok(info) => info.into_inner().buildkit_version.unwrap_or_default().version,
         Err(status) if status.code() == Code::Unimplemented => {
             return Err(too_old("it does not say its version".into()));
         }
-        Err(status) => return Err(silent(status)),
+        Err(status) => return Err(silent(address, tls, &status).await),
     };
     if is_too_old(&version) {
         return Err(too_old(format!("it is {version}")));
     }
-    let workers = control.list_workers(api::ListWorkersRequest::default()).await.map_err(silent)?;
-    let platforms = workers.into_inner().record.into_iter().flat_map(|worker| worker.platforms);
+    let workers = match control.list_workers(api::ListWorkersRequest::default()).await {
+        Ok(workers) => workers.into_inner(),
+        Err(status) => return Err(silent(address, tls, &status).await),
+    };
+    let platforms = workers.record.into_iter().flat_map(|worker| worker.platforms);
     Ok((version, platforms.map(|platform| platform_text(&platform)).collect()))
+}
+
+/// Returns why the daemon at `address` did not answer: by what the transport found, or else by its own words.
+async fn silent(address: &Address, tls: &TlsFiles, status: &Status) -> ConnectError {
+    match std::error::Error::source(status) {
+        Some(error) => diagnose(address, tls, Stage::FirstCall, error).await,
+        None => ConnectError::Unreachable {
+            address: address.to_string(),
+            source: status.message().to_owned().into(),
+        },
+    }
 }
 
 /// Returns whether a version is one of those that lack something; odd ones are newer than any release.

@@ -7,12 +7,13 @@ use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use dalec_wire as wire;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error, Uri};
 use tower::service_fn;
 
 use crate::address::Address;
+use crate::diagnosis::{Stage, diagnose};
 use crate::docker::{Docker, Endpoint as DockerEndpoint};
-use crate::error::{Cause, ConnectError};
+use crate::error::ConnectError;
 use crate::tls::TlsFiles;
 
 pub(crate) use dalec_wire::MAX_MESSAGE;
@@ -38,15 +39,16 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects; the daemon has answered when this returns.
     pub(crate) async fn open(address: &Address, tls: &TlsFiles) -> Result<Self, ConnectError> {
-        let shown = address.to_string();
-        let failed = |error: tonic::transport::Error| connect_error(&shown, tls.is_used(), error.into());
         let (channel, docker) = match address {
-            Address::Unix(path) => (unix(path.clone()).await.map_err(failed)?, None),
-            Address::Tcp { host, port } => (tcp(host, *port, tls, &shown).await?, None),
+            Address::Unix(path) => (unix(path.clone()).await, None),
+            Address::Tcp { host, port } => {
+                let tls = if tls.is_used() { Some(tls.config(host)?) } else { None };
+                (tcp(host, *port, tls).await, None)
+            }
             Address::DockerContainer(name) => {
                 let docker = Docker::new(DockerEndpoint::from_environment()?);
                 let stream = docker.dial_stdio(name).await?;
-                (over(stream).await.map_err(failed)?, None)
+                (over(stream).await, None)
             }
             Address::Docker(endpoint) => {
                 let docker = Docker::new(match endpoint {
@@ -54,10 +56,13 @@ impl Connection {
                     None => DockerEndpoint::from_environment()?,
                 });
                 let stream = docker.grpc().await?;
-                (over(stream).await.map_err(failed)?, Some(Arc::new(docker)))
+                (over(stream).await, Some(Arc::new(docker)))
             }
         };
-        Ok(Self { address: shown, channel, docker })
+        match channel {
+            Ok(channel) => Ok(Self { address: address.to_string(), channel, docker }),
+            Err(error) => Err(diagnose(address, tls, Stage::Connect, &error).await),
+        }
     }
 
     /// Returns the daemon's control API.
@@ -80,7 +85,7 @@ fn tuned(endpoint: Endpoint) -> Endpoint {
         .http2_max_header_list_size(MAX_MESSAGE as u32)
 }
 
-async fn unix(path: std::path::PathBuf) -> Result<Channel, tonic::transport::Error> {
+async fn unix(path: std::path::PathBuf) -> Result<Channel, Error> {
     let connect = service_fn(move |_: Uri| {
         let path = path.clone();
         async move { UnixStream::connect(path).await.map(TokioIo::new) }
@@ -88,15 +93,13 @@ async fn unix(path: std::path::PathBuf) -> Result<Channel, tonic::transport::Err
     tuned(wire::endpoint()).connect_with_connector(connect).await
 }
 
-async fn tcp(host: &str, port: u16, tls: &TlsFiles, shown: &str) -> Result<Channel, ConnectError> {
-    let failed = |error: Cause| connect_error(shown, tls.is_used(), error);
+async fn tcp(host: &str, port: u16, tls: Option<ClientTlsConfig>) -> Result<Channel, Error> {
     let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let scheme = if tls.is_used() { "https" } else { "http" };
-    let mut endpoint =
-        Endpoint::from_shared(format!("{scheme}://{place}")).map_err(|error| failed(error.into()))?;
-    if tls.is_used() {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let mut endpoint = Endpoint::from_shared(format!("{scheme}://{place}"))?;
+    if let Some(tls) = tls {
         // What is wrong with the files shows here.
-        endpoint = endpoint.tls_config(tls.config(host)?).map_err(|error| failed(error.into()))?;
+        endpoint = endpoint.tls_config(tls)?;
     }
     let connect = service_fn(move |_: Uri| {
         let place = place.clone();
@@ -106,41 +109,15 @@ async fn tcp(host: &str, port: u16, tls: &TlsFiles, shown: &str) -> Result<Chann
             Ok::<_, std::io::Error>(TokioIo::new(stream))
         }
     });
-    tuned(endpoint).connect_with_connector(connect).await.map_err(|error| failed(error.into()))
+    tuned(endpoint).connect_with_connector(connect).await
 }
 
 /// Speaks gRPC over one stream that is open already; when it breaks, so does the channel.
-async fn over(stream: crate::stream::BoxStream) -> Result<Channel, tonic::transport::Error> {
+async fn over(stream: crate::stream::BoxStream) -> Result<Channel, Error> {
     let mut stream = Some(stream);
     let connect = service_fn(move |_: Uri| {
         let stream = stream.take().ok_or_else(|| std::io::Error::other("the connection was closed"));
         async move { stream.map(TokioIo::new) }
     });
     tuned(wire::endpoint()).connect_with_connector(connect).await
-}
-
-/// Says whether TLS or the network failed.
-fn connect_error(address: &str, tls: bool, source: Cause) -> ConnectError {
-    let address = address.to_owned();
-    if tls && !is_network(source.as_ref()) {
-        return ConnectError::Tls { address, source };
-    }
-    ConnectError::Unreachable { address, source }
-}
-
-/// Returns whether the operating system could not connect: TLS never got a chance.
-fn is_network(error: &(dyn std::error::Error + 'static)) -> bool {
-    use std::io::ErrorKind;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return io.raw_os_error().is_some()
-                || matches!(
-                    io.kind(),
-                    ErrorKind::ConnectionRefused | ErrorKind::TimedOut | ErrorKind::NotFound
-                );
-        }
-        next = error.source();
-    }
-    false
 }

@@ -18,7 +18,21 @@ pub enum ConnectError {
         /// Why not.
         source: Cause,
     },
-    /// The two sides do not trust each other, or one speaks no TLS.
+    /// TLS is spoken there, and not here.
+    #[error("TLS is spoken at {address}, and no flag asks for it")]
+    SpeaksTls {
+        /// Where.
+        address: String,
+    },
+    /// The daemon wants a certificate of this client: there is none, or it is not trusted.
+    #[error("the buildkitd at {address} demands a client certificate that it trusts")]
+    NotLetIn {
+        /// Where.
+        address: String,
+        /// How it showed.
+        source: Cause,
+    },
+    /// The two sides do not trust each other, or the other one speaks no TLS.
     #[error("TLS with {address} failed")]
     Tls {
         /// Where.
@@ -69,10 +83,17 @@ impl ConnectError {
             Self::Unreachable { .. } => {
                 "start buildkitd, or name another one with --buildkit-host or BUILDKIT_HOST".into()
             }
+            Self::SpeaksTls { .. } => {
+                "name the CA of the daemon with --tls-ca, and a client certificate and its key, if it demands \
+                 one, with --tls-cert and --tls-key; --tls-dir names a folder with all of them"
+                    .into()
+            }
+            Self::NotLetIn { .. } => {
+                "name one that a CA of the daemon has signed with --tls-cert, and its key with --tls-key".into()
+            }
             Self::Tls { .. } => {
                 "name the CA of the daemon with --tls-ca, and the client's certificate and key with \
-                                 --tls-cert and --tls-key; --tls-server-name says which name the daemon's \
-                                 certificate must have"
+                 --tls-cert and --tls-key; --tls-server-name says which name the daemon's certificate must have"
                     .into()
             }
             Self::TlsFile { .. } => "name a PEM file that can be read".into(),

@@ -104,6 +104,7 @@ pub(crate) fn build() -> Build {
         exports: Vec::new(),
         cache_exports: Vec::new(),
         cache_imports: Vec::new(),
+        source_policy: None,
         frontend: None,
         progress: Arc::new(Unheard),
         cancelled: Arc::new(|| false),

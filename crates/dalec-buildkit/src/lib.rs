@@ -4,11 +4,13 @@ mod address;
 mod cache;
 mod client;
 mod connection;
+mod diagnosis;
 mod docker;
 mod error;
 #[cfg(test)]
 mod fake;
 mod layout;
+mod policy;
 mod remote;
 mod session;
 mod status;
@@ -20,6 +22,7 @@ pub use cache::{CacheError, LocalCache, publish_cache, read_cache, write_cache};
 pub use client::{Build, BuildError, Built, Client, Entry, FrontendFailure, Shared};
 pub use error::ConnectError;
 pub use layout::{LayoutError, open_layout};
+pub use policy::SourcePolicy;
 pub use session::{
     Credentials, Digest, Login, Received, SecretError, Secrets, Services, Store, Target, WriteFailure,
 };

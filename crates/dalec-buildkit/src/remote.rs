@@ -12,12 +12,11 @@
 //! 3. The second session closes then: nothing that is built later can ask it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLockReadGuard, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
-    BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Purpose,
-    Reference, ResolveImage, ResolvedImage, SolveRequest, Warning,
+    FrontendRequest, FrontendResult, Gateway, GatewayError, Purpose, Reference, Relay, SolveRequest,
 };
 use dalec_wire::client::GrpcGateway;
 
@@ -29,20 +28,6 @@ pub(crate) struct Remote<'a> {
     pub(crate) client: &'a Client,
     pub(crate) build: &'a Build,
     gateway: GrpcGateway,
-}
-
-/// The gateway, for as long as nobody may sign.
-struct Running<'a> {
-    gateway: &'a GrpcGateway,
-    _nobody_signs: RwLockReadGuard<'a, ()>,
-}
-
-impl std::ops::Deref for Running<'_> {
-    type Target = GrpcGateway;
-
-    fn deref(&self) -> &GrpcGateway {
-        self.gateway
-    }
 }
 
 /// What a signer returned, as graphs.
@@ -61,18 +46,12 @@ impl<'a> Remote<'a> {
         self.gateway
     }
 
-    /// Returns the gateway for a call that may run steps, once nobody signs.
-    fn running(&self) -> Running<'_> {
-        let guard = self.build.signing.read().unwrap_or_else(PoisonError::into_inner);
-        Running { gateway: &self.gateway, _nobody_signs: guard }
-    }
-
     fn sign(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
         let Some(secrets) = &self.build.signer_secrets else {
-            return self.running().solve_frontend(request);
+            return self.run(|gateway| gateway.solve_frontend(request));
         };
         for definition in request.inputs.values() {
-            self.running().solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
+            self.solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
         }
         let _nothing_else_runs = self.build.signing.write().unwrap_or_else(PoisonError::into_inner);
         let services = Services {
@@ -139,61 +118,24 @@ fn call(gateway: &dyn Gateway, request: FrontendRequest) -> Result<Signed, Gatew
     Ok(Signed { graphs, metadata: result.metadata })
 }
 
-impl Gateway for Remote<'_> {
-    fn build_options(&self) -> &BuildOptions {
-        self.gateway.build_options()
+impl Relay for Remote<'_> {
+    type Behind = GrpcGateway;
+
+    fn behind(&self) -> &GrpcGateway {
+        &self.gateway
     }
 
-    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
-        self.gateway.inputs()
+    /// Waits until nobody signs.
+    fn run<T>(&self, call: impl FnOnce(&GrpcGateway) -> Result<T, GatewayError>) -> Result<T, GatewayError> {
+        let _nobody_signs = self.build.signing.read().unwrap_or_else(PoisonError::into_inner);
+        call(&self.gateway)
     }
 
-    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        self.running().solve(request)
-    }
-
-    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
+    fn relay_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
         match request.purpose {
             Purpose::Sign => self.sign(request),
-            Purpose::Build => self.running().solve_frontend(request),
+            Purpose::Build => self.run(|gateway| gateway.solve_frontend(request)),
         }
-    }
-
-    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
-        self.gateway.definition(reference)
-    }
-
-    fn supports(&self, id: &str) -> bool {
-        self.gateway.supports(id)
-    }
-
-    fn read_file(
-        &self,
-        reference: &Reference,
-        path: &str,
-        range: Option<FileRange>,
-    ) -> Result<Vec<u8>, GatewayError> {
-        self.running().read_file(reference, path, range)
-    }
-
-    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
-        self.running().read_dir(reference, path)
-    }
-
-    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
-        self.running().stat_file(reference, path)
-    }
-
-    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
-        self.gateway.resolve_image(image)
-    }
-
-    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
-        self.gateway.frontend_image()
-    }
-
-    fn warn(&self, warning: Warning) {
-        self.gateway.warn(warning);
     }
 }
 

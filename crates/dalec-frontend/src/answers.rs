@@ -6,6 +6,7 @@ use dalec_gateway::GatewayError;
 use dalec_targets::image_reference::names_of;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
+use crate::build::joined;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::images::{self, Wanted};
@@ -15,35 +16,31 @@ use crate::images::{self, Wanted};
 /// A named context called like an image's reference, in its full or its familiar form, replaces the image.
 ///
 /// # Errors
-/// The first error in the order of the questions.
+/// The first error in the order of the questions, contexts before images.
 pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers, FrontendError> {
-    let mut answers = Answers::default();
-    for name in &questions.contexts {
-        if let Some(context) = contexts.find(name)? {
-            answers.contexts.insert(name.clone(), context.state);
-        }
-    }
     let wanted = |question: &&ImageQuestion| {
         let replaced = questions.unless.get(question);
-        replaced.is_none_or(|context| !answers.contexts.contains_key(context))
+        replaced.is_none_or(|context| !contexts.is_given(context))
     };
     let images: Vec<&ImageQuestion> = questions.images.iter().filter(wanted).collect();
-    let found = match images.as_slice() {
-        [] => Vec::new(),
-        [only] => vec![image(contexts, only, questions.unless.get(only))],
-        several => thread::scope(|scope| {
-            let asked = several
-                .iter()
-                .map(|one| scope.spawn(move || image(contexts, one, questions.unless.get(one))));
-            let asked: Vec<_> = asked.collect();
-            let joined = asked.into_iter().map(|thread| thread.join());
-            joined.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        }),
-    };
-    for (question, answer) in images.into_iter().zip(found) {
-        answers.images.insert(question.clone(), answer?);
-    }
-    Ok(answers)
+    let mut answers = Answers::default();
+    thread::scope(|scope| {
+        let names = questions.contexts.iter();
+        let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
+        let resolved: Vec<_> = images
+            .iter()
+            .map(|one| scope.spawn(|| image(contexts, one, questions.unless.get(*one))))
+            .collect();
+        for (name, context) in names.zip(found) {
+            if let Some(context) = joined(context)? {
+                answers.contexts.insert(name.clone(), context.state);
+            }
+        }
+        for (question, answer) in images.iter().zip(resolved) {
+            answers.images.insert((*question).clone(), joined(answer)?);
+        }
+        Ok(answers)
+    })
 }
 
 /// Returns the image of one question; `worker` is the named context that makes it unneeded, if there is one.

@@ -3,8 +3,7 @@
 //! The forms follow BuildKit's `frontend/dockerui/namedcontext.go`: `local:NAME`, `docker-image://REF`,
 //! `oci-layout://…`, `input:NAME`, git repositories and URLs of files.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
-use dalec_gateway::Gateway;
+use dalec_gateway::{Gateway, input_image_config};
 use dalec_llb::{Http, Local, Platform, State};
 use dalec_targets::image_config::ImageConfig;
 use dalec_targets::request::ImageAnswer;
@@ -46,6 +45,11 @@ impl Contexts<'_> {
     pub fn read(&self, name: &str, path: &str, limit: u64) -> Result<Option<Vec<u8>>, FrontendError> {
         let Some(context) = self.find_part(name, Some(path))? else { return Ok(None) };
         Ok(Some(main_context::read(self.gateway, &context.state, path, limit)?))
+    }
+
+    /// Returns whether there is a context called `name`, without looking at it.
+    pub fn is_given(&self, name: &str) -> bool {
+        name == MAIN || self.value(name).is_some()
     }
 
     fn value(&self, name: &str) -> Option<&str> {
@@ -100,11 +104,9 @@ impl Contexts<'_> {
             return Err(unusable(name, format!("the request has no input `{input}`")));
         };
         let state = main_context::state_of_input(input, &definition)?;
-        let metadata = self.gateway.build_options().options.get(&format!("input-metadata:{input}"));
-        let config = metadata.map(|metadata| config_of_input(metadata)).transpose();
-        let config =
-            config.map_err(|message| unusable(name, format!("what is said of input `{input}` {message}")))?;
-        Ok(ImageAnswer { state, config: config.flatten().unwrap_or_default(), ..ImageAnswer::default() })
+        let config = input_image_config::<ImageConfig>(&self.gateway.build_options().options, input);
+        let config = config.map_err(|error| unusable(name, error.to_string()))?;
+        Ok(ImageAnswer { state, config: config.unwrap_or_default(), ..ImageAnswer::default() })
     }
 
     /// Returns the directory `local` of the client, which is the context called `name`.
@@ -123,16 +125,6 @@ impl Contexts<'_> {
 /// Returns the reference of a context that is an image.
 fn image(value: &str) -> Option<&str> {
     value.strip_prefix("docker-image://").or(value.starts_with("oci-layout://").then_some(value))
-}
-
-/// Returns the image configuration in the metadata of an input: a mapping from names to values in base64.
-fn config_of_input(metadata: &str) -> Result<Option<ImageConfig>, String> {
-    let unreadable = |error: serde_json::Error| format!("cannot be read: {error}");
-    let mut values: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(metadata).map_err(unreadable)?;
-    let Some(config) = values.remove("containerimage.config") else { return Ok(None) };
-    let config = BASE64_STANDARD.decode(config).map_err(|error| format!("is no base64: {error}"))?;
-    serde_json::from_slice(&config).map(Some).map_err(unreadable)
 }
 
 fn plain(state: State) -> ImageAnswer {

@@ -32,5 +32,5 @@ pub use metadata::{SIGNING, is_about_signing};
 pub use own_signer::OWN_SIGNER;
 pub use remote::is_git;
 pub use request::answer;
-pub use routes::{Target, check_target, targets};
+pub use routes::{Target, check_target, default_platform, targets};
 pub use signing::{CONFIG_CONTEXT as SIGNING_CONFIG_CONTEXT, CONFIG_PATH as SIGNING_CONFIG_PATH};

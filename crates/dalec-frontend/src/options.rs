@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_gateway::BuildOptions;
+use dalec_gateway::{BuildOptions, parse_bool};
 use dalec_spec::Platform;
 
 use crate::error::FrontendError;
@@ -110,14 +110,6 @@ impl Options {
         self.forwarded_target.as_deref().unwrap_or(own)
     }
 
-    /// Returns the platforms to build for, at least one.
-    pub fn platforms(&self) -> Vec<Platform> {
-        match self.platforms.as_slice() {
-            [] => vec![self.build_platform.clone()],
-            some => some.to_vec(),
-        }
-    }
-
     /// Returns whether the build argument `name` is exactly `1`.
     pub fn is_one(&self, name: &str) -> bool {
         self.build_args.get(name).is_some_and(|value| value == "1")
@@ -150,11 +142,7 @@ fn named(text: &str, platforms: usize) -> Result<bool, FrontendError> {
 
 /// Reads a boolean in the forms that upstream's programs take; nothing is false.
 pub fn boolean(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
+    if text.is_empty() { Some(false) } else { parse_bool(text) }
 }
 
 #[cfg(test)]

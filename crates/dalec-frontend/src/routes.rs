@@ -1,7 +1,7 @@
 //! Which routes there are, and which of them a request names.
 
 use dalec_gateway::{Gateway, Warning};
-use dalec_spec::RawSpec;
+use dalec_spec::{Platform, RawSpec};
 use dalec_targets::routes::{self, Route};
 use serde::Serialize;
 
@@ -99,6 +99,14 @@ pub fn check_target(target: &str, spec: Option<&RawSpec>) -> Result<(), Frontend
     let forwards = spec.map(Forward::all).unwrap_or_default();
     let is_known = forwards.iter().any(|forward| forward.covers(target)) || routes::find(target).is_ok();
     if is_known { Ok(()) } else { Err(unknown(target, &forwards)) }
+}
+
+/// Returns the platform that `target` is built for when the client names none, on a machine that is a `build`: Windows for
+/// programs for Windows, the machine's for everything else.
+pub fn default_platform(target: &str, build: &Platform) -> Platform {
+    let platforms = routes::find(target).and_then(|route| routes::platforms(route, &[], build));
+    let first = platforms.ok().and_then(|platforms| platforms.into_iter().next());
+    first.unwrap_or_else(|| build.clone())
 }
 
 fn unknown(target: &str, forwards: &[Forward]) -> FrontendError {

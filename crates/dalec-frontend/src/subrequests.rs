@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::FrontendError;
 use crate::options::Options;
-use crate::routes::Target;
+use crate::routes::{self, Target};
 use crate::spec::Spec;
 
 /// Lists subrequests.
@@ -98,7 +98,11 @@ pub fn resolved(
 ) -> Result<FrontendResult, FrontendError> {
     let mut documents = Vec::new();
     let mut text = String::new();
-    for platform in options.platforms() {
+    let platforms = match options.platforms.as_slice() {
+        [] => vec![routes::default_platform(&options.target, &options.build_platform)],
+        asked => asked.to_vec(),
+    };
+    for platform in platforms {
         let spec = spec.resolve(gateway, options, options.target_key(), &platform)?;
         documents.push(dalec_spec::to_json(&spec));
         text.push_str(&list_item(&dalec_spec::to_yaml(&spec)));

@@ -7,7 +7,9 @@
 
 mod error;
 mod executable;
+mod option_values;
 mod progress;
+mod relay;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,9 @@ use bollard_buildkit_proto::pb;
 
 pub use error::{Excerpt, GatewayError, SolveFailure};
 pub use executable::{FRONTEND_DIR, executable_image};
+pub use option_values::{BadInputMetadata, input_image_config, parse_bool};
 pub use progress::{Event, LogStream, Progress, ProgressSink, VertexEvent};
+pub use relay::Relay;
 
 /// Options, inputs and workers of the request that the frontend was called with.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -41,6 +41,10 @@ impl Request {
         let secret = |name: &str, default: &str| argument(name).unwrap_or_else(|| default.to_owned());
         let words = options.get("cmdline").map(String::as_str).unwrap_or_default();
         let words = words.split([' ', ',']).filter(|word| !word.is_empty());
+        // Where a client calls this image itself, with `# syntax=`, its name comes first.
+        let image = options.get("source").map(String::as_str);
+        let words =
+            words.enumerate().filter(|(at, word)| *at > 0 || Some(*word) != image).map(|(_, word)| word);
         let mut kinds = Vec::new();
         for word in words {
             match KINDS.contains(&word) {

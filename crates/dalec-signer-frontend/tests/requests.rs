@@ -193,6 +193,13 @@ fn what_makes_no_sense_is_said() {
         the signer's cmdline has "debs", which is none of deb, rpm, authenticode, openpgp
     "#]],
     );
+    // Where a client calls the image with `# syntax=`, its name comes first.
+    check(
+        &[("source", "test/signer"), ("cmdline", "test/signer debs")],
+        expect![[r#"
+        the signer's cmdline has "debs", which is none of deb, rpm, authenticode, openpgp
+    "#]],
+    );
     check(
         &[("build-arg:DALEC_SIGN_DETACH", "beside")],
         expect![[r#"

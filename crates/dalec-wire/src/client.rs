@@ -1,7 +1,7 @@
 //! [`GrpcGateway`]: a BuildKit, or whoever else speaks its gateway protocol, as the [`Gateway`] of a frontend.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bollard_buildkit_proto::google::rpc;
@@ -11,13 +11,14 @@ use bollard_buildkit_proto::pb;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 
 use super::{MAX_MESSAGE, errors, images, stat};
 use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
-    ResolveImage, ResolvedImage, SolveRequest, Warning,
+    ResolveImage, ResolvedImage, SolveRequest, Warning, parse_bool,
 };
 
 /// How long the first answer may take.
@@ -63,6 +64,10 @@ pub struct GrpcGateway {
     frontend_capabilities: BTreeSet<String>,
     llb_capabilities: BTreeSet<String>,
     definitions: Mutex<BTreeMap<Reference, pb::Definition>>,
+    /// What the client gave, once it was asked for.
+    inputs: Mutex<Option<BTreeMap<String, pb::Definition>>>,
+    /// Directories of the client that are loaded already, or just now, by the digests of their vertices.
+    loaded: Mutex<BTreeSet<String>>,
     /// Digest of the first vertex that was solved, which is the one that loads the spec: warnings are about it.
     first_vertex: OnceLock<String>,
 }
@@ -122,6 +127,8 @@ impl GrpcGateway {
             frontend_capabilities,
             llb_capabilities: enabled(pong.llb_caps),
             definitions: Mutex::default(),
+            inputs: Mutex::default(),
+            loaded: Mutex::default(),
             first_vertex: OnceLock::new(),
         })
     }
@@ -166,6 +173,33 @@ impl GrpcGateway {
         answer.map(tonic::Response::into_inner).map_err(|status| errors::from_status(&status))
     }
 
+    /// Has the directories of the client in a graph loaded, for as long as the result is held.
+    ///
+    /// By itself, a BuildKit loads them only once it has found the images that stand beside them in the graph.
+    fn load(&self, definition: &pb::Definition) -> JoinSet<()> {
+        let mut loading = JoinSet::new();
+        for (vertex, definition) in images::client_directories(definition) {
+            if !locked(&self.loaded).insert(vertex) {
+                continue;
+            }
+            let mut request = tonic::Request::new(api::SolveRequest {
+                definition: Some(definition),
+                evaluate: true,
+                allow_result_return: true,
+                allow_result_array_ref: true,
+                ..api::SolveRequest::default()
+            });
+            request.metadata_mut().clone_from(&self.metadata);
+            let mut client = self.client.clone();
+            let load = async move {
+                // Who needs it, says why it cannot be loaded.
+                let _ = client.solve(request).await;
+            };
+            loading.spawn_on(load, &self.runtime);
+        }
+        loading
+    }
+
     fn can(&self, capability: &str) -> bool {
         self.frontend_capabilities.contains(capability)
     }
@@ -204,7 +238,7 @@ impl GrpcGateway {
 
     fn keep(&self, reference: api::Ref) -> Option<Reference> {
         let name = named(reference.id)?;
-        let mut definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut definitions = locked(&self.definitions);
         let mut definition = reference.def.unwrap_or_default();
         // An empty list of places goes out as none at all, which BuildKit does not take back.
         if let Some(source) = &mut definition.source {
@@ -216,7 +250,7 @@ impl GrpcGateway {
 
     fn wire_result(&self, result: &FrontendResult) -> api::Result {
         let reference = |reference: &Option<Reference>| {
-            let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+            let definitions = locked(&self.definitions);
             match reference {
                 Some(reference) => {
                     api::Ref { id: reference.0.clone(), def: definitions.get(reference).cloned() }
@@ -228,7 +262,8 @@ impl GrpcGateway {
         // that other builders make.
         let several = ["build-arg:BUILDKIT_MULTI_PLATFORM", "multi-platform"];
         let several = several.iter().filter_map(|name| self.options.options.get(*name));
-        let several = several.map(String::as_str).find(|value| !value.is_empty()).is_some_and(is_true);
+        let several =
+            several.map(String::as_str).find(|value| !value.is_empty()).and_then(parse_bool).unwrap_or(false);
         let named = result.refs.len() > 1 || several && result.metadata.contains_key("refs.platforms");
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {
@@ -251,15 +286,21 @@ impl Gateway for GrpcGateway {
         if !self.can("frontend.inputs") {
             return Ok(BTreeMap::new());
         }
+        let mut known = locked(&self.inputs);
+        if let Some(inputs) = &*known {
+            return Ok(inputs.clone());
+        }
         let answer =
             self.call(api::InputsRequest {}, async |mut client, request| client.inputs(request).await)?;
-        Ok(answer.definitions.into_iter().collect())
+        Ok(known.insert(answer.definitions.into_iter().collect()).clone())
     }
 
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
         if let Some(vertex) = images::terminal_input(&request.definition) {
             self.first_vertex.get_or_init(|| vertex);
         }
+        // What is loaded when this ends was in vain.
+        let _loading = request.evaluate.then(|| self.load(&request.definition));
         let result = self.solve_request(api::SolveRequest {
             definition: Some(request.definition),
             evaluate: request.evaluate,
@@ -292,7 +333,7 @@ impl Gateway for GrpcGateway {
     }
 
     fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
-        let definitions = self.definitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let definitions = locked(&self.definitions);
         definitions.get(reference).cloned().ok_or_else(|| GatewayError::Request {
             message: format!("the result {} has no known graph", reference.0),
         })
@@ -426,11 +467,6 @@ impl Gateway for GrpcGateway {
     }
 }
 
-/// Returns whether Go's `strconv.ParseBool` takes `text` for true.
-fn is_true(text: &str) -> bool {
-    matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True")
-}
-
 /// A place where a cache may be, as the option `cache-imports` has it.
 #[derive(Deserialize)]
 struct CacheImport {
@@ -452,6 +488,10 @@ fn cache_imports(options: &BuildOptions) -> Result<Vec<api::CacheOptionsEntry>, 
     let images = options.options.get("cache-from").map(String::as_str).unwrap_or_default();
     let images = images.split(',').filter(|image| !image.is_empty());
     Ok(images.map(|image| entry("registry".into(), [("ref".to_owned(), image.to_owned())].into())).collect())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn enabled(capabilities: Vec<ApiCap>) -> BTreeSet<String> {

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend as api;
 use bollard_buildkit_proto::pb;
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 use dalec_gateway::{ResolveImage, ResolvedImage};
 
 const IMAGE: &str = "docker-image://";
 const LAYOUT: &str = "oci-layout://";
+const LOCAL: &str = "local://";
 
 /// `ResolverType` of an OCI layout that the client serves, and of a registry.
 const LAYOUT_RESOLVER: i32 = 1;
@@ -152,6 +154,31 @@ pub fn platform_text(platform: &pb::Platform) -> String {
     text
 }
 
+/// Returns the vertices of a graph that are directories of the client, by digest, each as a graph of its own.
+pub fn client_directories(definition: &pb::Definition) -> BTreeMap<String, pb::Definition> {
+    let is_directory = |bytes: &&Vec<u8>| {
+        let op = pb::Op::decode(bytes.as_slice()).ok().and_then(|op| op.op);
+        matches!(op, Some(pb::op::Op::Source(source)) if source.identifier.starts_with(LOCAL))
+    };
+    let alone = |bytes: &Vec<u8>| {
+        let digest = digest(bytes);
+        let input = pb::Input { digest: digest.clone(), index: 0 };
+        let terminal = pb::Op { inputs: vec![input], ..pb::Op::default() }.encode_to_vec();
+        let metadata = definition.metadata.get(&digest).cloned().map(|metadata| (digest.clone(), metadata));
+        let graph = pb::Definition {
+            def: vec![bytes.clone(), terminal],
+            metadata: metadata.into_iter().collect(),
+            source: None,
+        };
+        (digest, graph)
+    };
+    definition.def.iter().filter(is_directory).map(alone).collect()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
 /// Returns the digest of the vertex that a graph's result comes from.
 pub fn terminal_input(definition: &pb::Definition) -> Option<String> {
     let terminal = pb::Op::decode(definition.def.last()?.as_slice()).ok()?;
@@ -198,6 +225,25 @@ mod tests {
         let source = pb::SourceOp { identifier: "https://example.org/a".into(), ..Default::default() };
         let answer = api::ResolveSourceMetaResponse { source: Some(source), ..Default::default() };
         assert!(of_source(answer).unwrap_err().contains("https://example.org/a"));
+    }
+
+    #[test]
+    fn directories_of_the_client_are_graphs_of_their_own() {
+        let source = |identifier: &str| {
+            let source = pb::SourceOp { identifier: identifier.into(), ..pb::SourceOp::default() };
+            pb::Op { op: Some(pb::op::Op::Source(source)), ..pb::Op::default() }.encode_to_vec()
+        };
+        let (local, image) = (source("local://context"), source("docker-image://debian"));
+        let metadata = pb::OpMetadata { ignore_cache: true, ..pb::OpMetadata::default() };
+        let definition = pb::Definition {
+            def: vec![image, local.clone(), pb::Op::default().encode_to_vec()],
+            metadata: [(digest(&local), metadata)].into(),
+            source: None,
+        };
+        let found = client_directories(&definition);
+        let graph = &found[&digest(&local)];
+        assert_eq!((found.len(), &graph.def[0], &graph.metadata), (1, &local, &definition.metadata));
+        assert_eq!(terminal_input(graph), Some(digest(&local)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod client;
 mod details;
 pub mod errors;
 mod images;
+mod random;
 pub mod server;
 pub mod stat;
 pub mod stdio;
@@ -14,6 +15,7 @@ use tonic::transport::Endpoint;
 
 pub use details::Detail;
 pub use images::platform_text;
+pub use random::random_hex;
 
 /// Most bytes of one message, in both directions; BuildKit's own limit.
 pub const MAX_MESSAGE: usize = 16 << 20;

@@ -3,14 +3,12 @@
 //! Where a base image came from is part of the result: it is printed and recorded, never silent. Finding one may take
 //! seconds and is no step of a graph, so it is shown as a step of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use bollard_buildkit_proto::pb;
 use dalec_gateway::{
-    BuildOptions, Event, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError,
-    Progress, Reference, ResolveImage, ResolvedImage, SolveRequest, VertexEvent, Warning,
+    Event, Gateway, GatewayError, Progress, Relay, ResolveImage, ResolvedImage, VertexEvent,
 };
 use serde::Serialize;
 
@@ -50,49 +48,14 @@ impl<'a> Observed<'a> {
     }
 }
 
-impl Gateway for Observed<'_> {
-    fn build_options(&self) -> &BuildOptions {
-        self.inner.build_options()
+impl<'a> Relay for Observed<'a> {
+    type Behind = dyn Gateway + 'a;
+
+    fn behind(&self) -> &Self::Behind {
+        self.inner
     }
 
-    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
-        self.inner.inputs()
-    }
-
-    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        self.inner.solve(request)
-    }
-
-    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
-        self.inner.solve_frontend(request)
-    }
-
-    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
-        self.inner.definition(reference)
-    }
-
-    fn supports(&self, id: &str) -> bool {
-        self.inner.supports(id)
-    }
-
-    fn read_file(
-        &self,
-        reference: &Reference,
-        path: &str,
-        range: Option<FileRange>,
-    ) -> Result<Vec<u8>, GatewayError> {
-        self.inner.read_file(reference, path, range)
-    }
-
-    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
-        self.inner.read_dir(reference, path)
-    }
-
-    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
-        self.inner.stat_file(reference, path)
-    }
-
-    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
+    fn relay_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
         let mut step = finding(image);
         self.progress.event(Event::Vertex(step.clone()));
         let found = self.inner.resolve_image(image);
@@ -108,14 +71,6 @@ impl Gateway for Observed<'_> {
         };
         self.bases.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(base);
         Ok(found)
-    }
-
-    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
-        self.inner.frontend_image()
-    }
-
-    fn warn(&self, warning: Warning) {
-        self.inner.warn(warning);
     }
 }
 

@@ -23,11 +23,9 @@ const TEST_RUNNER: &str = "test-runner";
 /// Compares what a signer returned with what was built.
 const COMPARE: &str = dalec_frontend::COMPARE;
 
-/// What this process is.
+/// A part of this program that is not the command line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The command line.
-    Command,
+pub enum Part {
     /// Answers a build engine that started our image.
     Frontend,
     /// Runs a part of a spec's test, with these arguments.
@@ -42,46 +40,47 @@ pub enum Role {
     Unknown(String),
 }
 
-/// Returns what a process with `args`, its own name first, is.
-pub fn of(mut args: impl Iterator<Item = OsString>) -> Role {
+/// Returns which part a process with `args`, its own name first, is; none for the command line.
+pub fn of(mut args: impl Iterator<Item = OsString>) -> Option<Part> {
     let own = args.next().unwrap_or_default();
     let name = Path::new(&own).file_name().unwrap_or_default();
     let (is_frontend, is_signer) = (name == FRONTEND, name == SIGNER);
-    match args.next() {
-        Some(first) if first == TEST_RUNNER => Role::TestRunner(args.collect()),
-        Some(first) if first == COMPARE => Role::Compare(args.collect()),
-        Some(first) if is_signer && first == SIGN_TREE => Role::SignTree(args.collect()),
-        Some(first) if is_frontend || is_signer => Role::Unknown(first.to_string_lossy().into_owned()),
-        None if is_frontend => Role::Frontend,
-        None if is_signer => Role::Signer,
-        _ => Role::Command,
-    }
+    let part = match args.next() {
+        Some(first) if first == TEST_RUNNER => Part::TestRunner(args.collect()),
+        Some(first) if first == COMPARE => Part::Compare(args.collect()),
+        Some(first) if is_signer && first == SIGN_TREE => Part::SignTree(args.collect()),
+        Some(first) if is_frontend || is_signer => Part::Unknown(first.to_string_lossy().into_owned()),
+        None if is_frontend => Part::Frontend,
+        None if is_signer => Part::Signer,
+        _ => return None,
+    };
+    Some(part)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(line: &str) -> Role {
+    fn check(line: &str) -> Option<Part> {
         of(line.split(' ').map(OsString::from))
     }
 
     #[test]
     fn the_name_decides_in_images_of_ours() {
-        assert_eq!(check("/frontend"), Role::Frontend);
-        assert_eq!(check("/frontend credential-helper get"), Role::Unknown("credential-helper".into()));
-        assert_eq!(check("/signer"), Role::Signer);
-        assert_eq!(check("/signer sign"), Role::Unknown("sign".into()));
-        assert_eq!(check("/usr/bin/dalec"), Role::Command);
-        assert_eq!(check("dalec frontend"), Role::Command);
+        assert_eq!(check("/frontend"), Some(Part::Frontend));
+        assert_eq!(check("/frontend credential-helper get"), Some(Part::Unknown("credential-helper".into())));
+        assert_eq!(check("/signer"), Some(Part::Signer));
+        assert_eq!(check("/signer sign"), Some(Part::Unknown("sign".into())));
+        assert_eq!(check("/usr/bin/dalec"), None);
+        assert_eq!(check("dalec frontend"), None);
     }
 
     #[test]
     fn parts_keep_their_arguments() {
-        assert_eq!(check("/frontend compare-signed a"), Role::Compare(vec!["a".into()]));
-        assert_eq!(check("/signer sign-tree --replace"), Role::SignTree(vec!["--replace".into()]));
+        assert_eq!(check("/frontend compare-signed a"), Some(Part::Compare(vec!["a".into()])));
+        assert_eq!(check("/signer sign-tree --replace"), Some(Part::SignTree(vec!["--replace".into()])));
         for name in ["/frontend", "/tmp/dalec"] {
-            let Role::TestRunner(args) = check(&format!("{name} test-runner step a")) else {
+            let Some(Part::TestRunner(args)) = check(&format!("{name} test-runner step a")) else {
                 panic!("{name}")
             };
             assert_eq!(args, ["step", "a"]);

@@ -117,6 +117,42 @@ fn results_go_to_several_places_at_once() {
     assert_eq!(String::from_utf8_lossy(&inspected.stdout).trim(), digest);
 }
 
+/// What our image builds for several platforms, too; BuildKit has the steps then.
+#[test]
+fn several_platforms_are_built_at_once() {
+    let project = Project::new(&script("many", ""));
+    let registry = Registry::open();
+    let name = registry.reference("many:1");
+    let both = |target: &str| build(&project, target).args(["--platform", "linux/amd64,linux/386"]);
+    both("bookworm/dsc").succeeds();
+    let outputs = project.outputs();
+    for folder in ["linux_amd64/", "linux_386/"] {
+        assert!(outputs.iter().any(|name| name.starts_with(folder) && name.ends_with(".dsc")), "{outputs:?}");
+    }
+    let container = both("bookworm/container").args(["-o", "type=oci,dest=image.tar"]);
+    let container = container.args(["-o", "type=tar,dest=files.tar", "--push", "-t", &name]);
+    container.args(["--metadata-file", "metadata.json"]).succeeds();
+    let raw = Command::new("skopeo")
+        .args(["inspect", "--raw", "--tls-verify=false"])
+        .arg(format!("docker://{name}"))
+        .output()
+        .unwrap();
+    let index: Value = serde_json::from_slice(&raw.stdout).expect("an index is JSON");
+    let platforms = index["manifests"].as_array().expect("it is an index").iter();
+    let platforms: Vec<&Value> = platforms.map(|entry| &entry["platform"]["architecture"]).collect();
+    assert_eq!(platforms, ["amd64", "386"]);
+    let listed = Command::new("tar").arg("-tf").arg(project.path("files.tar")).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("linux_386/usr/bin/many"));
+    let metadata = json(&project.path("metadata.json"));
+    assert_eq!(metadata["containerimage.descriptor"]["mediaType"], index["mediaType"]);
+    // Archives for docker hold one image.
+    let docker = ["-o", "type=docker,dest=docker.tar"];
+    both("bookworm/container").args(docker).fails(1).says(&["docker exporter does not currently support"]);
+    build(&project, "bookworm/container").args(docker).succeeds();
+    let listed = Command::new("tar").arg("-tf").arg(project.path("docker.tar")).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("manifest.json"));
+}
+
 #[test]
 fn the_clients_login_opens_a_registry() {
     let project = Project::new(&script("opened", ""));
@@ -307,24 +343,21 @@ fn both_sides_of_tls_must_know_each_other() {
     let on = |more: &[&str]| build_on(&address, &project, "bookworm/dsc").args(more).run();
     let trusted = on(&["--tls-ca", "ca.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"]);
     assert_eq!(trusted.code, Some(0), "{}", trusted.stderr);
-    for more in [
-        &["--tls-ca", "other.pem", "--tls-cert", "client.pem", "--tls-key", "client.key"][..],
-        &["--tls-ca", "ca.pem"],
-        &[
-            "--tls-ca",
-            "ca.pem",
-            "--tls-cert",
-            "client.pem",
-            "--tls-key",
-            "client.key",
-            "--tls-server-name",
-            "else.example",
-        ],
-        &["--tls-ca", "ca.pem", "--tls-cert", "client.pem"],
-        &[],
+    let client = ["--tls-cert", "client.pem", "--tls-key", "client.key"];
+    let with = |more: &[&'static str]| [&client[..], more].concat();
+    let tls = format!("TLS with {address} failed");
+    let not_let_in = format!("the buildkitd at {address} demands a client certificate that it trusts");
+    for (more, words) in [
+        (with(&["--tls-ca", "other.pem"]), &[tls.as_str(), "UnknownIssuer", "--tls-ca"][..]),
+        (with(&["--tls-ca", "ca.pem", "--tls-server-name", "else.example"]), &[&tls, "--tls-server-name"]),
+        (vec!["--tls-ca", "ca.pem"], &[&not_let_in, "--tls-cert", "--tls-key"]),
+        (vec!["--tls-ca", "ca.pem", "--tls-cert", "client.pem"], &["its other half"]),
+        (vec![], &["TLS is spoken at", "--tls-ca", "--tls-cert", "--tls-dir"]),
     ] {
-        let refused = on(more);
+        let refused = on(&more);
         assert_eq!(refused.code, Some(3), "{more:?}: {}", refused.stderr);
+        refused.says(words);
+        assert!(refused.stderr.matches("= cause: ").count() <= 1, "{more:?}: {}", refused.stderr);
     }
     drop(daemon);
 }

@@ -40,7 +40,9 @@ fn the_image_is_pushed_and_started_by_the_first_line_of_a_spec() {
     let stripped = Command::new("strip").arg("-o").arg(&binary).arg(dalec()).status();
     assert!(stripped.unwrap().success());
     let image = Invocation::other(xtask(), &project.path(""));
-    let mut image = image.args(["image", "--push", &reference, "--oci", "image", "--binary", "dalec"]);
+    // The same program for another platform: it is not started there.
+    let both = ["--platform", "linux/amd64,linux/arm64", "--binary", "dalec", "--binary", "dalec"];
+    let mut image = image.args(["image", "--push", &reference, "--oci", "image"]).args(both);
     image.command.env("DOCKER_CONFIG", project.path("login"));
     image.succeeds();
 
@@ -51,8 +53,13 @@ fn the_image_is_pushed_and_started_by_the_first_line_of_a_spec() {
         serde_json::from_slice(&std::fs::read(project.path(&format!("image/blobs/{digest}"))).unwrap())
             .unwrap()
     };
-    let manifest = read(&index["manifests"][0]);
+    let index = read(&index["manifests"][0]);
+    let platforms = index["manifests"].as_array().expect("it is an index").iter();
+    let platforms: Vec<&Value> = platforms.map(|entry| &entry["platform"]["architecture"]).collect();
+    assert_eq!(platforms, ["amd64", "arm64"]);
+    let manifest = read(&index["manifests"][1]);
     let config = read(&manifest["config"]);
+    assert_eq!(config["architecture"], "arm64");
     assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/frontend"]));
     let labels = &config["config"]["Labels"];
     assert_eq!(labels["moby.buildkit.frontend.network.none"], "true");

@@ -4,6 +4,8 @@
 #[path = "."]
 mod buildkit {
     mod attested;
+    mod baked;
+    mod caches;
     mod client;
     mod docker;
     mod forwarding;
@@ -11,9 +13,11 @@ mod buildkit {
     mod harness;
     mod images;
     mod our_signer;
+    mod policies;
     mod remote;
     mod requests;
     mod same;
+    mod secrets;
     mod several;
     mod signers;
 }

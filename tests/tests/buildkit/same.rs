@@ -3,7 +3,7 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
-use dalec_e2e::git::Repository;
+use dalec_e2e::repositories::Repository;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::{example, hello, script};
 
@@ -44,12 +44,13 @@ fn a_script_with_all_kinds_of_files() {
 /// SRC-001.
 #[test]
 fn files_of_a_git_repository() {
-    let repository = Repository::new();
-    repository.write("tool/run.sh", "#!/bin/sh\necho hello\n");
-    repository.write("tool/notes.txt", "one\ntwo\n");
-    repository.write(".gitattributes", "*.txt eol=crlf\n");
-    let commit = repository.commit();
-    let source = format!("  tool: {{git: {{url: \"{}\", commit: {commit}}}, path: tool}}", repository.url());
+    let repository = Repository::new(&[
+        ("tool/run.sh", "#!/bin/sh\necho hello\n"),
+        ("tool/notes.txt", "one\ntwo\n"),
+        (".gitattributes", "*.txt eol=crlf\n"),
+    ]);
+    let (server, commit) = (repository.over_http(None), repository.commit());
+    let source = format!("  tool: {{git: {{url: \"{}\", commit: {commit}}}, path: tool}}", server.url());
     let spec = script("from-git", "    tool/run.sh: {}\n  docs:\n    tool/notes.txt: {}\n");
     let spec = spec.replace("sources:\n", &format!("sources:\n{source}\n"));
     same(|| Project::new(&spec), "bookworm/deb");

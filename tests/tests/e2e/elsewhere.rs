@@ -1,8 +1,9 @@
 //! Sources and contexts that lie elsewhere: in git repositories and at URLs.
 
+use dalec_e2e::binary::is_root;
 use dalec_e2e::deb::Deb;
-use dalec_e2e::git::Repository;
 use dalec_e2e::http::{Response, Server};
+use dalec_e2e::repositories::{HttpServer, Repository};
 use dalec_e2e::run::{Invocation, Project, Who, kept_state};
 
 /// A spec whose script comes from the source `tool`, which `source` describes.
@@ -27,17 +28,12 @@ artifacts:
     )
 }
 
-/// Returns a repository whose commits no other run has: the store is kept.
 fn repository(text: &str) -> Repository {
-    let repository = Repository::new();
-    repository.write("unique", repository.url());
-    repository.write("run.sh", format!("#!/bin/sh\necho {text}\n"));
-    repository.commit();
-    repository
+    Repository::new(&[("run.sh", &format!("#!/bin/sh\necho {text}\n"))])
 }
 
-fn git(repository: &Repository, commit: &str) -> String {
-    spec(&format!("git: {{url: \"{}\", commit: {commit}}}", repository.url()))
+fn git(server: &HttpServer, commit: &str) -> String {
+    spec(&format!("git: {{url: \"{}\", commit: {commit}}}", server.url()))
 }
 
 /// Returns the script that the package of `project` installs.
@@ -57,61 +53,100 @@ fn build(project: &Project, arguments: &[&str]) -> Invocation {
 #[test]
 fn a_commit_needs_its_server_once() {
     let repository = repository("first");
-    let commit = repository.git(&["rev-parse", "HEAD"]);
-    let project = Project::new(&git(&repository, &commit));
+    let server = repository.over_http(None);
+    let project = Project::new(&git(&server, repository.commit()));
     project.build("bookworm/deb").succeeds();
     assert_eq!(script(&project), "#!/bin/sh\necho first\n");
-    let asked = repository.asked();
+    let asked = server.requests();
     assert!(asked > 0);
-    let again = project.build("bookworm/deb").succeeds();
-    assert_eq!(repository.asked(), asked);
-    again.says(&["nothing has changed"]);
+    project.build("bookworm/deb").succeeds().says(&["nothing has changed"]);
+    assert_eq!(server.requests(), asked);
 }
 
 #[test]
 fn a_branch_that_moves_is_built_anew() {
     let repository = repository("first");
-    let project = Project::new(&git(&repository, "main"));
+    let server = repository.over_http(None);
+    let project = Project::new(&git(&server, "main"));
     project.build("bookworm/deb").succeeds();
-    repository.write("run.sh", "#!/bin/sh\necho second\n");
-    repository.commit();
+    repository.change(&[("run.sh", "#!/bin/sh\necho second\n")]);
     project.build("bookworm/deb").succeeds();
     assert_eq!(script(&project), "#!/bin/sh\necho second\n");
+}
+
+/// SRC-002.
+#[test]
+fn a_token_is_a_secret() {
+    let repository = repository("private");
+    let server = repository.over_http(Some("open-sesame-4711"));
+    let project = Project::new(&git(&server, "main"));
+    let build = || {
+        let mut build = project.build("bookworm/deb");
+        build.command.env("TOKEN", "open-sesame-4711");
+        build
+    };
+    let refused = build().fails(1);
+    refused.says(&["repo.git refuses access", "--secret id=GIT_AUTH_HEADER.", "git: {url:"]);
+    let built = build().args(["--secret", "id=GIT_AUTH_TOKEN,env=TOKEN"]).succeeds();
+    assert_eq!(script(&project), "#!/bin/sh\necho private\n");
+    assert!(!built.stderr.contains("open-sesame"), "{}", built.stderr);
 }
 
 /// SRC-019.
 #[test]
 fn a_name_that_is_not_there_is_shown_in_the_spec() {
     let repository = repository("first");
-    let project = Project::new(&git(&repository, "none"));
+    let server = repository.over_http(None);
+    let project = Project::new(&git(&server, "none"));
     let failed = project.build("bookworm/deb").fails(1);
-    let message = format!("{} has no branch or tag called \"none\"", repository.url());
+    let message = format!("{} has no branch or tag called \"none\"", server.url());
     failed.says(&[&message, "spec.yml:11:", "git: {url:"]);
 }
 
 #[test]
 fn a_context_may_be_a_repository() {
     let repository = repository("named");
+    let server = repository.over_http(None);
     let project = Project::new(&spec("context: {name: tool}"));
-    let context = format!("tool={}#main", repository.url());
+    let context = format!("tool={}#main", server.url());
     project.build("bookworm/deb").args(["--build-context", &context]).succeeds();
     assert_eq!(script(&project), "#!/bin/sh\necho named\n");
 }
 
+/// FE-003.
 #[test]
 fn the_main_context_may_be_a_repository_with_the_spec_in_it() {
     let repository = repository("main");
-    repository.write("packaging/dalec.yml", spec("context: {}"));
-    repository.write("packaging/run.sh", "#!/bin/sh\necho packaged\n");
-    repository.write("other.yml", spec("context: {}\n    path: packaging"));
-    repository.commit();
+    repository.change(&[
+        ("packaging/dalec.yml", &spec("context: {}")),
+        ("packaging/run.sh", "#!/bin/sh\necho packaged\n"),
+        ("other.yml", &spec("context: {}\n    path: packaging")),
+    ]);
+    let server = repository.over_http(None);
     let project = Project::new("");
-    build(&project, &[&format!("{}#main:packaging", repository.url())]).succeeds();
+    build(&project, &[&format!("{}#main:packaging", server.url())]).succeeds();
     assert_eq!(script(&project), "#!/bin/sh\necho packaged\n");
-    build(&project, &["-f", "other.yml", &repository.url()]).succeeds();
+    build(&project, &["-f", "other.yml", &server.url()]).succeeds();
     let here = Project::new(&spec("context: {}"));
-    build(&here, &["-f", &here.path("spec.yml").display().to_string(), &repository.url()]).succeeds();
+    build(&here, &["-f", &here.path("spec.yml").display().to_string(), &server.url()]).succeeds();
     assert_eq!(script(&here), "#!/bin/sh\necho main\n");
+}
+
+/// The spec that is fetched is no good, which shows that it was fetched, and ends the build before it has begun.
+#[test]
+fn a_repository_behind_ssh_needs_an_agent() {
+    // A real sshd starts for root only.
+    if !is_root() {
+        return;
+    }
+    let repository = Repository::new(&[("dalec.yml", "nmae: elsewhere\n")]);
+    let server = repository.over_ssh();
+    let project = Project::new("");
+    let state = project.path("state").display().to_string();
+    let fetch = |ssh: &str| build(&project, &["--state-dir", &state, "--ssh", ssh, &server.url()]);
+    let agent = server.agent().display().to_string();
+    fetch(&format!("default={agent}")).fails(2).says(&["unknown key `nmae`"]);
+    fetch(&format!("other={agent}")).fails(1).says(&["no ssh agent called \"default\" was given"]);
 }
 
 /// FE-003.

@@ -9,6 +9,7 @@ mod elsewhere;
 mod first_package;
 mod lifecycle;
 mod rebuild;
+mod repositories;
 mod routes;
 mod signed;
 mod suites;

@@ -20,6 +20,29 @@ fn dsc_gives_the_source_package_alone() {
     assert!(dsc.contains("Version: 1.0.0-debian13u1"), "{dsc}");
 }
 
+/// DEB-012: what dpkg-source unpacks is the build root, with the sources side by side.
+#[test]
+fn the_source_package_unpacks_to_the_build_root() {
+    for (more, expected) in [
+        ("", vec!["debian", "tree"]),
+        ("  note: {inline: {file: {contents: hi}}}\n", vec!["debian", "note", "tree"]),
+    ] {
+        let spec = script("tree", "").replace("artifacts:", &format!("{more}artifacts:"));
+        let project = Project::new(&spec);
+        project.build("bookworm/dsc").succeeds();
+        let unpacked = project.path("unpacked");
+        let mut command = std::process::Command::new("dpkg-source");
+        let output =
+            command.args(["--no-check", "-x"]).arg(project.output(".dsc")).arg(&unpacked).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let names =
+            fs::read_dir(&unpacked).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        assert_eq!(names, expected);
+    }
+}
+
 /// TGT-007
 #[test]
 fn the_worker_has_the_packaging_tools() {

@@ -23,6 +23,7 @@ on_both_engines!(
     files_of_the_client_that_nobody_gave,
     an_interrupted_signer_that_hangs,
     what_is_not_compared_is_taken_with_a_warning,
+    an_answer_without_signatures_is_taken_with_a_warning,
 );
 
 /// Returns a cmdline for `mode` that no other test has: the processes of one signer are told from those of others by it.
@@ -148,4 +149,11 @@ fn what_is_not_compared_is_taken_with_a_warning(engine: Engine) {
     ran.says(&["DALEC_SIGNING_UNVERIFIED"]);
     assert!(project.path("out/manifest.json").exists());
     fails(engine, "echo", &["manifest.json was added"]);
+}
+
+fn an_answer_without_signatures_is_taken_with_a_warning(engine: Engine) {
+    let project = signed_in(&cmdline("none"));
+    let ran = build(engine, &project).succeeds();
+    ran.says(&["the signer returned everything without any signature"]);
+    assert!(project.output(".deb").exists());
 }

@@ -31,7 +31,7 @@ pub use content::{Digest, Store};
 pub use secrets::{SecretError, Secrets};
 pub use target::{Received, Target, WriteFailure};
 
-pub(crate) use opened::{Session, random_hex};
+pub(crate) use opened::Session;
 
 /// What a session offers to the daemon.
 #[derive(Clone, Default)]

@@ -1,13 +1,13 @@
 //! Opening a session, and serving it while it lasts.
 
 use std::convert::Infallible;
-use std::io::{self, Read};
 use std::sync::Arc;
 
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
 use bollard_buildkit_proto::moby::buildkit::v1::BytesMessage;
 use bollard_buildkit_proto::moby::filesync::v1::auth_server::AuthServer;
 use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
+use dalec_wire::random_hex;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
@@ -157,11 +157,4 @@ fn headers(id: &str, services: &Services) -> Result<HeaderMap, Status> {
         add(METHOD, method)?;
     }
     Ok(headers)
-}
-
-/// Returns `bytes` random bytes in hexadecimal.
-pub(crate) fn random_hex(bytes: usize) -> io::Result<String> {
-    let mut random = vec![0; bytes];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(hex::encode(random))
 }

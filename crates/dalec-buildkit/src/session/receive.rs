@@ -362,7 +362,7 @@ fn remove(dir: &OwnedFd, name: &str) {
 }
 
 fn temporary_name() -> io::Result<String> {
-    Ok(format!(".dalec-{}", super::opened::random_hex(8)?))
+    Ok(format!(".dalec-{}", dalec_wire::random_hex(8)?))
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bollard_buildkit_proto::pb;
-use dalec_gateway::{FrontendRequest, Gateway, GatewayError, ResolveImage};
+use dalec_gateway::{FrontendRequest, Gateway, GatewayError, ResolveImage, input_image_config, parse_bool};
 use serde::Deserialize;
 
 use crate::oci::{Platform, Reference};
@@ -17,7 +15,6 @@ const DEFAULT_ENTRYPOINT: &str = "/run";
 const NO_NETWORK: &str = "moby.buildkit.frontend.network.none";
 const CAPABILITIES: &str = "moby.buildkit.frontend.caps";
 const INPUTS: &str = "moby.buildkit.frontend.inputs";
-const IMAGE_CONFIG: &str = "containerimage.config";
 
 /// A frontend to run.
 pub struct FrontendImage {
@@ -103,11 +100,9 @@ fn of_context(
                     "",
                 );
             };
-            let metadata = request.options.get(&format!("input-metadata:{rest}"));
-            let config = match metadata.map(|text| input_config(text)) {
-                None => ProcessConfig::default(),
-                Some(Some(config)) => config,
-                Some(None) => return wrong(format!("the metadata of the input {rest:?} are malformed"), ""),
+            let config = match input_image_config::<Config>(&request.options, rest) {
+                Ok(config) => config.unwrap_or_default().config,
+                Err(error) => return wrong(error.to_string(), ""),
             };
             Ok(FrontendImage { name: source.to_owned(), definition: definition.clone(), config })
         }
@@ -140,14 +135,6 @@ fn of_image(session: &Session, source: &str, reference: &str) -> Result<Frontend
     })
 }
 
-/// Reads the image configuration from the metadata that go with an input: JSON with values in base64.
-fn input_config(metadata: &str) -> Option<ProcessConfig> {
-    let metadata: BTreeMap<String, String> = serde_json::from_str(metadata).ok()?;
-    let Some(encoded) = metadata.get(IMAGE_CONFIG) else { return Some(ProcessConfig::default()) };
-    let config = STANDARD.decode(encoded).ok()?;
-    Some(serde_json::from_slice::<Config>(&config).ok()?.config)
-}
-
 impl FrontendImage {
     /// Returns what is run.
     pub fn args(&self) -> Vec<String> {
@@ -177,7 +164,7 @@ impl FrontendImage {
 
     /// Returns whether it wants no network.
     pub fn refuses_network(&self) -> bool {
-        matches!(self.label(NO_NETWORK), "1" | "t" | "T" | "true" | "TRUE" | "True")
+        parse_bool(self.label(NO_NETWORK)) == Some(true)
     }
 
     /// Goes on unless the request needs something that the image does not say it can.

@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bollard_buildkit_proto::pb;
 use dalec_files::Selection;
-use dalec_gateway::{
-    BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
-    ResolveImage, ResolvedImage, SolveFailure, SolveRequest, Warning,
-};
+use dalec_gateway::{FileStat, Gateway, GatewayError, Reference, Relay, SolveFailure, Warning};
 use dalec_wire::server::{Container, ContainerRequest, Host};
 
 use super::CAPABILITIES;
@@ -42,16 +38,6 @@ impl Served {
     pub fn take_failures(&self) -> BTreeMap<String, SolveFailure> {
         std::mem::take(&mut *locked(&self.failures))
     }
-
-    fn told<T>(&self, result: Result<T, GatewayError>) -> Result<T, GatewayError> {
-        if let Err(GatewayError::Solve(failure)) = &result {
-            let mut failures = locked(&self.failures);
-            if failures.len() < MAX_FAILURES {
-                failures.entry(failure.vertex.clone()).or_insert_with(|| copy(failure));
-            }
-        }
-        result
-    }
 }
 
 /// Returns a failure without its cause, which only one can have; what it says is added to the message.
@@ -75,57 +61,26 @@ fn copy(failure: &SolveFailure) -> SolveFailure {
     }
 }
 
-impl Gateway for Served {
-    fn build_options(&self) -> &BuildOptions {
-        self.session.build_options()
+impl Relay for Served {
+    type Behind = Session;
+
+    fn behind(&self) -> &Session {
+        &self.session
     }
 
-    fn inputs(&self) -> Result<BTreeMap<String, pb::Definition>, GatewayError> {
-        self.session.inputs()
+    /// Remembers a failure.
+    fn run<T>(&self, call: impl FnOnce(&Session) -> Result<T, GatewayError>) -> Result<T, GatewayError> {
+        let result = call(&self.session);
+        if let Err(GatewayError::Solve(failure)) = &result {
+            let mut failures = locked(&self.failures);
+            if failures.len() < MAX_FAILURES {
+                failures.entry(failure.vertex.clone()).or_insert_with(|| copy(failure));
+            }
+        }
+        result
     }
 
-    fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        self.told(self.session.solve(request))
-    }
-
-    fn solve_frontend(&self, request: FrontendRequest) -> Result<FrontendResult, GatewayError> {
-        self.told(self.session.solve_frontend(request))
-    }
-
-    fn definition(&self, reference: &Reference) -> Result<pb::Definition, GatewayError> {
-        self.session.definition(reference)
-    }
-
-    fn supports(&self, id: &str) -> bool {
-        self.session.supports(id)
-    }
-
-    fn read_file(
-        &self,
-        reference: &Reference,
-        path: &str,
-        range: Option<FileRange>,
-    ) -> Result<Vec<u8>, GatewayError> {
-        self.told(self.session.read_file(reference, path, range))
-    }
-
-    fn read_dir(&self, reference: &Reference, path: &str) -> Result<Vec<FileStat>, GatewayError> {
-        self.told(self.session.read_dir(reference, path))
-    }
-
-    fn stat_file(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
-        self.told(self.session.stat_file(reference, path))
-    }
-
-    fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
-        self.session.resolve_image(image)
-    }
-
-    fn frontend_image(&self) -> Result<pb::Definition, GatewayError> {
-        self.session.frontend_image()
-    }
-
-    fn warn(&self, warning: Warning) {
+    fn relay_warning(&self, warning: Warning) {
         if self.warnings.fetch_add(1, Ordering::Relaxed) < MAX_WARNINGS {
             self.session.warn(warning);
         }
@@ -151,11 +106,11 @@ impl Host for Served {
     }
 
     fn stat_followed(&self, reference: &Reference, path: &str) -> Result<FileStat, GatewayError> {
-        self.told(self.session.stat(reference, path, Last::Follow))
+        self.run(|session| session.stat(reference, path, Last::Follow))
     }
 
     fn container(&self, request: ContainerRequest) -> Result<Arc<dyn Container>, GatewayError> {
-        let container = self.told(EngineContainer::new(self.session.clone(), request))?;
+        let container = self.run(|_| EngineContainer::new(self.session.clone(), request))?;
         Ok(Arc::new(container))
     }
 }

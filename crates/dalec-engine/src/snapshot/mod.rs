@@ -141,11 +141,5 @@ impl Snapshot {
 /// # Errors
 /// When the kernel has none.
 pub fn random_hex(bytes: usize) -> Result<String> {
-    let mut buffer = vec![0; bytes];
-    // SAFETY: the pointer and length are those of a buffer that outlives the call.
-    let got = unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-    if got < 0 {
-        return Err(std::io::Error::last_os_error()).at("read random bytes from", "the kernel");
-    }
-    Ok(hex::encode(buffer))
+    dalec_wire::random_hex(bytes).at("read random bytes from", "the kernel")
 }

@@ -217,6 +217,32 @@ has\tperl\t5.36\t\t
         }
     }
 
+    /// Returns what is said of a dependency on `foo` when apt answers `answer` to the question about it.
+    fn explained(answer: &str) -> String {
+        let directory = tempfile::tempdir().expect("a directory");
+        let apt = directory.path().join("apt-get");
+        std::fs::write(&apt, format!("#!/bin/sh\necho '{answer}' >&2\nexit 100\n")).expect("a stand-in");
+        std::fs::set_permissions(&apt, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        std::fs::write(directory.path().join("wanted"), "here: \tfoo (>= 2)\n").expect("a list");
+        let start = super::SCRIPT.find("explain() {").expect("the function");
+        let end = start + super::SCRIPT[start..].find("\n}\n").expect("its end") + 3;
+        let script =
+            format!("tab=$(printf '\\t') work=$1 wanted=$1/wanted\n{}explain", &super::SCRIPT[start..end]);
+        let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "explain"]).arg(directory.path()).env("PATH", path);
+        String::from_utf8(command.output().expect("a shell").stderr).expect("text")
+    }
+
+    #[test]
+    fn a_dependency_is_only_named_by_an_apt_that_can_be_asked() {
+        assert_eq!(
+            explained(" satisfy:command-line : Depends: foo (>= 2) but 1 is to be installed"),
+            "here: dependency \"foo (>= 2)\" cannot be installed, but 1 is to be installed\n"
+        );
+        assert_eq!(explained("E: Invalid operation satisfy"), "");
+    }
+
     #[test]
     fn the_script_is_one() {
         assert!(Command::new("sh").args(["-n", "-c", super::SCRIPT]).status().expect("a shell").success());

@@ -27,7 +27,7 @@ pub struct Args {
     /// Target to resolve for, such as bookworm or bookworm/deb; without one, no target's overrides are applied
     #[arg(long)]
     target: Option<String>,
-    /// Platform to resolve for, such as linux/arm64 [default: this machine's]
+    /// Platform to resolve for, such as linux/arm64 [default: this machine's; for windowscross, Windows]
     #[arg(long)]
     platform: Option<String>,
     /// Build argument, NAME=VALUE
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         Some(text) => {
             text.parse::<Platform>().map_err(|error| CommandError::usage(format!("--platform: {error}")))?
         }
-        None => host(),
+        None => dalec_frontend::default_platform(args.target.as_deref().unwrap_or_default(), &host()),
     };
     let build_args = build_args::collect(&args.build_arg, build_args::environment)?;
     let source_text = spec_file::read(&SpecFile::find(args.file.as_deref())?)?;

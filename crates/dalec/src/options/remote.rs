@@ -1,14 +1,17 @@
 //! Which engine builds, and how a `buildkitd` is reached.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use dalec_buildkit::{Address, TlsFiles};
+use dalec_buildkit::{Address, SourcePolicy, TlsFiles};
 
 use super::caches::Caches;
 use crate::errors::CommandError;
 
 /// Where `buildctl` looks for a daemon when nothing is said.
 const DEFAULT_ADDRESS: &str = "unix:///run/buildkit/buildkitd.sock";
+
+/// Names a file with a source policy, for buildx and for us.
+const POLICY: &str = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY";
 
 /// What runs the graph of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,6 +69,8 @@ pub struct Remote {
     pub tls: TlsFiles,
     /// Its caches.
     pub caches: Caches,
+    /// Which sources it may fetch.
+    pub source_policy: Option<SourcePolicy>,
 }
 
 impl RemoteArgs {
@@ -99,7 +104,13 @@ impl RemoteArgs {
                 "TLS is for tcp:// addresses, and this one is {address}"
             )));
         }
-        Ok(Remote { address, tls, caches: Caches::read(&self.cache_from, &self.cache_to)? })
+        let policy = std::env::var_os(POLICY).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Ok(Remote {
+            address,
+            tls,
+            caches: Caches::read(&self.cache_from, &self.cache_to)?,
+            source_policy: policy.map(|path| source_policy(&path)).transpose()?,
+        })
     }
 
     /// Returns nothing if no flag is given that only a `buildkitd` understands; `BUILDKIT_HOST` may be set for others.
@@ -124,6 +135,15 @@ impl RemoteArgs {
             )),
         }
     }
+}
+
+/// Reads the policy in the file `path`.
+fn source_policy(path: &Path) -> Result<SourcePolicy, CommandError> {
+    let unreadable = |cause: String| {
+        CommandError::usage(format!("cannot read the source policy {} ({POLICY}): {cause}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    text.parse().map_err(|error: serde_json::Error| unreadable(error.to_string()))
 }
 
 #[cfg(test)]
@@ -153,6 +173,18 @@ mod tests {
         assert!(parse(&["--buildkit-host", "host:1"]).read().is_err());
         assert!(parse(&["--buildkit-host", "unix:///sock", "--tls-ca", "ca.pem"]).read().is_err());
         assert!(parse(&["--buildkit-host", "tcp://host:1", "--tls-dir", "/nowhere"]).read().is_err());
+    }
+
+    #[test]
+    fn a_policy_is_read_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("policy.json");
+        std::fs::write(&path, r#"{"rules": []}"#).unwrap();
+        assert!(source_policy(&path).is_ok());
+        std::fs::write(&path, "rules: []").unwrap();
+        for path in [path, dir.path().join("nowhere")] {
+            assert_eq!(source_policy(&path).unwrap_err().exit().code(), 2);
+        }
     }
 
     #[test]

@@ -137,6 +137,26 @@ fn findings_in_a_usable_spec_are_told_unless_a_comment_allows_them() {
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
 }
 
+/// WIN-003: what is built for by default is what is resolved for by default.
+#[test]
+fn a_spec_is_resolved_for_windows_where_that_is_built_for() {
+    let place = Place::new();
+    let spec = "args:\n  TARGETPLATFORM:\nname: a\nbuild:\n  steps: [{command: make}]\n  env:\n    FOR: ${TARGETPLATFORM}\n";
+    place.write("spec.yml", spec);
+    let platform = |target: &str, flags: &[&str]| {
+        let run = place.run(&[&["resolve", "-f", "spec.yml", "--target", target], flags].concat());
+        let value = run.stdout.lines().find_map(|line| line.trim().strip_prefix("FOR: "));
+        value.map(|value| value.trim_matches('"').to_owned())
+    };
+    let machine = platform("bookworm", &[]).expect("it is resolved");
+    assert!(machine.starts_with("linux/"), "{machine}");
+    for target in ["windowscross", "windowscross/zip"] {
+        assert_eq!(platform(target, &[]), Some(machine.replace("linux", "windows")));
+        assert_eq!(platform(target, &["--platform", "windows/arm64"]).as_deref(), Some("windows/arm64"));
+    }
+    assert_eq!(platform("windowscross/worker", &[]), Some(machine));
+}
+
 #[test]
 fn a_resolved_spec_comes_as_json_too() {
     let run = Place::with("dalec.yml", HELLO).run(&["resolve", "--format", "json"]);

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use dalec_wire::random_hex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,7 +14,6 @@ use tonic::{Status, Streaming};
 
 use super::messages::{Action, Ingest, WriteRequest, WriteResponse};
 use super::store::{Digest, Store, failed};
-use crate::session::opened::random_hex;
 use crate::session::rpc::Messages;
 
 /// Messages from the network that wait for the disk.

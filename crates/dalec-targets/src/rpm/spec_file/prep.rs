@@ -54,6 +54,7 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
             };
             known(&patch.source)?;
             let how = if known(target)?.is_dir() { "-d " } else { "" };
+            let path_of_target = word(&format!("./{target}"));
             let path = patch.path.trim_start_matches('/');
             let title =
                 if path.is_empty() { patch.source.clone() } else { format!("{}/{path}", patch.source) };
@@ -62,7 +63,7 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
                 return Err(PlanError::invalid(message, [patch.span]));
             }
             text.push_str(&format!(
-                "apply {mark} {file} %{{_builddir}}/{file} {target} -p{strip} {how}{target}\n",
+                "apply {mark} {file} %{{_builddir}}/{file} {target} -p{strip} {how}{path_of_target}\n",
                 mark = word(&marks.mark(patch.span)),
                 file = word(&title),
                 target = word(target),

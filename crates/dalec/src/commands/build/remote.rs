@@ -154,6 +154,7 @@ impl Job<'_> {
             exports: exports.entries(self.client.is_docker()),
             cache_exports: self.remote.caches.exports.clone(),
             cache_imports: self.remote.caches.imports.clone(),
+            source_policy: self.remote.source_policy.clone(),
             progress: display.sink(),
             cancelled: Arc::new(move || cancel.is_cancelled()),
         };
