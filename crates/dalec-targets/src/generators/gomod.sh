@@ -15,6 +15,10 @@ if ! command -v go >/dev/null; then
     echo 'there is no go to download modules with; add a package that has it, such as golang-go, to dependencies.build' >&2
     exit 127
 fi
+if [ "$(GOMODCACHE=/work/cache go env GOMODCACHE)" != /work/cache ]; then
+    echo "Go modules are downloaded with Go 1.15 or newer, and this is $(go version); add a newer one to dependencies.build" >&2
+    exit 1
+fi
 for path; do
     cd "/work/src/$path"
     GOMODCACHE=/work/cache go mod download

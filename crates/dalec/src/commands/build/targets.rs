@@ -67,6 +67,11 @@ pub(super) fn read(given: &[String], spec: impl FnOnce() -> Known) -> Result<Vec
     }
 }
 
+/// Returns whether `given`, which stands for `targets`, says to build all that a spec supports.
+pub(super) fn has_all(given: &[String], targets: &[String]) -> bool {
+    given.iter().any(|target| target == ALL) && !targets.iter().any(|target| target == ALL)
+}
+
 /// Returns every target that `spec` supports: those that it has settings for, or all there are when it has none.
 ///
 /// What is built on the way there is left out: see [`ON_THE_WAY`].
