@@ -9,6 +9,7 @@ mod sandbox;
 mod scenarios;
 mod signing;
 mod specs;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Value, String> {
     let mut request = Request::parse(std::env::args().skip(1))?;
     let mut report = Map::new();
-    if [Part::Builds, Part::Signing, Part::Hosting].iter().any(|part| request.has(*part))
+    if [Part::Builds, Part::Signing, Part::Hosting, Part::Windows].iter().any(|part| request.has(*part))
         && request.binaries.is_empty()
     {
         request.binaries.push(release_build()?);
@@ -51,6 +52,9 @@ fn run() -> Result<Value, String> {
     }
     if request.has(Part::Hosting) {
         report.insert("hosting".into(), each(binaries, |binary| hosting::measure(binary, *runs))?);
+    }
+    if request.has(Part::Windows) {
+        report.insert("windows".into(), each(binaries, |binary| windows::measure(binary, *runs))?);
     }
     if request.has(Part::Builds) {
         report.insert("binaries".into(), scenarios::measure(binaries, *runs)?);

@@ -6,17 +6,18 @@ use std::path::PathBuf;
 const HELP: &str = "\
 Measures dalec and prints JSON.
 
-usage: dalec-bench [--runs N] [--binary PATH]... [--signing] [--hosting] [--buildkit [--upstream DIR]] | --specs N
+usage: dalec-bench [--runs N] [--binary PATH]... [--signing] [--hosting] [--windows] [--buildkit [--upstream DIR]] | --specs N
 
   --runs N        how often each measurement is taken (default 3)
   --binary PATH   a dalec binary to measure; several take turns (default: a release build of this checkout)
   --signing       measure signing packages
   --hosting       measure what a signer that does nothing costs on the embedded engine
+  --windows       measure zip files of programs for Windows on the embedded engine; needs root
   --buildkit      measure builds by our frontend image inside a real BuildKit; needs root and Go
   --upstream DIR  and by upstream's, of which DIR is a checkout
   --specs N       measure nothing but reading specs, N times each
 
-Without --signing, --hosting and --buildkit all but the last are measured, and builds on the embedded engine.
+Without --signing, --hosting, --windows and --buildkit all but the last two are measured, and builds on the embedded engine.
 ";
 
 /// What is measured, and how often.
@@ -30,7 +31,7 @@ pub struct Request {
     pub binaries: Vec<PathBuf>,
     /// A checkout of upstream.
     pub upstream: Option<PathBuf>,
-    /// What is measured; empty for all that needs no BuildKit.
+    /// What is measured; empty for all that needs neither root nor BuildKit.
     parts: BTreeSet<Part>,
 }
 
@@ -43,6 +44,8 @@ pub enum Part {
     Signing,
     /// A signer on the embedded engine.
     Hosting,
+    /// Programs for Windows.
+    Windows,
     /// Builds inside a real BuildKit.
     Buildkit,
     /// Reading specs.
@@ -65,6 +68,7 @@ impl Request {
                 "--upstream" => request.upstream = Some(value()?.into()),
                 "--signing" => _ = request.parts.insert(Part::Signing),
                 "--hosting" => _ = request.parts.insert(Part::Hosting),
+                "--windows" => _ = request.parts.insert(Part::Windows),
                 "--buildkit" => _ = request.parts.insert(Part::Buildkit),
                 "--specs" => {
                     request.spec_runs = number(value()?)?;
@@ -78,6 +82,6 @@ impl Request {
 
     /// Returns whether `part` is measured.
     pub fn has(&self, part: Part) -> bool {
-        self.parts.contains(&part) || self.parts.is_empty() && part != Part::Buildkit
+        self.parts.contains(&part) || self.parts.is_empty() && !matches!(part, Part::Windows | Part::Buildkit)
     }
 }
