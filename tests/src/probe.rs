@@ -58,7 +58,7 @@ impl Probe {
     }
 }
 
-/// Returns `text` as YAML takes it as it is.
+/// Returns `text` in double quotes, which mean the same in YAML as in JSON.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    serde_json::Value::from(text).to_string()
 }

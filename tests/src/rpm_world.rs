@@ -46,7 +46,7 @@ const PACKAGES: &[&str] = &[
 ];
 
 const TOOLCHAINS: &[&str] =
-    &["cargo", "createrepo-c", "golang-go", "gpg", "gpg-agent", "python3", "rpm", "rustc"];
+    &["ca-certificates", "cargo", "createrepo-c", "golang-go", "gpg", "gpg-agent", "python3", "rpm", "rustc"];
 
 /// A distribution that the images can stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

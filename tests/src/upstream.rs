@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use crate::binary::kept;
@@ -42,6 +43,9 @@ pub fn debian_source(package: &str) -> Archive {
         return Archive::read(&found);
     }
     let apt = kept().join("apt");
+    std::fs::create_dir_all(&apt).expect("folders can be made");
+    let lock = std::fs::File::create(apt.join("lock")).expect("the lock can be made");
+    flock(&lock, FlockOperation::LockExclusive).expect("the lock can be taken");
     for name in ["lists/partial", "archives/partial", "etc/sources"] {
         std::fs::create_dir_all(apt.join(name)).expect("folders can be made");
     }

@@ -1,7 +1,7 @@
 //! [`Client`]: one `buildkitd`, and builds on it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bollard_buildkit_proto::google::rpc;
@@ -23,7 +23,7 @@ use crate::error::ConnectError;
 use crate::policy::SourcePolicy;
 use crate::remote::Remote;
 use crate::session::{Secrets, Services, Session};
-use crate::status::{Steps, Tracker};
+use crate::status::{Fellows, Steps, Tracker};
 use crate::tls::TlsFiles;
 
 /// Header that says which build a call of the gateway is for.
@@ -55,8 +55,14 @@ struct Inner {
 pub struct Build {
     /// What the daemon may call while it builds.
     pub services: Services,
+    /// Serves directories and blobs instead of the build's own session: steps of builds that read through one session
+    /// are the same steps, and the daemon runs them once. None for a build that runs alone.
+    pub shared: Option<Arc<Shared>>,
     /// All secrets, those that only signers get included; none when there are no such secrets.
     pub signer_secrets: Option<Arc<dyn Secrets>>,
+    /// Read by calls that may run steps, written by those that sign. Builds that run on one daemon at the same time must
+    /// have the same one, because a step that several of them know may ask the session of any.
+    pub signing: Arc<RwLock<()>>,
     /// The request. The session and the platforms are filled in.
     pub options: BuildOptions,
     /// What to do with the result; the place in the list is the number of its target.
@@ -73,6 +79,19 @@ pub struct Build {
     pub progress: Progress,
     /// Says whether to stop; asked often, from another thread.
     pub cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What builds that run at the same time have in common: a session that they read through, served until this is dropped.
+pub struct Shared {
+    session: Session,
+    fellows: Arc<Fellows>,
+}
+
+impl Shared {
+    /// Returns how many steps there were in all builds that have ended well, each counted once.
+    pub fn steps(&self) -> Steps {
+        self.fellows.steps()
+    }
 }
 
 /// An exporter, or a place for a cache, with what it is told.
@@ -156,6 +175,23 @@ impl Client {
         &self.inner.platforms
     }
 
+    /// Opens a session for builds to read through: see [`Build::shared`].
+    ///
+    /// # Errors
+    /// When the daemon does not take it.
+    pub fn share(&self, services: &Services) -> Result<Shared, GatewayError> {
+        Ok(Shared { session: self.open_session(services)?, fellows: Arc::default() })
+    }
+
+    fn open_session(&self, services: &Services) -> Result<Session, GatewayError> {
+        let Inner { runtime, connection, .. } = self.inner.as_ref();
+        runtime.block_on(Session::open(connection, services)).map_err(|status| GatewayError::Environment {
+            message: format!("cannot open a session with the buildkitd at {}", connection.address),
+            hint: String::new(),
+            source: Some(status.message().to_owned().into()),
+        })
+    }
+
     /// Runs `frontend` in this thread, with the daemon as its gateway, and hands its result to the exporters.
     ///
     /// # Errors
@@ -165,7 +201,8 @@ impl Client {
         build: &Build,
         frontend: impl FnOnce(&dyn Gateway) -> Result<FrontendResult, E>,
     ) -> Result<Built, BuildError<E>> {
-        let tracker = Arc::new(Tracker::new(build.progress.clone()));
+        let fellows = build.shared.as_ref().map(|shared| shared.fellows.clone());
+        let tracker = Arc::new(Tracker::new(build.progress.clone(), fellows));
         let running = Running::start(self, build, &tracker).map_err(BuildError::Gateway)?;
         let outcome = self.run(build, &running, frontend);
         let patience = outcome.is_err().then_some(FAILED_END);
@@ -267,12 +304,7 @@ struct Running {
 impl Running {
     fn start(client: &Client, build: &Build, tracker: &Arc<Tracker>) -> Result<Self, GatewayError> {
         let Inner { runtime, connection, platforms, .. } = client.inner.as_ref();
-        let session = runtime.block_on(Session::open(connection, &build.services));
-        let session = session.map_err(|status| GatewayError::Environment {
-            message: format!("cannot open a session with the buildkitd at {}", connection.address),
-            hint: String::new(),
-            source: Some(status.message().to_owned().into()),
-        })?;
+        let session = client.open_session(&build.services)?;
         let no_random = |source: std::io::Error| GatewayError::Environment {
             message: "there are no random numbers".into(),
             hint: String::new(),
@@ -283,7 +315,7 @@ impl Running {
         let value = MetadataValue::try_from(reference.as_str());
         metadata.insert(BUILD, value.map_err(|error| GatewayError::Request { message: error.to_string() })?);
         let mut options = build.options.clone();
-        options.session.clone_from(&session.id);
+        options.session.clone_from(build.shared.as_ref().map_or(&session.id, |shared| &shared.session.id));
         if options.platforms.is_empty() {
             options.platforms.clone_from(platforms);
         }

@@ -97,7 +97,9 @@ impl Fake {
 pub(crate) fn build() -> Build {
     Build {
         services: Services::default(),
+        shared: None,
         signer_secrets: None,
+        signing: Arc::default(),
         options: BuildOptions::default(),
         exports: Vec::new(),
         cache_exports: Vec::new(),

@@ -19,7 +19,7 @@ mod tls;
 
 pub use address::{Address, BadAddress};
 pub use cache::{CacheError, LocalCache, publish_cache, read_cache, write_cache};
-pub use client::{Build, BuildError, Built, Client, Entry, FrontendFailure};
+pub use client::{Build, BuildError, Built, Client, Entry, FrontendFailure, Shared};
 pub use error::ConnectError;
 pub use layout::{LayoutError, open_layout};
 pub use policy::SourcePolicy;

@@ -12,7 +12,7 @@
 //! 3. The second session closes then: nothing that is built later can ask it.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 
 use bollard_buildkit_proto::pb;
 use dalec_gateway::{
@@ -28,8 +28,6 @@ pub(crate) struct Remote<'a> {
     pub(crate) client: &'a Client,
     pub(crate) build: &'a Build,
     gateway: GrpcGateway,
-    /// Read by calls that may run steps, written by those that sign.
-    signing: RwLock<()>,
 }
 
 /// What a signer returned, as graphs.
@@ -40,7 +38,7 @@ struct Signed {
 
 impl<'a> Remote<'a> {
     pub(crate) fn new(client: &'a Client, build: &'a Build, gateway: GrpcGateway) -> Self {
-        Self { client, build, gateway, signing: RwLock::default() }
+        Self { client, build, gateway }
     }
 
     /// Returns the daemon's own gateway.
@@ -55,7 +53,7 @@ impl<'a> Remote<'a> {
         for definition in request.inputs.values() {
             self.solve(SolveRequest { definition: definition.clone(), evaluate: true })?;
         }
-        let _nothing_else_runs = self.signing.write().unwrap_or_else(PoisonError::into_inner);
+        let _nothing_else_runs = self.build.signing.write().unwrap_or_else(PoisonError::into_inner);
         let services = Services {
             secrets: Some(secrets.clone()),
             targets: BTreeMap::new(),
@@ -63,7 +61,10 @@ impl<'a> Remote<'a> {
         };
         let build = Build {
             services,
+            shared: None,
             signer_secrets: None,
+            // This one runs while all others wait.
+            signing: Arc::default(),
             exports: Vec::new(),
             cache_exports: Vec::new(),
             ..self.build.clone()
@@ -126,7 +127,7 @@ impl Relay for Remote<'_> {
 
     /// Waits until nobody signs.
     fn run<T>(&self, call: impl FnOnce(&GrpcGateway) -> Result<T, GatewayError>) -> Result<T, GatewayError> {
-        let _nobody_signs = self.signing.read().unwrap_or_else(PoisonError::into_inner);
+        let _nobody_signs = self.build.signing.read().unwrap_or_else(PoisonError::into_inner);
         call(&self.gateway)
     }
 

@@ -1,7 +1,8 @@
 //! What the daemon tells of a build while it runs: as our events, and what of it is remembered.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
@@ -26,6 +27,45 @@ pub struct Steps {
 pub(crate) struct Tracker {
     progress: Progress,
     vertices: Mutex<HashMap<String, Vertex>>,
+    /// The builds that run at the same time, and the number of this one among them.
+    fellows: Option<(Arc<Fellows>, usize)>,
+}
+
+/// Builds that run at the same time. The daemon tells each of them of the steps that they share.
+#[derive(Default)]
+pub(crate) struct Fellows {
+    builds: AtomicUsize,
+    /// The build that passes on what a step writes.
+    tellers: Mutex<HashMap<String, usize>>,
+    /// Steps that are done, and whether no build had to run them.
+    done: Mutex<HashMap<String, bool>>,
+}
+
+impl Fellows {
+    /// Returns how many steps there were in all builds that have ended.
+    pub(crate) fn steps(&self) -> Steps {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.values().fold(Steps::default(), |steps, cached| steps.and(*cached))
+    }
+
+    fn is_teller(&self, build: usize, vertex: &str) -> bool {
+        let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
+        *tellers.entry(vertex.to_owned()).or_insert(build) == build
+    }
+
+    fn add(&self, vertex: &str, cached: bool) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done.entry(vertex.to_owned()).or_insert(true) &= cached;
+    }
+}
+
+impl Steps {
+    fn and(self, cached: bool) -> Self {
+        match cached {
+            true => Self { cached: self.cached + 1, ..self },
+            false => Self { run: self.run + 1, ..self },
+        }
+    }
 }
 
 #[derive(Default)]
@@ -40,12 +80,14 @@ struct Vertex {
 }
 
 impl Tracker {
-    pub(crate) fn new(progress: Progress) -> Self {
-        Self { progress, vertices: Mutex::default() }
+    pub(crate) fn new(progress: Progress, fellows: Option<Arc<Fellows>>) -> Self {
+        let number = |fellows: &Arc<Fellows>| fellows.builds.fetch_add(1, Ordering::Relaxed);
+        let fellows = fellows.map(|fellows| (fellows.clone(), number(&fellows)));
+        Self { progress, vertices: Mutex::default(), fellows }
     }
 
     /// Takes one message of the daemon.
-    pub(crate) fn take(&self, response: api::StatusResponse) {
+    pub(crate) fn take(&self, mut response: api::StatusResponse) {
         let mut vertices = self.vertices.lock().unwrap_or_else(PoisonError::into_inner);
         for vertex in &response.vertexes {
             let known = vertices.entry(vertex.digest.clone()).or_default();
@@ -59,6 +101,9 @@ impl Tracker {
             vertices.entry(log.vertex.clone()).or_default().write(&log.msg);
         }
         drop(vertices);
+        if let Some((fellows, number)) = &self.fellows {
+            response.logs.retain(|log| fellows.is_teller(*number, &log.vertex));
+        }
         events(response).into_iter().for_each(|event| self.progress.event(event));
     }
 
@@ -66,10 +111,12 @@ impl Tracker {
     pub(crate) fn steps(&self) -> Steps {
         let vertices = self.vertices.lock().unwrap_or_else(PoisonError::into_inner);
         // Daemons look at sources in every build, and at what they export; neither is work of the spec.
-        let done = vertices.values().filter(|vertex| vertex.completed && !vertex.is_source);
-        done.fold(Steps::default(), |steps, vertex| match vertex.cached {
-            true => Steps { cached: steps.cached + 1, ..steps },
-            false => Steps { run: steps.run + 1, ..steps },
+        let done = vertices.iter().filter(|(_, vertex)| vertex.completed && !vertex.is_source);
+        done.fold(Steps::default(), |steps, (digest, vertex)| {
+            if let Some((fellows, _)) = &self.fellows {
+                fellows.add(digest, vertex.cached);
+            }
+            steps.and(vertex.cached)
         })
     }
 
@@ -160,8 +207,6 @@ fn time(timestamp: Timestamp) -> SystemTime {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use dalec_gateway::{ProgressSink, SolveFailure};
 
     use super::*;
@@ -185,7 +230,7 @@ mod tests {
     #[test]
     fn a_failed_step_gets_its_name_and_the_end_of_its_log() {
         let kept = Arc::new(Kept::default());
-        let tracker = Tracker::new(kept.clone());
+        let tracker = Tracker::new(kept.clone(), None);
         let log = |text: &str| api::VertexLog {
             vertex: "a".into(),
             stream: 2,
@@ -219,5 +264,24 @@ mod tests {
         let GatewayError::Solve(failure) = error else { panic!("another error") };
         assert_eq!(failure.name, "step a");
         assert_eq!(failure.log, ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_step_of_several_builds_is_told_and_counted_once() {
+        let (kept, fellows) = (Arc::new(Kept::default()), Arc::new(Fellows::default()));
+        for cached in [false, true] {
+            let tracker = Tracker::new(kept.clone(), Some(fellows.clone()));
+            let log =
+                api::VertexLog { vertex: "a".into(), msg: b"once".to_vec(), ..api::VertexLog::default() };
+            tracker.take(api::StatusResponse {
+                vertexes: vec![vertex("a", cached)],
+                logs: vec![log],
+                ..api::StatusResponse::default()
+            });
+            assert_eq!(tracker.steps(), Steps::default().and(cached));
+        }
+        let is_log = |event: &&Event| matches!(event, Event::Log { .. });
+        assert_eq!(kept.0.lock().unwrap().iter().filter(is_log).count(), 1);
+        assert_eq!(fellows.steps(), Steps { run: 1, cached: 0 });
     }
 }

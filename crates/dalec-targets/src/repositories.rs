@@ -116,3 +116,107 @@ fn file_name<'a>(name: &'a str, repository: &Repository) -> Result<&'a str, Plan
     }
     Ok(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dalec_llb::{Exec, ImageRef, Platform, SourceMap, State, describe};
+    use dalec_spec::target_spec::{ContextSource, Inline, InlineFile, SourceKind, SourceMount};
+    use expect_test::expect;
+
+    use super::*;
+    use crate::deb::distro::REPOSITORIES;
+    use crate::fixture::{inline_dir, source, spec};
+    use crate::request::{Answers, Options};
+
+    fn planned(spec: &TargetSpec, phase: RepositoryUse) -> Result<Repositories, PlanError> {
+        let context = State::image(ImageRef { reference: "context".into(), ..ImageRef::default() });
+        let answers = Answers { contexts: [("context".to_owned(), context)].into(), ..Answers::default() };
+        let request = Request {
+            spec,
+            source_map: Arc::new(SourceMap {
+                filename: String::new(),
+                language: String::new(),
+                data: Vec::new(),
+            }),
+            platform: Platform::linux("amd64"),
+            answers: &answers,
+            frontend: State::scratch(),
+            options: Options::default(),
+        };
+        plan(&request, &REPOSITORIES, phase)
+    }
+
+    fn text() -> Source {
+        let file = InlineFile { contents: "text".into(), permissions: 0o644, uid: 0, gid: 0 };
+        source(Inline::File(file))
+    }
+
+    fn in_context(path: &str) -> Source {
+        let kind = SourceKind::Context(ContextSource { name: "context".into() });
+        Source { kind, path: path.into(), ..Source::default() }
+    }
+
+    /// DEP-009 to DEP-011: files are mounted where apt looks for them, of the phase alone.
+    #[test]
+    fn files_have_their_places() {
+        let mut spec = spec();
+        let data = SourceMount { dest: "/srv".into(), source: in_context("debs"), ..SourceMount::default() };
+        spec.dependencies.extra_repos = vec![
+            Repository {
+                config: [
+                    ("a".to_owned(), text()),
+                    ("b.list".to_owned(), text()),
+                    ("c.sources".to_owned(), in_context("dir/c.sources")),
+                ]
+                .into(),
+                keys: [("a.asc".to_owned(), in_context("/keys/x.asc"))].into(),
+                data: vec![data],
+                envs: vec![RepositoryUse::Build, RepositoryUse::Test],
+                ..Repository::default()
+            },
+            Repository {
+                config: [("other".to_owned(), text())].into(),
+                envs: vec![RepositoryUse::Install],
+                ..Repository::default()
+            },
+        ];
+        let planned = planned(&spec, RepositoryUse::Test).expect("a plan");
+        assert_eq!(planned.keys, ["/usr/share/keyrings/a.asc"]);
+        assert_eq!(planned.trust(Trust::Distribution), Trust::Spec);
+        let graph = State::scratch().run(Exec::new(["true"]).mounts(planned.mounts)).root();
+        let graph = describe(&graph.marshal(&Platform::linux("amd64")));
+        let mounts = graph.lines().filter_map(|line| line.strip_prefix("    mount "));
+        let mounts: String = mounts.map(|mount| format!("{mount}\n")).collect();
+        expect![[r#"
+            / scratch
+            /etc/apt/sources.list.d/a.list #0 [/a] ro
+            /etc/apt/sources.list.d/b.list #1 [/b.list] ro
+            /etc/apt/sources.list.d/c.sources #3 [/c.sources/c.sources] ro
+            /usr/share/keyrings/a.asc #4 [/a.asc/x.asc] ro
+            /srv #5 [/data0] ro
+        "#]]
+        .assert_eq(&mounts);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        for (name, source) in [
+            ("../x", text()),
+            ("a b", text()),
+            ("", text()),
+            ("-x", text()),
+            ("x", inline_dir(&[])),
+            ("x", in_context("/")),
+        ] {
+            let mut spec = spec();
+            spec.dependencies.extra_repos = vec![Repository {
+                config: [(name.to_owned(), source)].into(),
+                envs: vec![RepositoryUse::Build],
+                ..Repository::default()
+            }];
+            assert!(planned(&spec, RepositoryUse::Build).is_err(), "{name}");
+        }
+    }
+}

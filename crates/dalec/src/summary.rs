@@ -332,6 +332,22 @@ mod tests {
     }
 
     #[test]
+    fn what_exporters_say_stands_where_programs_look() {
+        let image = |target: &str, digest: &str| Built {
+            exporter: [("containerimage.digest".to_owned(), json!(digest))].into(),
+            ..built(target, Vec::new())
+        };
+        let one = summary(1, vec![image("bookworm/container", "sha256:1")]).record();
+        assert_eq!(one["containerimage.digest"], "sha256:1");
+        let packages = built("bookworm/deb", Vec::new());
+        let several =
+            vec![image("bookworm/container", "sha256:1"), packages, image("trixie/container", "sha256:2")];
+        let several = summary(1, several).record();
+        assert_eq!(several["trixie/container"]["containerimage.digest"], "sha256:2");
+        assert!(several.get("bookworm/deb").is_none() && several.get("containerimage.digest").is_none());
+    }
+
+    #[test]
     fn the_record_holds_nothing_of_one_run_alone() {
         let outputs = |written| vec![directory("out", written, vec![file("a.deb", Some(20_480))])];
         let first = summary(14, vec![built("bookworm/deb", outputs(1))]).record();

@@ -160,5 +160,5 @@ fn dnf_that_insists_on_signatures_takes_it(engine: Engine) {
     };
     build(engine, &life(built("1.0.0", Some(&key))), "azlinux3/rpm").succeeds();
     let unsigned = life(built("1.0.0", None));
-    build(engine, &unsigned, "azlinux3/rpm").fails(1).says(&["hello-dalec-1.0.0", "is not signed"]);
+    build(engine, &unsigned, "azlinux3/rpm").fails(1).says(&["1.0.0.rpm is not signed"]);
 }

@@ -24,7 +24,7 @@ struct Program {
 }
 
 /// The repository with compilers that RPM's images do not have, as a directory that comes with the build.
-const TOOLCHAINS: &str = "
+pub const TOOLCHAINS: &str = "
         - keys:
             toolchains.asc:
               context:
@@ -57,7 +57,10 @@ impl Program {
             .replace("@URL@", &server.url(&self.archive.name))
             .replace("@DIGEST@", &self.archive.digest());
         let project = Project::new(&spec);
-        let mut build = build(Engine::Embedded, &project, route);
+        let mut build = match route.starts_with("azlinux3") {
+            true => build(Engine::Embedded, &project, route),
+            false => Engine::Embedded.build(&project, route),
+        };
         if self.spec.contains("@REPOSITORIES@") && route.starts_with("azlinux3") {
             build = build.arg(format!("--build-context=toolchains={}", rpm_world::toolchains().display()));
         }

@@ -217,6 +217,8 @@ fn refuse_embedded(args: &Args) -> Result<(), CommandError> {
 struct Request {
     spec: Spec,
     targets: Vec<String>,
+    /// Whether a target is one of several, or may be: the spec says how many all are.
+    is_one_of_several: bool,
     platforms: Vec<Platform>,
     build_args: BTreeMap<String, String>,
     contexts: Contexts,
@@ -250,8 +252,9 @@ impl Request {
                 Some(args.remote.read()?)
             }
         };
-        if let [_, another, ..] = targets.as_slice() {
-            destinations.iter().try_for_each(|dest| dest.for_one_of_several(another).map(drop))?;
+        let is_one_of_several = targets.len() > 1 || targets::has_all(&args.target, &targets);
+        if is_one_of_several && let Some(target) = targets.first() {
+            destinations.iter().try_for_each(|dest| dest.for_one_of_several(target).map(drop))?;
         }
         let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
         let mut secrets = SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone());
@@ -266,6 +269,7 @@ impl Request {
             contexts,
             spec: spec?,
             targets,
+            is_one_of_several,
             destinations,
             no_cache: args.no_cache,
             pull: args.pull,
@@ -343,9 +347,9 @@ impl Request {
         }
     }
 
-    /// Returns the target when its results get a folder of their own: when there are several.
+    /// Returns the target when its results get a folder of their own: when there are several, or may be.
     fn folder_of<'t>(&self, target: &'t str) -> Option<&'t str> {
-        (self.targets.len() > 1).then_some(target)
+        self.is_one_of_several.then_some(target)
     }
 
     /// Returns whether digests of what is written are wanted.

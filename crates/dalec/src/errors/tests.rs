@@ -8,6 +8,7 @@ use dalec_spec::{Diagnostic, SourceText, codes};
 use expect_test::{Expect, expect};
 
 use super::{CommandError, SpecName, Style};
+use crate::summary::Summary;
 
 const SPEC: &str = "\
 name: hello
@@ -320,6 +321,62 @@ fn programs_get_places_and_logs() {
           }
         }"#]]
     .assert_eq(&json);
+}
+
+fn targets(failed: &[(&str, &dyn Fn() -> CommandError)]) -> CommandError {
+    let failed = failed.iter().map(|(target, error)| ((*target).to_owned(), error())).collect();
+    let built = Summary {
+        engine: serde_json::Value::Null,
+        builds: Vec::new(),
+        elapsed: std::time::Duration::ZERO,
+        stats: dalec_engine::Stats::default(),
+    };
+    CommandError::Targets { failed, built: Box::new(built) }
+}
+
+#[test]
+fn targets_that_fail_of_the_same_are_named_together() {
+    let failed = || gateway(GatewayError::Solve(Box::new(failure(&[]))));
+    let absent = || CommandError::usage("there is no such thing");
+    check(
+        targets(&[("a/deb", &absent), ("b/deb", &absent)]),
+        2,
+        expect![[r#"
+        error: a/deb, b/deb: there is no such thing
+    "#]],
+    );
+    check(
+        targets(&[("a/deb", &absent), ("b/deb", &failed), ("c/deb", &absent)]),
+        1,
+        expect![[r#"
+        error: a/deb, c/deb: there is no such thing
+
+        error: b/deb: Build hello 1.0.0: exit code 2
+          --> examples/hello.yml:5:9
+           |
+         5 |         cc -o hello hello.c
+           |         ^^^^^^^^^^^^^^^^^^^
+        ...
+         9 |     gcc: {}
+           |     ---
+        10 |     nope: {version: [">= 2"]}
+           |     ----
+
+        error: 3 targets failed: a/deb, b/deb, c/deb
+    "#]],
+    );
+    let many = ["a", "b", "c", "d", "e"].map(|name| (name, &absent as &dyn Fn() -> CommandError));
+    check(
+        targets(&many),
+        2,
+        expect![[r#"
+        error: a and 4 more targets: there is no such thing
+    "#]],
+    );
+    let json = targets(&[("a/deb", &absent), ("b/deb", &failed)]).words().unwrap().json();
+    assert_eq!(json["errors"][0]["targets"][0], "a/deb");
+    assert_eq!(json["errors"][1]["step"]["name"], "Build hello 1.0.0");
+    assert_eq!(json["exitCode"], 1);
 }
 
 /// SIGN-016: every difference, who signed, and where that stands.

@@ -17,7 +17,7 @@ while [ $# -ge 3 ]; do
     if [ "$1" = tree ]; then
         tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" --format=gnu -c "./$2" | gzip -n >"$to"
     else
-        cp "$2" "$to"
+        cp "./$2" "$to"
     fi
     shift 3
 done

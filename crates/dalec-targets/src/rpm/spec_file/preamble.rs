@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use dalec_spec::target_spec::{PackageConstraint, TargetSpec};
 
-use super::{BUILD_SCRIPT, origin, scriptlets};
+use super::{BUILD_SCRIPT, MODULES, origin, scriptlets};
 use crate::error::PlanError;
+use crate::generators::wants_gomod;
 use crate::quote::one_line;
 use crate::rpm::escape::line;
 use crate::rpm::names::Names;
@@ -34,7 +35,9 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<String, PlanErr
     if artifacts.disable_auto_requires {
         text.push_str("AutoReq: no\n");
     }
-    field(&mut text, "URL", &line(&spec.website));
+    // It is one word to RPM.
+    let website: Vec<&str> = spec.website.split_whitespace().collect();
+    field(&mut text, "URL", &line(&website.join("%20")));
     field(&mut text, "Vendor", &line(&spec.vendor));
     field(&mut text, "Packager", &line(&spec.packager));
     if spec.noarch {
@@ -65,14 +68,21 @@ fn field(text: &mut String, name: &str, value: &str) {
 
 fn sources(spec: &TargetSpec) -> Result<String, PlanError> {
     let mut text = String::new();
-    let mut files: BTreeMap<String, &str> = BTreeMap::from([(BUILD_SCRIPT.to_owned(), "the build steps")]);
+    let spec_file = format!("{}.spec", spec.name);
+    let mut files: BTreeMap<String, &str> = BTreeMap::from([
+        (BUILD_SCRIPT.to_owned(), "the build steps"),
+        (spec_file, "the spec file"),
+        (file_name(MODULES, true), "the Go modules"),
+    ]);
     for (index, (name, source)) in spec.sources.iter().enumerate() {
         let file = file_name(name, source.is_dir());
         let taken = files.insert(file.clone(), "another source");
         if taken.is_some() || one_line(name) != *name {
             return Err(PlanError::Invalid {
                 message: match taken {
-                    Some(other) => format!("source {name:?} becomes the file {file:?}, and so do {other}"),
+                    Some(other) => format!(
+                        "source {name:?} becomes the file {file:?} of the source package, which is that of {other}"
+                    ),
                     None => format!("a source cannot be called {name:?} in an RPM package"),
                 },
                 spans: vec![source.span],
@@ -82,8 +92,10 @@ fn sources(spec: &TargetSpec) -> Result<String, PlanError> {
         text.push_str(&origin::comment(source));
         text.push_str(&format!("Source{index}: {}\n", line(&file)));
     }
-    if !spec.build.steps.is_empty() {
-        text.push_str(&format!("Source{}: {BUILD_SCRIPT}\n", spec.sources.len()));
+    let modules = wants_gomod(spec).then(|| file_name(MODULES, true));
+    let script = (!spec.build.steps.is_empty()).then(|| BUILD_SCRIPT.to_owned());
+    for (index, file) in modules.into_iter().chain(script).enumerate() {
+        text.push_str(&format!("Source{}: {file}\n", spec.sources.len() + index));
     }
     Ok(text)
 }

@@ -4,8 +4,10 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
+use super::MODULES;
 use super::preamble::file_name;
 use crate::error::PlanError;
+use crate::generators::wants_gomod;
 use crate::marker::Marks;
 use crate::rpm::escape::word;
 
@@ -42,6 +44,9 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
             format!("cp -a %{{_sourcedir}}/{file} %{{_builddir}}/{file}\n")
         });
     }
+    if wants_gomod(spec) {
+        text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{}\n", file_name(MODULES, true)));
+    }
     if spec.patches.values().any(|list| !list.is_empty()) {
         text.push_str(APPLY);
     }
@@ -54,6 +59,7 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
             };
             known(&patch.source)?;
             let how = if known(target)?.is_dir() { "-d " } else { "" };
+            let path_of_target = word(&format!("./{target}"));
             let path = patch.path.trim_start_matches('/');
             let title =
                 if path.is_empty() { patch.source.clone() } else { format!("{}/{path}", patch.source) };
@@ -62,7 +68,7 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
                 return Err(PlanError::invalid(message, [patch.span]));
             }
             text.push_str(&format!(
-                "apply {mark} {file} %{{_builddir}}/{file} {target} -p{strip} {how}{target}\n",
+                "apply {mark} {file} %{{_builddir}}/{file} {target} -p{strip} {how}{path_of_target}\n",
                 mark = word(&marks.mark(patch.span)),
                 file = word(&title),
                 target = word(target),

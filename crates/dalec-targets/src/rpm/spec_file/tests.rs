@@ -89,7 +89,7 @@ fn the_least() {
 fn head_sources_and_patches() {
     let mut spec = spec();
     spec.version = "2:1.0~rc1".into();
-    spec.website = "https://example.org/a%20b".into();
+    spec.website = "https://example.org/a%20b c".into();
     spec.vendor = "The Vendor".into();
     spec.noarch = true;
     spec.artifacts.disable_strip = true;
@@ -137,7 +137,7 @@ fn head_sources_and_patches() {
         License: MIT
         Summary: Says hello
         AutoReq: no
-        URL: https://example.org/a%%20b
+        URL: https://example.org/a%%20b%%20c
         Vendor: The Vendor
         Packager: Ann <ann@example.org>
         BuildArch: noarch
@@ -186,9 +186,9 @@ fn head_sources_and_patches() {
         tar -C %{_builddir} -xzf %{_sourcedir}/fixes.tar.gz
         tar -C %{_builddir} -xzf %{_sourcedir}/main.tar.gz
         cp -a %{_sourcedir}/'one patch' %{_builddir}/'one patch'
-        apply 'dalec: error: @2: ' fixes/x.patch %{_builddir}/fixes/x.patch app -p1 -d app
-        apply 'dalec: error: @3: ' 'one patch' %{_builddir}/'one patch' app -p1 -d app
-        apply 'dalec: error: @4: ' fixes/x.patch %{_builddir}/fixes/x.patch 'one patch' -p1 'one patch'
+        apply 'dalec: error: @2: ' fixes/x.patch %{_builddir}/fixes/x.patch app -p1 -d ./app
+        apply 'dalec: error: @3: ' 'one patch' %{_builddir}/'one patch' app -p1 -d ./app
+        apply 'dalec: error: @4: ' fixes/x.patch %{_builddir}/fixes/x.patch 'one patch' -p1 './one patch'
 
         %build
         %{_sourcedir}/build.sh
@@ -418,7 +418,7 @@ fn hostile_texts_stay_texts() {
 
 #[test]
 fn names_that_the_source_package_needs_are_refused() {
-    for names in [&["build.sh"][..], &["a", "a.tar.gz"], &["a\nb"]] {
+    for names in [&["build.sh"][..], &["hello.spec"], &["__gomods.tar.gz"], &["a", "a.tar.gz"], &["a\nb"]] {
         let mut spec = spec();
         let one = InlineFile { contents: String::new(), permissions: 0o644, uid: 0, gid: 0 };
         for name in names {

@@ -1,13 +1,14 @@
 //! A build on a `buildkitd`: our frontend here, everything that runs there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use bollard_buildkit_proto::google::rpc;
 use dalec_buildkit::{
-    Build, BuildError, Client, ConnectError, FrontendFailure, LocalCache, Login, Secrets, Services,
-    publish_cache,
+    Build, BuildError, Client, ConnectError, FrontendFailure, LocalCache, Login, Secrets, Services, Shared,
+    Steps, publish_cache,
 };
 use dalec_engine::sources::image::{Credential, host_credentials};
 use dalec_engine::{Cancel, SecretScope, Secrets as _, Stats};
@@ -41,15 +42,18 @@ impl Request {
         let cancel = Cancel::new();
         let watch = watch(mode, &display, &cancel)?;
         let built = self.prepared(&remote, &cancel, &watch).and_then(|services| {
-            let job = Job { request: &self, client: &client, remote: &remote, services, watch: &watch };
+            let shared = match self.targets.len() {
+                1 => None,
+                _ => Some(Arc::new(self.shared(&client, &services.services)?)),
+            };
+            let signing = Arc::default();
+            let (request, client, remote, watch) = (&self, &client, &remote, &watch);
+            let job = Job { request, client, remote, services, shared, signing, watch };
             let outcomes = side_by_side(&self.targets, |target| job.run(target, &display, &cancel));
             self.joined(outcomes, |builds| {
-                let sum = |stats: Stats, more: &Stats| Stats {
-                    ops_run: stats.ops_run + more.ops_run,
-                    ops_cached: stats.ops_cached + more.ops_cached,
-                    ..stats
-                };
-                let stats = builds.iter().map(|(_, stats)| stats).fold(Stats::default(), sum);
+                let alone = || builds.first().map(|(_, steps)| *steps).unwrap_or_default();
+                let steps = job.shared.as_ref().map_or_else(alone, |shared| shared.steps());
+                let stats = Stats { ops_run: steps.run, ops_cached: steps.cached, ..Stats::default() };
                 let engine = json!({ "mode": "buildkit", "version": client.version() });
                 let builds = builds.into_iter().map(|(built, _)| built).collect();
                 Summary { engine, builds, elapsed: started.elapsed(), stats }
@@ -57,6 +61,20 @@ impl Request {
         });
         display.end();
         self.concluded(built, &watch)
+    }
+
+    /// Opens the session that builds of several targets read through. It serves no secret and no agent.
+    fn shared(&self, client: &Client, services: &Services) -> Result<Shared, CommandError> {
+        let services = Services {
+            secrets: None,
+            ssh: BTreeMap::new(),
+            credentials: None,
+            targets: BTreeMap::new(),
+            ..services.clone()
+        };
+        client
+            .share(&services)
+            .map_err(|error| CommandError::Engine { error: Box::new(error), spec: self.spec.name.clone() })
     }
 
     /// Returns what the daemon may call; what has to be unpacked for that goes with this request.
@@ -101,6 +119,9 @@ struct Job<'a> {
     client: &'a Client,
     remote: &'a Remote,
     services: Prepared,
+    /// What all of them read through, if there are several.
+    shared: Option<Arc<Shared>>,
+    signing: Arc<RwLock<()>>,
     watch: &'a Watch,
 }
 
@@ -111,7 +132,7 @@ impl Job<'_> {
         target: &str,
         display: &Arc<Display>,
         cancel: &Cancel,
-    ) -> Result<(Built, Stats), CommandError> {
+    ) -> Result<(Built, Steps), CommandError> {
         let request = self.request;
         let exports =
             Exports::open(&request.destinations, request.folder_of(target), self.watch, request.digests())?;
@@ -124,6 +145,8 @@ impl Job<'_> {
         let build = Build {
             frontend: name.map(|name| executable_image(FRONTEND_DIR, name)),
             services,
+            shared: self.shared.clone(),
+            signing: self.signing.clone(),
             signer_secrets: request.secrets.has_signers_own().then(|| -> Arc<dyn Secrets> {
                 Arc::new(Served { secrets: request.secrets.clone(), to: SecretScope::Signer })
             }),
@@ -150,7 +173,6 @@ impl Job<'_> {
                 source: std::error::Error::source(&error).map(|source| source.to_string().into()),
             })?;
         }
-        let stats = Stats { ops_run: built.steps.run, ops_cached: built.steps.cached, ..Stats::default() };
         let outputs = exports.finish(&built.response)?;
         let exporter = crate::outputs::exports::record(&built.response);
         Ok((
@@ -159,7 +181,7 @@ impl Job<'_> {
                 exporter,
                 ..Built::new(target, &built.result, request.contexts.as_given(bases))
             },
-            stats,
+            built.steps,
         ))
     }
 }

@@ -43,6 +43,12 @@ pub(super) fn read(given: &[String], spec: impl FnOnce() -> Known) -> Result<Vec
     for target in given {
         let name = target.trim_end_matches('/').to_owned();
         let names = match &spec {
+            Known::Elsewhere if name == ALL => {
+                return Err(CommandError::usage_help(
+                    "--target all: the spec is not on this machine, so its targets are not known yet",
+                    "name the targets, or fetch the spec first",
+                ));
+            }
             Known::Elsewhere => vec![name],
             Known::Here(spec) => match dalec_frontend::check_target(&name, spec.as_deref()) {
                 Err(_) if name == ALL => every(spec.as_deref()),
@@ -59,6 +65,11 @@ pub(super) fn read(given: &[String], spec: impl FnOnce() -> Known) -> Result<Vec
         true => dalec_frontend::check_target("", None).map_err(CommandError::target).map(|()| targets),
         false => Ok(targets),
     }
+}
+
+/// Returns whether `given`, which stands for `targets`, says to build all that a spec supports.
+pub(super) fn has_all(given: &[String], targets: &[String]) -> bool {
+    given.iter().any(|target| target == ALL) && !targets.iter().any(|target| target == ALL)
 }
 
 /// Returns every target that `spec` supports: those that it has settings for, or all there are when it has none.
@@ -132,6 +143,7 @@ mod tests {
         assert!(
             read(&[], || Known::Here(None)).is_err()
                 && read(&["al".to_owned()], || Known::Here(None)).is_err()
+                && read(&["all".to_owned()], || Known::Elsewhere).is_err()
         );
     }
 

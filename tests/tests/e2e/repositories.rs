@@ -1,0 +1,60 @@
+//! Package repositories that a spec brings along for Debian's targets.
+
+use std::fs;
+use std::process::Command;
+
+use dalec_e2e::run::Project;
+use dalec_e2e::specs::script;
+use sha2::{Digest, Sha256};
+
+/// Returns a project whose context holds a repository with the package `extra-tool`, which `phases` know.
+fn project(dependencies: &str, phases: &str) -> Project {
+    let entry = format!(
+        "{{ envs: {phases}, config: {{ extra: {{ inline: {{ file: {{ contents: \"deb [trusted=yes] file:/srv/extra ./\\n\" }} }} }} }}, \
+         data: [{{ dest: /srv/extra, spec: {{ context: {{}}, path: repository }} }}] }}"
+    );
+    let spec = script("phases", &format!("dependencies:\n  extra_repos:\n    - {entry}\n{dependencies}"));
+    let project = Project::new(&spec);
+    project.write("package/usr/bin/extra-tool", "#!/bin/sh\necho extra\n");
+    project.write(
+        "package/DEBIAN/control",
+        "Package: extra-tool\nVersion: 1.0\nArchitecture: all\nMaintainer: Ann <ann@example.org>\nDescription: more\n",
+    );
+    let chmod = Command::new("chmod").arg("755").arg(project.path("package/usr/bin/extra-tool")).status();
+    assert!(chmod.unwrap().success());
+    fs::create_dir(project.path("repository")).unwrap();
+    let deb = project.path("repository/extra-tool.deb");
+    let mut build = Command::new("dpkg-deb");
+    build.args(["--root-owner-group", "--build"]).arg(project.path("package")).arg(&deb);
+    let built = build.output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let content = fs::read(&deb).unwrap();
+    let digest: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let control = fs::read_to_string(project.path("package/DEBIAN/control")).unwrap();
+    let packages =
+        format!("{control}Filename: ./extra-tool.deb\nSize: {}\nSHA256: {digest}\n", content.len());
+    project.write("repository/Packages", packages);
+    fs::remove_dir_all(project.path("package")).unwrap();
+    project
+}
+
+/// DEP-009, DEP-011: it is there for the phases that it is for, and nothing of it stays.
+#[test]
+fn a_repository_is_there_while_packages_are_installed() {
+    let builds = "  build: { extra-tool: {} }\nbuild:\n  steps:\n    - command: extra-tool\n";
+    let runs = "  runtime: { extra-tool: {} }\n";
+    project(builds, "[build]").build("bookworm/deb").succeeds();
+    let project_of_container = project(runs, "[install]");
+    project_of_container.build("bookworm/container").succeeds();
+    let root = project_of_container.path("out");
+    assert!(root.join("usr/bin/extra-tool").exists());
+    assert!(!root.join("etc/apt/sources.list.d/extra.list").exists());
+    assert!(
+        !root.join("srv/extra").exists() || fs::read_dir(root.join("srv/extra")).unwrap().next().is_none()
+    );
+    for (dependencies, phases) in [(builds, "[install, test]"), (runs, "[build, test]")] {
+        let project = project(dependencies, phases);
+        project.build("bookworm/deb").fails(1).says(&["extra-tool", "cannot be installed"]);
+        assert_eq!(project.outputs(), Vec::<String>::new());
+    }
+}
