@@ -1,6 +1,10 @@
 //! Measures the product and prints JSON; what is measured, and how to read it, stands in `README.md` beside this.
 
+mod hosting;
+mod image;
+mod inside;
 mod process;
+mod request;
 mod sandbox;
 mod scenarios;
 mod signing;
@@ -9,20 +13,9 @@ mod specs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::scenarios::Scenarios;
-
-const HELP: &str = "\
-Measures dalec and prints JSON.
-
-usage: dalec-bench [--runs N] [--binary PATH]... [--signing] | --specs N
-
-  --runs N       how often each measurement is taken (default 3)
-  --binary PATH  a dalec binary to measure; several take turns (default: a release build of this checkout)
-  --signing      measure nothing but signing packages
-  --specs N      measure nothing but reading specs, N times each
-";
+use crate::request::{Part, Request};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(sandbox::TRIVIAL) {
@@ -42,54 +35,47 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Value, String> {
-    let (mut runs, mut binaries, mut is_signing) = (3, Vec::new(), false);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        if argument == "--signing" {
-            is_signing = true;
-            continue;
-        }
-        let value = arguments.next().ok_or(HELP)?;
-        match argument.as_str() {
-            "--runs" => runs = value.parse().map_err(|_| format!("{value:?} is no number of runs"))?,
-            "--specs" => {
-                let runs = value.parse().map_err(|_| format!("{value:?} is no number of runs"))?;
-                return Ok(json!({ "specs": specs::measure(runs)? }));
-            }
-            "--binary" => binaries.push(PathBuf::from(value)),
-            _ => return Err(HELP.into()),
-        }
-    }
-    if binaries.is_empty() {
-        binaries.push(release_build()?);
-    }
-    let mut signing = Map::new();
-    for binary in &binaries {
-        signing.insert(binary.display().to_string(), signing::measure(binary, runs)?);
-    }
-    if is_signing {
-        return Ok(json!({ "signing": signing }));
-    }
-    let mut scenarios = Vec::new();
-    for binary in &binaries {
-        scenarios.push(Scenarios::new(binary)?);
-    }
-    for run in 0..runs {
-        for scenario in &mut scenarios {
-            eprintln!("run {} of {runs}: {}", run + 1, scenario.binary().display());
-            scenario.measure()?;
-        }
-    }
+    let mut request = Request::parse(std::env::args().skip(1))?;
     let mut report = Map::new();
-    for scenario in scenarios {
-        report.insert(scenario.binary().display().to_string(), scenario.report());
+    if [Part::Builds, Part::Signing, Part::Hosting, Part::Rpm].iter().any(|part| request.has(*part))
+        && request.binaries.is_empty()
+    {
+        request.binaries.push(release_build()?);
     }
-    // Last, because it moves this process into a namespace of its own.
-    let starts = sandbox::starts(100)?;
-    let specs = specs::measure(20)?;
-    Ok(
-        json!({ "binaries": report, "signing": signing, "specs": specs, "sandbox_start": scenarios::summary(&starts) }),
-    )
+    let Request { runs, binaries, .. } = &request;
+    if request.has(Part::Buildkit) {
+        report.insert("buildkit".into(), inside::measure(*runs, request.upstream.as_deref())?);
+    }
+    if request.has(Part::Signing) {
+        report.insert("signing".into(), each(binaries, |binary| signing::measure(binary, *runs))?);
+    }
+    if request.has(Part::Hosting) {
+        report.insert("hosting".into(), each(binaries, |binary| hosting::measure(binary, *runs))?);
+    }
+    if request.has(Part::Rpm) {
+        let flags = dalec_e2e::rpm_world::contexts("azlinux3");
+        report.insert("rpm".into(), scenarios::measure_changes(binaries, *runs, "azlinux3/rpm", &flags)?);
+    }
+    if request.has(Part::Builds) {
+        report.insert("binaries".into(), scenarios::measure(binaries, *runs)?);
+    }
+    if request.has(Part::Specs) {
+        report.insert("specs".into(), specs::measure(request.spec_runs)?);
+    }
+    if request.has(Part::Builds) {
+        // Last, because it moves this process into a namespace of its own.
+        report.insert("sandbox_start".into(), scenarios::summary(&sandbox::starts(100)?));
+    }
+    Ok(report.into())
+}
+
+/// Measures each of `binaries`, and returns what was found by their names.
+fn each(binaries: &[PathBuf], measure: impl Fn(&Path) -> Result<Value, String>) -> Result<Value, String> {
+    let mut report = Map::new();
+    for binary in binaries {
+        report.insert(binary.display().to_string(), measure(binary)?);
+    }
+    Ok(report.into())
 }
 
 fn release_build() -> Result<PathBuf, String> {

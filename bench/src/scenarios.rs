@@ -4,42 +4,84 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Cost, run};
 
+/// Measures builds by `binaries` in turns, each `runs` times, and returns what was found by their names.
+///
+/// # Errors
+/// When a build fails, with what it said.
+pub fn measure(binaries: &[PathBuf], runs: usize) -> Result<Value, String> {
+    in_turns(binaries, runs, "bookworm/deb", &[], Scenarios::measure)
+}
+
+/// As [`measure`], for `target` with these flags; nothing but what a changed line costs, and nothing changed.
+///
+/// # Errors
+/// When a build fails, with what it said.
+pub fn measure_changes(
+    binaries: &[PathBuf],
+    runs: usize,
+    target: &'static str,
+    flags: &[String],
+) -> Result<Value, String> {
+    in_turns(binaries, runs, target, flags, Scenarios::measure_changes)
+}
+
+fn in_turns(
+    binaries: &[PathBuf],
+    runs: usize,
+    target: &'static str,
+    flags: &[String],
+    measure: fn(&mut Scenarios) -> Result<(), String>,
+) -> Result<Value, String> {
+    let mut scenarios = Vec::new();
+    for binary in binaries {
+        scenarios.push(Scenarios::new(binary, target, flags)?);
+    }
+    for run in 0..runs {
+        for scenario in &mut scenarios {
+            eprintln!("run {} of {runs}: {}", run + 1, scenario.binary.display());
+            measure(scenario)?;
+        }
+    }
+    let mut report = Map::new();
+    for scenario in scenarios {
+        report.insert(scenario.binary.display().to_string(), scenario.report());
+    }
+    Ok(report.into())
+}
+
 /// The measurements of one binary.
-pub struct Scenarios {
+struct Scenarios {
     binary: PathBuf,
+    target: &'static str,
+    flags: Vec<String>,
     folder: TempDir,
     runs: BTreeMap<&'static str, Vec<f64>>,
     changes: u32,
 }
 
 impl Scenarios {
-    /// Returns no measurements yet.
+    /// Returns no measurements yet of builds for `target`, which need `flags`.
     ///
     /// # Errors
     /// When the scratch folder cannot be made.
-    pub fn new(binary: &Path) -> Result<Self, String> {
+    fn new(binary: &Path, target: &'static str, flags: &[String]) -> Result<Self, String> {
         // The usual place for temporary files may be in memory; a store belongs on a disk.
         let folder =
             TempDir::with_prefix_in("dalec-bench-", "/var/tmp").map_err(|error| error.to_string())?;
         let binary = binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))?;
-        Ok(Self { binary, folder, runs: BTreeMap::new(), changes: 0 })
-    }
-
-    /// Returns the binary that is measured.
-    pub fn binary(&self) -> &Path {
-        &self.binary
+        Ok(Self { binary, target, flags: flags.to_vec(), folder, runs: BTreeMap::new(), changes: 0 })
     }
 
     /// Takes every measurement once.
     ///
     /// # Errors
     /// When a build fails, with what it said.
-    pub fn measure(&mut self) -> Result<(), String> {
+    fn measure(&mut self) -> Result<(), String> {
         let state = self.folder.path().join("state");
         self.write_context()?;
         remove(&state)?;
@@ -56,12 +98,7 @@ impl Scenarios {
         let kept = self.build(false)?;
         self.add("cold_downloads_kept", kept.seconds);
         for _ in 0..3 {
-            self.changes += 1;
-            self.write_context()?;
-            let changed = self.build(false)?;
-            self.add("line_changed", changed.seconds);
-            let unchanged = self.build(false)?;
-            self.add("nothing_changed", unchanged.seconds);
+            self.measure_change()?;
             let lint = run(self.command("lint").arg("spec.yml"), false)?;
             self.add("lint", lint.seconds);
             let resolve =
@@ -71,8 +108,31 @@ impl Scenarios {
         Ok(())
     }
 
+    /// Takes those measurements three times that start from a build which was made before, all but `lint` and `resolve`.
+    ///
+    /// # Errors
+    /// When a build fails, with what it said.
+    fn measure_changes(&mut self) -> Result<(), String> {
+        self.write_context()?;
+        self.build(false)?;
+        for _ in 0..3 {
+            self.measure_change()?;
+        }
+        Ok(())
+    }
+
+    fn measure_change(&mut self) -> Result<(), String> {
+        self.changes += 1;
+        self.write_context()?;
+        let changed = self.build(false)?;
+        self.add("line_changed", changed.seconds);
+        let unchanged = self.build(false)?;
+        self.add("nothing_changed", unchanged.seconds);
+        Ok(())
+    }
+
     /// Returns all measurements as JSON.
-    pub fn report(&self) -> Value {
+    fn report(&self) -> Value {
         self.runs.iter().map(|(name, runs)| ((*name).to_owned(), summary(runs))).collect()
     }
 
@@ -82,8 +142,8 @@ impl Scenarios {
 
     fn build(&self, watch_memory: bool) -> Result<Cost, String> {
         let mut command = self.command("build");
-        command.args(["-f", "spec.yml", "--target", "bookworm/deb", "-o", "out", "--progress", "plain"]);
-        command.args(["--state-dir", "state", "context"]);
+        command.args(["-f", "spec.yml", "--target", self.target, "-o", "out", "--progress", "plain"]);
+        command.args(&self.flags).args(["--state-dir", "state", "context"]);
         run(&mut command, watch_memory)
     }
 

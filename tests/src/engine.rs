@@ -1,5 +1,6 @@
 //! The ways to build one spec: here, inside BuildKit, and against it; the flags are the same for all.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::bases;
@@ -43,10 +44,28 @@ impl Engine {
 
 /// Returns a build by our frontend image in the folder of `project`; flags and the main context follow.
 pub fn inside(project: &Project) -> Invocation {
-    let build = Buildkit::shared().buildx(&project.path(""));
+    by_buildx(Buildkit::shared(), &project.path(""), frontend()).args(base_contexts())
+}
+
+/// Returns a build on `daemon` by the image `frontend` in `folder`; contexts, flags and the main context follow.
+pub fn by_buildx(daemon: &Buildkit, folder: &Path, frontend: &Layout) -> Invocation {
+    let build = daemon.buildx(folder);
     let build = build.arg("--build-arg").arg(format!("BUILDKIT_SYNTAX={FRONTEND}"));
-    let build = build.arg("--build-context").arg(format!("{FRONTEND}={}", frontend().context()));
-    build.args(base_contexts())
+    build.arg("--build-context").arg(format!("{FRONTEND}={}", frontend.context()))
+}
+
+/// Returns a build on `daemon` by the image `frontend` in `folder`, by BuildKit's own client; flags follow.
+pub fn by_buildctl(daemon: &Buildkit, folder: &Path, frontend: &Layout) -> Invocation {
+    let build = daemon.buildctl(folder).args(["build", "--progress", "plain"]);
+    let build = build.args(["--frontend", "gateway.v0", "--opt", &format!("source={FRONTEND}")]);
+    build.args(buildctl_context(FRONTEND, "frontend", frontend))
+}
+
+/// Returns the flags by which BuildKit's own client gives the context `name`, an image that it calls `store`.
+pub fn buildctl_context(name: &str, store: &str, layout: &Layout) -> [String; 4] {
+    let context = format!("context:{name}=oci-layout://{store}@{}", layout.digest());
+    let store = format!("{store}={}", layout.folder().display());
+    ["--opt".into(), context, "--oci-layout".into(), store]
 }
 
 /// Returns our frontend image.

@@ -11,6 +11,7 @@ pub mod deb;
 pub mod engine;
 pub mod http;
 pub mod layout;
+pub mod modules;
 pub mod openpgp;
 pub mod podman;
 pub mod probe;

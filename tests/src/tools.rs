@@ -178,7 +178,7 @@ fn on_host(tool: &Tool, version: &str) -> Option<PathBuf> {
 }
 
 /// Returns a Go that is new enough.
-pub(crate) fn go() -> Result<PathBuf, String> {
+pub fn go() -> Result<PathBuf, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/local/go/bin".into(), "/usr/lib/go/bin".into()]);
     let mut old = String::new();

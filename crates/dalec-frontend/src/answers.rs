@@ -27,10 +27,8 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
     thread::scope(|scope| {
         let names = questions.contexts.iter();
         let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
-        let resolved: Vec<_> = images
-            .iter()
-            .map(|one| scope.spawn(|| image(contexts, one, questions.unless.get(*one))))
-            .collect();
+        let ask = |one: &&ImageQuestion| image(contexts, one, questions.unless.get(one));
+        let resolved: Vec<_> = images.iter().map(|one| scope.spawn(move || ask(one))).collect();
         for (name, context) in names.zip(found) {
             if let Some(context) = joined(context)? {
                 answers.contexts.insert(name.clone(), context.state);

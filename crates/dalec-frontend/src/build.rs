@@ -108,6 +108,7 @@ impl ResultBuild<'_> {
         let mut plan_options = PlanOptions {
             skip_tests: options.flag("DALEC_SKIP_TESTS")?,
             without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
+            gomod_proxy: options.build_args.get("DALEC_GOMOD_PROXY").cloned().unwrap_or_default(),
             without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
                 || !gateway.supports("file.symlink.create"),
             no_cache: options.no_cache.clone(),

@@ -3,6 +3,7 @@
 //! A key counts as long as it is neither revoked nor expired now, whatever the signature says about its own time: who
 //! has stolen a key can date a signature as he likes.
 
+use std::fmt;
 use std::io::{self, Read};
 
 use pgp::composed::{Deserializable, SignedPublicKey};
@@ -70,6 +71,20 @@ pub enum Fault {
     Future,
     /// It is older than its key.
     OlderThanKey,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::UnknownKey => "its key is not in the keyring",
+            Self::Mismatch => "it does not match the content",
+            Self::Unfit(unfit) => return write!(out, "its key {unfit}"),
+            Self::Weak => "it rests on a broken or unknown hash",
+            Self::Expired => "it has expired",
+            Self::Future => "it is dated in the future by this machine's clock",
+            Self::OlderThanKey => "it is older than its key",
+        })
+    }
 }
 
 impl Keyring {

@@ -18,7 +18,7 @@ use x509_cert::time::Time;
 
 use crate::compare::Signature;
 use crate::error::{Broken, ReadError, SignError};
-use crate::keyring::{Fault, Finding};
+use crate::keyring::{Fault, Finding, SignatureFault};
 use crate::message::{self, Draft, Message};
 use crate::parts::Parts;
 use crate::pe::{Checksum, Identity, Image};
@@ -199,7 +199,7 @@ fn judge(
 ) -> Result<Finding, ReadError> {
     let content = content(message)?;
     let fault = match Hash::of(content.digest.algorithm.oid) {
-        None => Some(Fault::Weak),
+        None => Some(Fault::Signature(SignatureFault::Weak)),
         Some(hash) => {
             let digest = match hash {
                 Hash::Sha256 => image.digest::<Sha256>(file),
@@ -208,7 +208,7 @@ fn judge(
             };
             match digest? == content.digest.digest.as_bytes() {
                 true => message.check().err(),
-                false => Some(Fault::Mismatch),
+                false => Some(Fault::Signature(SignatureFault::Mismatch)),
             }
         }
     };

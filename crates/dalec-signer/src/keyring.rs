@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use dalec_openpgp::{KeyringError, Signer, Unfit};
+use dalec_openpgp::{KeyringError, Signer};
 use pgp::packet::Signature;
 
 use crate::timestamp::Timestamp;
 use crate::x509::{CertificateFacts, CertificateFault};
+
+pub use dalec_openpgp::Fault as SignatureFault;
 
 /// OpenPGP public keys whose signatures count.
 #[derive(Debug, Clone, Default)]
@@ -35,36 +37,24 @@ pub struct Finding {
 /// What is wrong with a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// No key in the keyring made it.
-    UnknownKey,
-    /// It is over something else.
-    Mismatch,
-    /// The key may not sign.
-    Unfit(Unfit),
-    /// It rests on a hash that is broken, or is of an unknown kind.
-    Weak,
-    /// It says that it has ended.
-    Expired,
-    /// It is from after now.
-    Future,
-    /// It is older than its key.
-    OlderThanKey,
+    /// It is no good signature, of whatever kind it is.
+    Signature(SignatureFault),
     /// Its certificate does not do.
     Certificate(CertificateFault),
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::UnknownKey => "its key is not in the keyring",
-            Self::Mismatch => "it does not match the content",
-            Self::Unfit(unfit) => return write!(out, "its key {unfit}"),
-            Self::Weak => "it rests on a broken or unknown hash",
-            Self::Expired => "it has expired",
-            Self::Future => "it is dated in the future by this machine's clock",
-            Self::OlderThanKey => "it is older than its key",
-            Self::Certificate(fault) => return write!(out, "its certificate {fault}"),
-        })
+        match self {
+            Self::Signature(fault) => fault.fmt(out),
+            Self::Certificate(fault) => write!(out, "its certificate {fault}"),
+        }
+    }
+}
+
+impl From<SignatureFault> for Fault {
+    fn from(fault: SignatureFault) -> Self {
+        Self::Signature(fault)
     }
 }
 
@@ -96,20 +86,5 @@ impl Keyring {
             time: found.time,
             fault: found.fault.map(Fault::from),
         })
-    }
-}
-
-impl From<dalec_openpgp::Fault> for Fault {
-    fn from(fault: dalec_openpgp::Fault) -> Self {
-        use dalec_openpgp::Fault as Judged;
-        match fault {
-            Judged::UnknownKey => Self::UnknownKey,
-            Judged::Mismatch => Self::Mismatch,
-            Judged::Unfit(unfit) => Self::Unfit(unfit),
-            Judged::Weak => Self::Weak,
-            Judged::Expired => Self::Expired,
-            Judged::Future => Self::Future,
-            Judged::OlderThanKey => Self::OlderThanKey,
-        }
     }
 }

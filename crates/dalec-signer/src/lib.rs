@@ -34,7 +34,7 @@ pub use dalec_openpgp::{KeyringError, Signer, Unfit};
 pub use error::{Broken, KeyError, SignError, VerifyError};
 pub use generate::{Algorithm, GenerateError, GeneratedKey, NewKey, generate};
 pub use key::{KeyMaterial, SigningKey};
-pub use keyring::{Fault, Finding, Keyring};
+pub use keyring::{Fault, Finding, Keyring, SignatureFault};
 pub use kind::{Kind, kind_of};
 pub use sign::{Detached, Key, Request, Signed, Watch, sign};
 pub use timestamp::{TIMESTAMP_LIMIT, Timestamp, TimestampError, Timestamps};

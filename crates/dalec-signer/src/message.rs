@@ -13,7 +13,7 @@ use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use crate::error::Broken;
-use crate::keyring::Fault;
+use crate::keyring::{Fault, SignatureFault};
 use crate::x509::error::CodeKeyError;
 use crate::x509::hash::Hash;
 use crate::x509::key::CodeKey;
@@ -104,21 +104,26 @@ impl Message {
     /// [`Fault`] when it was not, or the signature is too weak to count.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         let signer = self.signer().ok_or(Fault::Certificate(CertificateFault::Missing))?;
-        let hash = Hash::of(self.signer.digest_alg.oid).ok_or(Fault::Weak)?;
+        let hash = Hash::of(self.signer.digest_alg.oid).ok_or(Fault::Signature(SignatureFault::Weak))?;
         let algorithm = self.signer.signature_algorithm.oid;
         if ![RSA, EC, hash.with_rsa(), hash.with_ecdsa()].contains(&algorithm) {
-            return Err(Fault::Weak);
+            return Err(Fault::Signature(SignatureFault::Weak));
         }
         let kind: Option<ObjectIdentifier> = self.signed(CONTENT_TYPE);
         let digest: Option<OctetString> = self.signed(MESSAGE_DIGEST);
         let matches = kind == Some(self.kind)
             && digest.is_some_and(|digest| digest.as_bytes() == hash.digest(self.content.value()));
-        let attributes = self.signer.signed_attrs.as_ref().filter(|_| matches).ok_or(Fault::Mismatch)?;
-        let message = attributes.to_der().map_err(|_| Fault::Mismatch)?;
+        let attributes = self
+            .signer
+            .signed_attrs
+            .as_ref()
+            .filter(|_| matches)
+            .ok_or(Fault::Signature(SignatureFault::Mismatch))?;
+        let message = attributes.to_der().map_err(|_| Fault::Signature(SignatureFault::Mismatch))?;
         let key = &signer.parsed.tbs_certificate.subject_public_key_info;
         public::verify(key, hash, &message, self.signature()).map_err(|bad| match bad {
-            public::Bad::Mismatch => Fault::Mismatch,
-            public::Bad::Weak => Fault::Weak,
+            public::Bad::Mismatch => Fault::Signature(SignatureFault::Mismatch),
+            public::Bad::Weak => Fault::Signature(SignatureFault::Weak),
         })
     }
 

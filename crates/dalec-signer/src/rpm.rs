@@ -19,7 +19,7 @@ use sha2::Digest as _;
 use crate::armor;
 use crate::error::{ReadError, SignError};
 use crate::key::SigningKey;
-use crate::keyring::{Fault, Finding, Keyring};
+use crate::keyring::{Fault, Finding, Keyring, SignatureFault};
 use crate::parts::{Parts, Range};
 use crate::place::Copy;
 pub(crate) use compare::parts;
@@ -223,7 +223,9 @@ pub(crate) fn verify(file: &File, keyring: &Keyring, now: u64) -> Result<Vec<Fin
         }
     }
     // A good signature that leaves the payload to anybody is worth nothing; where one is bad, that is said instead.
-    let is_bad = findings.iter().any(|finding| !matches!(finding.fault, None | Some(Fault::UnknownKey)));
+    let is_bad = findings
+        .iter()
+        .any(|finding| !matches!(finding.fault, None | Some(Fault::Signature(SignatureFault::UnknownKey))));
     let is_good = findings.iter().any(|finding| finding.fault.is_none());
     match is_good && !is_bad && !is_covered {
         true => Err(ReadError::broken("its signature does not cover its payload")),

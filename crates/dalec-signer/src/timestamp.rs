@@ -9,7 +9,7 @@ use der::{Any, Decode, DecodeValue, Encode, FixedTag, Header, Reader, Sequence, 
 use rsa::rand_core::{OsRng, RngCore};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use crate::keyring::Fault;
+use crate::keyring::{Fault, SignatureFault};
 use crate::message::{self, Message};
 use crate::x509::chain::Roots;
 use crate::x509::hash::Hash;
@@ -194,13 +194,13 @@ impl Token {
     }
 
     fn judge(&self, signature: &[u8], roots: &Roots, latest: u64) -> Result<(), Fault> {
-        let hash = Hash::of(self.info.imprint.algorithm.oid).ok_or(Fault::Weak)?;
+        let hash = Hash::of(self.info.imprint.algorithm.oid).ok_or(Fault::Signature(SignatureFault::Weak))?;
         if !self.is_of(&hash.digest(signature)) {
-            return Err(Fault::Mismatch);
+            return Err(Fault::Signature(SignatureFault::Mismatch));
         }
         self.check()?;
         if self.info.time > latest {
-            return Err(Fault::Future);
+            return Err(Fault::Signature(SignatureFault::Future));
         }
         let signer = self.message.signer().ok_or(Fault::Certificate(CertificateFault::Missing))?;
         let checked = roots.check(signer, &self.message.certificates, Purpose::Timestamping, self.info.time);

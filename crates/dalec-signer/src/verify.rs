@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::control::Lists;
 use crate::error::{Broken, ReadError, SignError, VerifyError};
-use crate::keyring::{Fault, Finding, Keyring};
+use crate::keyring::{Fault, Finding, Keyring, SignatureFault};
 use crate::kind::{self, Kind, Named};
 use crate::parts::Parts;
 use crate::sign::{is_true, read_text};
@@ -90,7 +90,8 @@ fn judge(findings: &[Finding]) -> Verdict {
     let is_good = findings.iter().any(|finding| finding.fault.is_none());
     // That of somebody whom nobody knows does not speak against another one.
     let is_bad = findings.iter().any(|finding| {
-        let unknown = [Fault::UnknownKey, Fault::Certificate(CertificateFault::Untrusted)];
+        let unknown =
+            [Fault::Signature(SignatureFault::UnknownKey), Fault::Certificate(CertificateFault::Untrusted)];
         finding.fault.is_some_and(|fault| !unknown.contains(&fault))
     });
     match (findings.is_empty(), is_good && !is_bad) {

@@ -11,10 +11,19 @@ use crate::quote::shell_expanding;
 
 /// Returns the script; a step that fails is named by its mark.
 ///
+/// `directories` are variables that name a directory beside the sources.
+///
 /// # Errors
 /// [`PlanError::Invalid`] for an environment variable that a shell cannot set.
-pub(crate) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, PlanError> {
+pub(crate) fn render(
+    spec: &TargetSpec,
+    directories: &[(&str, &str)],
+    marks: &mut Marks,
+) -> Result<String, PlanError> {
     let mut text = String::from(HEAD);
+    for (name, directory) in directories {
+        text.push_str(&format!("export {name}=\"$PWD/{directory}\"\n"));
+    }
     for (name, value) in &spec.build.env {
         text.push_str(&export(name, value, spec.build.steps.first())?);
     }
@@ -82,6 +91,7 @@ mod tests {
             set -e
             dalec_step='dalec: error: build environment'
             trap 'dalec_status=$?; echo "$dalec_step failed with exit code $dalec_status" >&2; exit $dalec_status' EXIT
+            export GOMODCACHE="$PWD/__gomods"
             export GOFLAGS="-X \"$V\" \\n"
 
             dalec_step='dalec: error: @1: build step 1'
@@ -103,14 +113,14 @@ mod tests {
 
             trap - EXIT
         "#]]
-        .assert_eq(&render(&spec, &mut marks).expect("valid"));
+        .assert_eq(&render(&spec, &[("GOMODCACHE", "__gomods")], &mut marks).expect("valid"));
     }
 
     #[test]
     fn names_cannot_be_code() {
         let mut spec = spec();
         spec.build.env = BTreeMap::from([("A=1; id; B".into(), "x".into())]);
-        assert!(render(&spec, &mut Marks::default()).is_err());
+        assert!(render(&spec, &[], &mut Marks::default()).is_err());
     }
 
     /// What the generated script does, said by a real shell.
@@ -124,7 +134,7 @@ mod tests {
         ] {
             let mut spec = spec();
             spec.build.steps = vec![step(command, &[], 5)];
-            let script = render(&spec, &mut Marks::default()).expect("valid").replace("set -x\n", "");
+            let script = render(&spec, &[], &mut Marks::default()).expect("valid").replace("set -x\n", "");
             let output = std::process::Command::new("sh").arg("-c").arg(script).output().expect("a shell");
             assert_eq!(output.status.code(), Some(code), "{command}");
             assert_eq!(String::from_utf8_lossy(&output.stderr), text, "{command}");

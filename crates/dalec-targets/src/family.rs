@@ -171,7 +171,7 @@ pub(crate) fn container(
             (prebuilt.packages, None)
         }
         None => {
-            unsupported::check_sources(request.spec)?;
+            unsupported::check_sources(request.spec, key)?;
             let built = build()?;
             (built.packages, built.to_sign)
         }

@@ -12,6 +12,7 @@ pub mod error;
 pub mod family;
 #[cfg(test)]
 mod fixture;
+mod generators;
 pub mod image_config;
 pub mod image_reference;
 pub mod locate;

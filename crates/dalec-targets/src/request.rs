@@ -100,6 +100,8 @@ pub struct Options {
     pub skip_tests: bool,
     /// Trees are combined by copying, for engines that cannot merge them (`DALEC_DISABLE_DIFF_MERGE`).
     pub without_merge: bool,
+    /// Where Go modules come from, in the words of `GOPROXY` (`DALEC_GOMOD_PROXY`); empty for Go's own habit.
+    pub gomod_proxy: String,
     /// Links are made by scripts, for engines whose file ops make none (`DALEC_DISABLE_SYMLINK`).
     pub without_symlinks: bool,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.

@@ -6,8 +6,10 @@
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, TargetSpec};
 
+use crate::deb;
 use crate::error::PlanError;
 use crate::repositories;
+use crate::rpm;
 
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +30,20 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
     caches.into_iter().chain(mounts).collect()
 }
 
-/// Checks that packages can be made of the sources of `spec`.
+/// Checks that packages for the target `key` can be made of the sources of `spec`.
 ///
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot.
-pub(crate) fn check_sources(spec: &TargetSpec) -> Result<(), PlanError> {
-    refuse(of_sources(spec))
+pub(crate) fn check_sources(spec: &TargetSpec, key: &str) -> Result<(), PlanError> {
+    let has_modules = deb::distro::find(key).is_some() || rpm::distro::find(key).is_some();
+    let sources = spec.sources.values().flat_map(|source| {
+        let downloads = source.generate.iter().flat_map(|generator| match has_modules {
+            true => of_generator(generator),
+            false => vec![Feature { name: "generators", span: generator.span }],
+        });
+        of_kind(source).into_iter().chain(downloads).collect::<Vec<_>>()
+    });
+    refuse(sources.chain(repositories::sources(spec).flat_map(of_source)).collect())
 }
 
 /// Checks that `spec` can be installed into a container, and tested there if `tests` says that it is.
@@ -56,26 +66,35 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
     refuse(features)
 }
 
-/// Returns what of `source` cannot be built.
+/// Returns what of `source`, which no package has as its own, cannot be built.
 pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
-    let feature = |name| vec![Feature { name, span: source.span }];
-    let kind = match &source.kind {
-        SourceKind::Image(_) => feature("image sources"),
+    let generators =
+        source.generate.iter().map(|generator| Feature { name: "generators", span: generator.span });
+    of_kind(source).into_iter().chain(generators).collect()
+}
+
+fn of_kind(source: &Source) -> Vec<Feature> {
+    match &source.kind {
+        SourceKind::Image(_) => vec![Feature { name: "image sources", span: source.span }],
         SourceKind::Build(build) => of_source(&build.source),
         SourceKind::Git(_) | SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => {
             Vec::new()
         }
-    };
-    let generators = source
-        .generate
-        .iter()
-        .map(|generator: &Generator| Feature { name: "generators", span: generator.span });
-    kind.into_iter().chain(generators).collect()
+    }
 }
 
-fn of_sources(spec: &TargetSpec) -> Vec<Feature> {
-    let sources = spec.sources.values().flat_map(of_source);
-    sources.chain(repositories::sources(spec).flat_map(of_source)).collect()
+/// Returns what of a generator cannot be built where Go modules can.
+fn of_generator(generator: &Generator) -> Vec<Feature> {
+    let gomod = generator.gomod.as_ref();
+    let wanted = [
+        (gomod.is_some_and(|gomod| !gomod.auth.is_empty()), "private Go modules"),
+        (gomod.is_some_and(|gomod| gomod.edits.is_some()), "edits of `go.mod`"),
+        (generator.cargohome.is_some(), "`cargohome` generators"),
+        (generator.pip.is_some(), "`pip` generators"),
+        (generator.nodemod.is_some(), "`nodemod` generators"),
+    ];
+    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
+    wanted.map(|(_, name)| Feature { name, span: generator.span }).collect()
 }
 
 fn refuse(features: Vec<Feature>) -> Result<(), PlanError> {
@@ -105,18 +124,25 @@ mod tests {
         let spec = spec(
             "\
 sources:
-  a: {image: {ref: registry.example.org/a}, path: /a, generate: [{gomod: {}}]}
+  a: {image: {ref: registry.example.org/a}, path: /a, generate: [{gomod: {auth: {example.org: {token: T}}}, pip: {}}]}
   b: {context: {}}
 dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.org/a}, path: /a}}}]}
 ",
         );
-        assert_eq!(names(check_sources(&spec)), ["image sources", "generators", "image sources"]);
+        assert_eq!(
+            names(check_sources(&spec, "bookworm")),
+            ["image sources", "private Go modules", "`pip` generators", "image sources"]
+        );
+        assert_eq!(
+            names(check_sources(&spec, "windowscross")),
+            ["image sources", "generators", "image sources"]
+        );
     }
 
     #[test]
     fn caches_are_only_left_out() {
         let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
-        assert_eq!(check_sources(&spec), Ok(()));
+        assert_eq!(check_sources(&spec, "bookworm"), Ok(()));
         assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
     }
     #[test]

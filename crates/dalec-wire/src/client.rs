@@ -262,8 +262,8 @@ impl GrpcGateway {
         // that other builders make.
         let several = ["build-arg:BUILDKIT_MULTI_PLATFORM", "multi-platform"];
         let several = several.iter().filter_map(|name| self.options.options.get(*name));
-        let several =
-            several.map(String::as_str).find(|value| !value.is_empty()).and_then(parse_bool).unwrap_or(false);
+        let several = several.map(String::as_str).find(|value| !value.is_empty());
+        let several = several.and_then(parse_bool).unwrap_or_default();
         let named = result.refs.len() > 1 || several && result.metadata.contains_key("refs.platforms");
         let refs = match result.refs.first() {
             _ if named => api::result::Result::Refs(api::RefMap {

@@ -3,15 +3,21 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::modules;
 use dalec_e2e::repositories::Repository;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::{example, hello, script};
 
 /// Builds `target` of both projects, one on each engine, and compares what comes out, file by file.
 fn same(make: impl Fn() -> Project, target: &str) {
+    same_with(make, target, &[]);
+}
+
+/// The same with further flags.
+fn same_with(make: impl Fn() -> Project, target: &str, flags: &[&str]) {
     let (here, there) = (make(), make());
-    Engine::Embedded.build(&here, target).succeeds();
-    Engine::Inside.build(&there, target).succeeds();
+    Engine::Embedded.build(&here, target).args(flags).succeeds();
+    Engine::Inside.build(&there, target).args(flags).succeeds();
     assert_eq!(here.outputs(), there.outputs());
     assert!(!here.outputs().is_empty());
     for name in here.outputs() {
@@ -54,6 +60,14 @@ fn files_of_a_git_repository() {
     let spec = script("from-git", "    tool/run.sh: {}\n  docs:\n    tool/notes.txt: {}\n");
     let spec = spec.replace("sources:\n", &format!("sources:\n{source}\n"));
     same(|| Project::new(&spec), "bookworm/deb");
+}
+
+/// SRC-020.
+#[test]
+fn programs_with_go_modules() {
+    let server = modules::proxy();
+    let proxy = format!("DALEC_GOMOD_PROXY={}", server.url(""));
+    same_with(modules::project, "bookworm/deb", &["--build-arg", &proxy]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use dalec_e2e::buildkit::Buildkit;
+use dalec_e2e::engine::by_buildctl;
 use dalec_e2e::layout::Layout;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::run::{Project, Ran};
@@ -34,26 +35,9 @@ pub fn packages() -> Project {
 
 /// Calls a signer on the packages, in `mode`; its answer goes to `out`.
 pub fn call(project: &Project, signer: &Layout, mode: &str, more: &[&str]) -> Ran {
-    let mut call = Buildkit::shared().buildctl(&project.path(""));
-    call = call.args([
-        "build",
-        "--progress",
-        "plain",
-        "--frontend",
-        "gateway.v0",
-        "--opt",
-        "source=test/signer",
-    ]);
-    call = call.arg("--opt").arg(format!("context:test/signer=oci-layout://signer@{}", signer.digest()));
-    call = call.arg("--oci-layout").arg(format!("signer={}", signer.folder().display()));
-    call = call.args([
-        "--opt",
-        "dalec.target=bookworm",
-        "--local",
-        "context=in",
-        "--output",
-        "type=local,dest=out",
-    ]);
+    let call =
+        by_buildctl(Buildkit::shared(), &project.path(""), signer).args(["--opt", "dalec.target=bookworm"]);
+    let call = call.args(["--local", "context=in", "--output", "type=local,dest=out"]);
     call.args(["--opt", &format!("cmdline={mode}")]).args(more).run()
 }
 

@@ -74,6 +74,16 @@ fn a_branch_that_moves_is_built_anew() {
     assert_eq!(script(&project), "#!/bin/sh\necho second\n");
 }
 
+#[test]
+fn a_machine_without_git_is_told_so() {
+    let repository = repository("first");
+    let server = repository.over_http(None);
+    let project = Project::new(&git(&server, repository.commit()));
+    let mut build = project.build("bookworm/deb");
+    build.command.env("PATH", project.path("nothing"));
+    build.fails(3).says(&["git sources need the program git", "apt-get install git"]);
+}
+
 /// SRC-002.
 #[test]
 fn a_token_is_a_secret() {
@@ -86,7 +96,7 @@ fn a_token_is_a_secret() {
         build
     };
     let refused = build().fails(1);
-    refused.says(&["repo.git refuses access", "--secret id=GIT_AUTH_HEADER.", "git: {url:"]);
+    refused.says(&["repo.git refuses access", "--secret id=GIT_AUTH_TOKEN,env=", "git: {url:"]);
     let built = build().args(["--secret", "id=GIT_AUTH_TOKEN,env=TOKEN"]).succeeds();
     assert_eq!(script(&project), "#!/bin/sh\necho private\n");
     assert!(!built.stderr.contains("open-sesame"), "{}", built.stderr);

@@ -8,6 +8,7 @@ mod containers;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
+mod modules;
 mod rebuild;
 mod repositories;
 mod routes;

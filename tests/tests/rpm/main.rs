@@ -18,6 +18,7 @@ mod artifacts;
 mod containers;
 mod debug;
 mod distributions;
+mod modules;
 mod package;
 mod rebuild;
 mod repositories;

@@ -24,7 +24,7 @@ struct Program {
 }
 
 /// The repository with compilers that RPM's images do not have, as a directory that comes with the build.
-const TOOLCHAINS: &str = "
+pub const TOOLCHAINS: &str = "
         - keys:
             toolchains.asc:
               context:

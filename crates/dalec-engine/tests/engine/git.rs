@@ -10,7 +10,7 @@ use dalec_gateway::{Gateway, GatewayError};
 use pb::file_action::Action;
 use sha2::{Digest, Sha256};
 
-use crate::git_server::{GitServer, Manners, Origin, git};
+use crate::git_server::{GitServer, Manners, Origin, certificate, git};
 use crate::graph::{Graph, Node, copy};
 use crate::world::{Built, Case, World, cases, explain, holds};
 
@@ -23,6 +23,7 @@ pub const CASES: &[(&str, Case)] = cases![
     submodules_are_part_of_the_files,
     hostile_submodules_are_refused,
     logins_are_secrets,
+    a_server_with_a_certificate_of_its_own_authority_is_trusted_when_told,
     old_and_plain_servers_work,
     what_is_missing_in_a_repository_is_said,
     what_a_killed_git_leaves_is_no_hindrance,
@@ -285,9 +286,9 @@ fn logins_are_secrets(world: &World) {
     };
     let (message, hint) = refused(&[]);
     assert_eq!(message, "http://HOST/a/.git refuses access");
-    assert!(hint.starts_with("give a token that may read it with --secret id=HEADER."), "{hint}");
+    assert_eq!(hint, "give a token that may read it with --secret id=TOKEN,env=VARIABLE");
     let (_, hint) = refused(&[("TOKEN", "wrong")]);
-    assert_eq!(hint, "check that the secret \"TOKEN\" is a token that may read it");
+    assert_eq!(hint, "check that the secret \"TOKEN\" may read it");
     let header = build(&[("HEADER", "basic eC1hY2Nlc3MtdG9rZW46dG9rZW4tb2YtdGhlLXRlc3RzLTQ3MTE=\n")]);
     assert_eq!(header.map(|built| built.read("/file")).map_err(|error| explain(&error)).unwrap(), "one\n");
     let token = build(&[("TOKEN", TOKEN)]);
@@ -301,6 +302,27 @@ fn logins_are_secrets(world: &World) {
     });
     assert_eq!(built.read("/file"), "one\n");
     assert!(!holds(&world.path("state"), TOKEN));
+}
+
+fn a_server_with_a_certificate_of_its_own_authority_is_trusted_when_told(world: &World) {
+    let tls = certificate(world.dir.path());
+    let (_, _, server) = served(world, Manners { tls: Some(tls), ..Manners::default() });
+    let build = |authority: Option<&str>| {
+        let mut options = world.options();
+        options.ca_bundle = authority.map(|name| world.path(name));
+        Built::new(Engine::new(options).expect("an engine"), |graph| source(graph, &server, "#main", &[]))
+    };
+    let host = server.url("").replace("https://", "").replace('/', "");
+    match build(None) {
+        Err(GatewayError::Solve(failure)) => {
+            assert!(failure.message.starts_with(&format!("cannot trust {host} for ")), "{}", failure.message);
+            assert!(failure.hint.unwrap().contains("--ca-bundle"));
+        }
+        Err(error) => panic!("another kind of error: {}", explain(&error)),
+        Ok(_) => panic!("no error"),
+    }
+    let built = build(Some("certificate.pem")).map(|built| built.read("/file"));
+    assert_eq!(built.map_err(|error| explain(&error)).unwrap(), "one\n");
 }
 
 fn old_and_plain_servers_work(world: &World) {

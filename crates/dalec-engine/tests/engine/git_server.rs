@@ -9,6 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 /// A repository that is worked in.
 pub struct Origin {
     dir: PathBuf,
@@ -67,7 +71,7 @@ fn clean(dir: &Path) -> Command {
 }
 
 /// How the server behaves.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Manners {
     /// Header that it wants to see.
     pub authorization: Option<&'static str>,
@@ -75,11 +79,30 @@ pub struct Manners {
     pub old: bool,
     /// Gives files, as any web server could, and knows nothing of git.
     pub plain: bool,
+    /// Speaks https.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// Makes the certificate of a server on loopback, which is `certificate.pem` in `dir` and its own authority.
+pub fn certificate(dir: &Path) -> Arc<ServerConfig> {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    openssl.args(["-subj", "/CN=tests", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "36500"]);
+    openssl.args(["-keyout", "key.pem", "-out", "certificate.pem"]).current_dir(dir);
+    let output = openssl.output().expect("run openssl");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let certificate = CertificateDer::from_pem_file(dir.join("certificate.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(dir.join("key.pem")).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("protocols").with_no_client_auth();
+    Arc::new(config.with_single_cert(vec![certificate], key).expect("a key of the certificate"))
 }
 
 /// The server of all repositories below a directory; it ends when dropped.
 pub struct GitServer {
     address: SocketAddr,
+    scheme: &'static str,
     stop: Arc<AtomicBool>,
     pub requests: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
@@ -91,6 +114,7 @@ impl GitServer {
         let address = listener.local_addr().expect("it is bound");
         let (stop, requests) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (stopped, counted, root) = (stop.clone(), requests.clone(), root.to_owned());
+        let scheme = if manners.tls.is_some() { "https" } else { "http" };
         let thread = std::thread::spawn(move || {
             let workers = Mutex::new(Vec::new());
             for stream in listener.incoming() {
@@ -98,16 +122,16 @@ impl GitServer {
                     break;
                 }
                 counted.fetch_add(1, Ordering::SeqCst);
-                let root = root.clone();
+                let (root, manners) = (root.clone(), manners.clone());
                 let worker = std::thread::spawn(move || {
                     // A client that goes away is its own affair.
-                    let _ = stream.and_then(|stream| answer(stream, &root, manners));
+                    let _ = stream.and_then(|stream| converse(stream, &root, &manners));
                 });
                 workers.lock().expect("workers").push(worker);
             }
             workers.into_inner().expect("workers").into_iter().for_each(|worker| drop(worker.join()));
         });
-        Self { address, stop, requests, thread: Some(thread) }
+        Self { address, scheme, stop, requests, thread: Some(thread) }
     }
 
     /// Returns the address of a repository without its scheme.
@@ -117,7 +141,7 @@ impl GitServer {
 
     /// Returns the address of a repository.
     pub fn url(&self, name: &str) -> String {
-        format!("http://{}", self.place(name))
+        format!("{}://{}", self.scheme, self.place(name))
     }
 
     pub fn asked(&self) -> usize {
@@ -134,8 +158,17 @@ impl Drop for GitServer {
     }
 }
 
-fn answer(mut stream: TcpStream, root: &Path, manners: Manners) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+fn converse(mut stream: TcpStream, root: &Path, manners: &Manners) -> std::io::Result<()> {
+    let Some(tls) = &manners.tls else { return answer(&mut stream, root, manners) };
+    let connection = ServerConnection::new(tls.clone()).map_err(std::io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, stream);
+    answer(&mut stream, root, manners)?;
+    stream.conn.send_close_notify();
+    stream.flush()
+}
+
+fn answer(stream: &mut (impl Read + Write), root: &Path, manners: &Manners) -> std::io::Result<()> {
+    let mut reader = BufReader::new(&mut *stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter();

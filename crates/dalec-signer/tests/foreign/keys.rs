@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use dalec_signer::{
-    Algorithm, Fault, KeyError, KeyMaterial, Keyring, NewKey, SignError, SigningKey, Unfit, Verdict,
+    Algorithm, Fault, KeyError, KeyMaterial, Keyring, NewKey, SignError, SignatureFault, SigningKey, Unfit,
+    Verdict,
 };
 use pgp::composed::{ArmorOptions, KeyType, SignedSecretKey, SubkeyParamsBuilder};
 use pgp::packet::{SecretKey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
@@ -155,7 +156,7 @@ fn keys_that_rest_on_sha1_are_refused_until_they_are_renewed() {
         let now = Timestamp::now().as_secs().into();
         dalec_signer::verify(&gnupg.place.path("data"), &keyring, now).unwrap().findings[0].fault
     };
-    assert_eq!(fault(), Some(Fault::Unfit(Unfit::WeaklyBound)));
+    assert_eq!(fault(), Some(Fault::Signature(SignatureFault::Unfit(Unfit::WeaklyBound))));
     std::thread::sleep(Duration::from_secs(1));
     gnupg.run(&["--cert-digest-algo", "SHA512", "--quick-set-expire", &fingerprint, "2y"]);
     gnupg.run(&["--output", "renewed.asc", "--armor", "--export-secret-keys"]);
@@ -217,7 +218,10 @@ fn expired_keys_are_refused_and_their_signatures_do_not_count() {
     let at = |now| dalec_signer::verify(&place.path("data"), &ending.keyring(), now).unwrap();
     assert_eq!(at(TIME).verdict, Verdict::Valid);
     assert_eq!(at(TIME + 60).verdict, Verdict::Invalid);
-    assert_eq!(at(TIME + 60).findings[0].fault, Some(Fault::Unfit(Unfit::Expired { at: TIME + 30 })));
+    assert_eq!(
+        at(TIME + 60).findings[0].fault,
+        Some(Fault::Signature(SignatureFault::Unfit(Unfit::Expired { at: TIME + 30 })))
+    );
     // A later statement without an end takes the end back.
     let endless = restated(&ended, 120, vec![]);
     assert!(load(&endless).is_ok());
@@ -244,7 +248,7 @@ fn revoked_keys_are_refused_and_their_signatures_do_not_count() {
         .add(secret.to_public_key().to_armored_string(ArmorOptions::default()).unwrap().as_bytes())
         .unwrap();
     let report = dalec_signer::verify(&place.path("data"), &keyring, TIME).unwrap();
-    assert_eq!(report.findings[0].fault, Some(Fault::Unfit(Unfit::Revoked)));
+    assert_eq!(report.findings[0].fault, Some(Fault::Signature(SignatureFault::Unfit(Unfit::Revoked))));
 }
 
 /// The primary key stays at home: GnuPG leaves a mark where it was.

@@ -1,8 +1,8 @@
 //! Windows programs: signatures and timestamps judged by `osslsigncode`, and those of `osslsigncode` judged by us.
 
 use dalec_signer::{
-    CertificateFault, CodeKey, Fault, Finding, Key, Kind, Purpose, Report, Request, Roots, SignError, Signed,
-    Timestamps, Trust, Verdict,
+    CertificateFault, CodeKey, Fault, Finding, Key, Kind, Purpose, Report, Request, Roots, SignError,
+    SignatureFault, Signed, Timestamps, Trust, Verdict,
 };
 
 use dalec_signer::compare::Signature;
@@ -144,7 +144,8 @@ fn what_osslsigncode_signs_is_valid_for_us() {
                 ];
                 let _ = std::fs::remove_file(place.path("signed.exe"));
                 place.succeed("osslsigncode", &[&args, page_hashes].concat());
-                let expected = if hash == "sha1" { Some(Fault::Weak) } else { None };
+                let expected =
+                    if hash == "sha1" { Some(Fault::Signature(SignatureFault::Weak)) } else { None };
                 assert_eq!(fault(verify(&place, "signed.exe")), expected, "{hash}, {name}");
             }
         }
@@ -229,7 +230,7 @@ fn tampering_is_noticed() {
         let from = find(&foreign, b"\x00\x02\x02\x00\x30");
         if good.len() - table == foreign.len() - from && name != "plain.exe" {
             place.write(name, [&good[..table], &foreign[from..]].concat());
-            assert_eq!(fault(verify(&place, name)), Some(Fault::Mismatch));
+            assert_eq!(fault(verify(&place, name)), Some(Fault::Signature(SignatureFault::Mismatch)));
         }
     }
 }
@@ -470,7 +471,10 @@ fn a_timestamp_lets_a_signature_outlive_its_certificate() {
     }
     // A timestamp of the past is of no use to one who signs: the certificate was not there yet.
     let report = verify_at(&place, &trusted, NAMES[0], before - 2 * 86_400);
-    assert_eq!(report.findings[0].timestamp.as_ref().unwrap().fault, Some(Fault::Future));
+    assert_eq!(
+        report.findings[0].timestamp.as_ref().unwrap().fault,
+        Some(Fault::Signature(SignatureFault::Future))
+    );
 }
 
 /// SIGN-011 and SIGN-012, made stricter: whoever signs a program changes nothing else of it.

@@ -1,6 +1,8 @@
 //! Timestamp services that do not do what they should: nothing is signed then.
 
-use dalec_signer::{CertificateFault, Fault, Key, Purpose, Request, SignError, TimestampError};
+use dalec_signer::{
+    CertificateFault, Fault, Key, Purpose, Request, SignError, SignatureFault, TimestampError,
+};
 
 use crate::authority::{HONEST, Service, authority, now};
 use crate::program::{Width, program};
@@ -118,7 +120,7 @@ fn bad_timestamps() {
         answer
     });
     let error = refused(&forged);
-    assert!(matches!(error, TimestampError::Bad(Fault::Mismatch)), "{error}");
+    assert!(matches!(error, TimestampError::Bad(Fault::Signature(SignatureFault::Mismatch))), "{error}");
     let silent = Service { name: "nobody", ..HONEST };
     assert!(matches!(refused(&silent), TimestampError::Unreachable(_)));
     // All is as it should be, but for what the certificate is meant for.

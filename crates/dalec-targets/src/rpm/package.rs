@@ -8,10 +8,11 @@ use dalec_spec::target_spec::NetworkMode;
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
+use crate::generators::{Generators, wants_gomod};
 use crate::request::Request;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
-use crate::rpm::spec_file::{self, SpecFile};
+use crate::rpm::spec_file::{self, MODULES, SpecFile};
 use crate::rpm::worker::with_build_dependencies;
 use crate::signing;
 use crate::sources::{Planner, Tree};
@@ -47,8 +48,9 @@ impl<'a> Package<'a> {
     /// Returns everything that the source package is made of, in `/SOURCES`.
     ///
     /// # Errors
-    /// As [`Planner::plan`].
+    /// As [`Planner::plan`]; [`PlanError::Invalid`] for downloads without a tool among the build dependencies.
     pub fn sources(&self, worker: &Worker) -> Result<State, PlanError> {
+        self.check_tools()?;
         let parts = [self.archives(worker)?, self.spec_file.build_script_state(&self.source_group())];
         Ok(self.request.options.lay(&parts, "Collect the sources"))
     }
@@ -94,13 +96,13 @@ impl<'a> Package<'a> {
 
     /// Returns the sources as files, directories as archives.
     fn archives(&self, worker: &Worker) -> Result<State, PlanError> {
-        let spec = self.request.spec;
+        let spec: &'a _ = self.request.spec;
         let planner = Planner {
             answers: self.request.answers,
             source_map: &self.request.source_map,
             group: self.source_group(),
         };
-        let mut trees: BTreeMap<&str, Tree> = BTreeMap::new();
+        let mut trees: BTreeMap<&'a str, Tree> = BTreeMap::new();
         let mut args = vec![self.epoch()];
         for (name, source) in &spec.sources {
             trees.insert(name, planner.plan(name, source)?);
@@ -110,14 +112,52 @@ impl<'a> Package<'a> {
         if trees.is_empty() {
             return Ok(State::scratch());
         }
+        let modules = self.modules(worker, &trees)?;
+        if modules.is_some() {
+            args.extend(["tree", MODULES].map(str::to_owned));
+            args.push(spec_file::file_name(MODULES, true));
+        }
         let exec = script(worker, SOURCES, "sources", args)
             .name(format!("Prepare the sources of {}", self.names.title()))
             .group(&self.source_group())
             .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
             .network(Network::None)
             .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
+            .mounts(modules.map(|modules| Mount::bind(format!("/work/src/{MODULES}"), &modules).readonly()))
             .mount(Mount::output("/work/out"));
         Ok(worker.root.run(exec).output("/work/out"))
+    }
+
+    /// Returns the Go modules that the sources ask for.
+    fn modules(&self, worker: &Worker, trees: &BTreeMap<&'a str, Tree>) -> Result<Option<State>, PlanError> {
+        if !wants_gomod(self.request.spec) {
+            return Ok(None);
+        }
+        let generators = Generators {
+            request: self.request,
+            root: with_build_dependencies(worker, self.request, self.distro, self.names.package())?,
+            env: worker.env.clone(),
+            group: self.source_group(),
+            trees,
+        };
+        Ok(generators.gomod())
+    }
+
+    /// Checks that what downloads takes is among the build dependencies: a worker need not have it.
+    fn check_tools(&self) -> Result<(), PlanError> {
+        let spec = self.request.spec;
+        let is_go =
+            |name: &String| matches!(name.as_str(), "golang" | "msft-golang") || name.starts_with("golang-");
+        let mut generators = spec.sources.values().flat_map(|source| &source.generate);
+        let Some(generator) = generators.find(|generator| generator.gomod.is_some()) else { return Ok(()) };
+        if spec.dependencies.build.keys().any(is_go) {
+            return Ok(());
+        }
+        Err(PlanError::Invalid {
+            message: "there is no go among the build dependencies to download modules with".into(),
+            spans: vec![generator.span],
+            hint: Some("add `golang` to `dependencies.build`".into()),
+        })
     }
 
     fn source_group(&self) -> ProgressGroup {

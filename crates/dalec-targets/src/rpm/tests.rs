@@ -6,8 +6,9 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Artifact, BaseImage, BuildStep, ContextSource, ImageSource, Inline, InlineFile, PackageConstraint,
-    PostSymlink, Repository, RepositoryUse, Source, SourceKind, SourceMount, TargetSpec, Test, TestStep,
+    Artifact, BaseImage, BuildStep, ContextSource, Generator, Gomod, ImageSource, Inline, InlineFile,
+    PackageConstraint, PostSymlink, Repository, RepositoryUse, Source, SourceKind, SourceMount, TargetSpec,
+    Test, TestStep,
 };
 use expect_test::{Expect, expect};
 
@@ -264,6 +265,34 @@ fn parts() {
         #1 result #0
     "#]],
     );
+}
+
+/// RPM-013, SRC-032: Go modules are one of the sources, called as upstream's, and the build finds them.
+#[test]
+fn go_modules() {
+    let mut spec = spec();
+    let generator =
+        Generator { gomod: Some(Gomod::default()), span: Span::new(2, 4), ..Generator::default() };
+    spec.sources.values_mut().for_each(|source| source.generate = vec![generator.clone()]);
+    let graph = graph(&plan_with("azlinux3/rpm", &spec, worker).result);
+    for expected in [
+        "    mount /work/src/__gomods #",
+        "    arg __gomods.tar.gz\n",
+        "    | Source1: __gomods.tar.gz\n    | Source2: build.sh\n",
+        "    | tar -C %{_builddir} -xzf %{_sourcedir}/__gomods.tar.gz\n",
+        "    | export GOMODCACHE=\"$PWD/__gomods\"\n",
+    ] {
+        assert!(graph.contains(expected), "{expected:?} is missing in {graph}");
+    }
+    let route = find("azlinux3/rpm/debug/sources").expect("known");
+    let error = plan_route(route, &spec, worker).expect_err("no go");
+    assert_eq!(error.to_string(), "there is no go among the build dependencies to download modules with");
+    assert_eq!(error.spans(), [Span::new(2, 4)]);
+    for name in ["golang", "msft-golang", "golang-1.21"] {
+        let mut spec = spec.clone();
+        spec.dependencies.build.insert(name.into(), PackageConstraint::default());
+        assert!(plan_route(route, &spec, worker).is_ok(), "{name}");
+    }
 }
 
 /// TGT-013: out of nothing, or out of the base of the spec; documentation where the package has some.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::remote::{Remote, Transport, basic};
-use super::request::Request;
+use super::request::{LoginSecret, Request};
 use crate::error::{Error, IoContext, Result};
 use crate::ops::{OpContext, secret_value};
 
@@ -59,8 +59,8 @@ pub struct Setup {
 /// What is known about logging in, for whoever is told that it failed.
 #[derive(Debug, Clone, Default)]
 pub struct Login {
-    /// Secrets that could hold a token or header.
-    pub secrets: Vec<String>,
+    /// Secrets that could hold a login, the best one first.
+    pub secrets: Vec<LoginSecret>,
     /// The secret that was used.
     pub used: Option<String>,
     /// The ssh agent that was used.
@@ -72,16 +72,19 @@ pub struct Login {
 impl Login {
     /// Returns what to do when the server refuses.
     pub fn denied_hint(&self, remote: &Remote) -> String {
-        match (remote.transport(), &self.used, self.secrets.first()) {
+        // Most people have a token, and one for all hosts.
+        let secret = self.secrets.iter().rev().find(|secret| secret.is_token).or(self.secrets.last());
+        match (remote.transport(), &self.used, secret) {
             (Transport::Ssh, ..) => {
                 let agent = self.agent.as_deref().unwrap_or("default");
                 format!(
                     "add a key that it knows to the ssh agent {agent:?} (ssh-add), given with --ssh {agent}"
                 )
             }
-            (_, Some(used), _) => format!("check that the secret {used:?} is a token that may read it"),
-            (_, None, Some(secret)) => {
-                format!("give a token that may read it with --secret id={secret},env=VARIABLE")
+            (_, Some(used), _) => format!("check that the secret {used:?} may read it"),
+            (_, None, Some(LoginSecret { id, is_token })) => {
+                let what = if *is_token { "a token" } else { "an `Authorization` header" };
+                format!("give {what} that may read it with --secret id={id},env=VARIABLE")
             }
             (_, None, None) => "name a secret that holds a token".into(),
         }
@@ -106,7 +109,7 @@ impl Setup {
             variables: variables(),
             settings: SETTINGS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             login: Login {
-                secrets: request.secrets.iter().map(|secret| secret.id.clone()).collect(),
+                secrets: request.secrets.clone(),
                 known_hosts: kept.join("known_hosts"),
                 ..Login::default()
             },

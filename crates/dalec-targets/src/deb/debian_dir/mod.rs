@@ -57,7 +57,7 @@ pub(super) fn render(spec: &TargetSpec, distro: &DebDistro, names: &Names) -> Re
     files.add("control", 0o640, control::render(spec, names)?);
     files.add("changelog", 0o644, changelog::render(spec, names, distro)?);
     files.add("source/format", 0o640, "3.0 (quilt)".into());
-    files.add("dalec/build.sh", 0o700, build_script::render(spec, &mut build_marks)?);
+    files.add("dalec/build.sh", 0o700, build_script::render(spec, &[], &mut build_marks)?);
     let install = install_script::render(spec, package, &placed, &mut build_marks);
     files.add(&format!("{package}.install"), 0o700, install);
     let fix_perms = fix_perms::render(spec, package, &placed);

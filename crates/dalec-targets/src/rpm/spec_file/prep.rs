@@ -4,8 +4,10 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
+use super::MODULES;
 use super::preamble::file_name;
 use crate::error::PlanError;
+use crate::generators::wants_gomod;
 use crate::marker::Marks;
 use crate::rpm::escape::word;
 
@@ -41,6 +43,9 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
         } else {
             format!("cp -a %{{_sourcedir}}/{file} %{{_builddir}}/{file}\n")
         });
+    }
+    if wants_gomod(spec) {
+        text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{}\n", file_name(MODULES, true)));
     }
     if spec.patches.values().any(|list| !list.is_empty()) {
         text.push_str(APPLY);

@@ -418,7 +418,7 @@ fn hostile_texts_stay_texts() {
 
 #[test]
 fn names_that_the_source_package_needs_are_refused() {
-    for names in [&["build.sh"][..], &["hello.spec"], &["a", "a.tar.gz"], &["a\nb"]] {
+    for names in [&["build.sh"][..], &["hello.spec"], &["__gomods.tar.gz"], &["a", "a.tar.gz"], &["a\nb"]] {
         let mut spec = spec();
         let one = InlineFile { contents: String::new(), permissions: 0o644, uid: 0, gid: 0 };
         for name in names {

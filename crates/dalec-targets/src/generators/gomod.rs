@@ -1,0 +1,55 @@
+//! Go modules: what `go.mod` asks for, as a module cache.
+
+use dalec_llb::{CacheSharing, Exec, Mount, Secret, State};
+use dalec_spec::target_spec::{Generator, Gomod};
+
+use super::{Generators, TreeOf};
+use crate::locate::locate;
+
+const SCRIPT: &str = include_str!("gomod.sh");
+/// Name of the cache of downloads; all specs share it, as upstream's do.
+const CACHE: &str = "dalec-gomod-proxy-cache";
+
+/// Returns the module cache for all sources with this generator; none when no source has it.
+pub(super) fn plan(generators: &Generators<'_>) -> Option<State> {
+    let mut modules: Option<State> = None;
+    for tree in generators.trees() {
+        let mut patched = None;
+        for (generator, gomod) in tree.generators(|generator| generator.gomod.as_ref()) {
+            let source = patched.get_or_insert_with(|| generators.patched(&tree));
+            let before = modules.unwrap_or_default();
+            modules = Some(download(generators, &tree, source, generator, gomod, &before));
+        }
+    }
+    modules
+}
+
+fn download(
+    generators: &Generators<'_>,
+    tree: &TreeOf<'_>,
+    source: &Mount,
+    generator: &Generator,
+    gomod: &Gomod,
+    before: &State,
+) -> State {
+    let paths = gomod.paths.iter().map(|path| [generator.subpath.as_str(), path].join("/"));
+    let args = ["/bin/sh", "-c", SCRIPT, "gomod"].map(str::to_owned).into_iter().chain(paths);
+    let request = generators.request;
+    let mut exec = Exec::new(args)
+        .envs(generators.env.clone())
+        .env("GOPATH", "/go")
+        .name(format!("Download Go modules for source {}", tree.name))
+        .group(&generators.group)
+        .at(locate(&request.source_map, [generator.span]))
+        .mount(source.clone())
+        .mount(Mount::cache("/work/cache", CACHE, CacheSharing::Shared))
+        .mount(Mount::secret(
+            "/run/secrets/dalec.ca-bundle",
+            Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 },
+        ))
+        .mount(Mount::bind("/work/modules", before));
+    if !request.options.gomod_proxy.is_empty() {
+        exec = exec.env("GOPROXY", &request.options.gomod_proxy);
+    }
+    generators.root.run(exec).output("/work/modules")
+}

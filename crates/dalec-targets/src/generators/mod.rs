@@ -1,0 +1,99 @@
+//! What is downloaded for a build beside its sources, with the tools among the build dependencies.
+//!
+//! Each kind of generator yields one tree for all sources, which a package has beside them. Generators see their sources
+//! with the patches of the spec; the sources themselves stay as they are.
+
+mod gomod;
+
+use std::collections::BTreeMap;
+
+use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
+use dalec_spec::target_spec::{Generator, TargetSpec};
+
+use crate::request::Request;
+use crate::sources::Tree;
+
+/// Returns whether a source of `spec` asks for Go modules.
+pub(crate) fn wants_gomod(spec: &TargetSpec) -> bool {
+    spec.sources.values().flat_map(|source| &source.generate).any(|generator| generator.gomod.is_some())
+}
+
+/// What generators are planned with.
+pub(crate) struct Generators<'a> {
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// Root file system with the build dependencies.
+    pub root: State,
+    /// Environment of its processes.
+    pub env: BTreeMap<String, String>,
+    /// Phase that the downloads belong to.
+    pub group: ProgressGroup,
+    /// The sources of the spec, by name.
+    pub trees: &'a BTreeMap<&'a str, Tree>,
+}
+
+/// One source.
+struct TreeOf<'a> {
+    name: &'a str,
+    tree: &'a Tree,
+    generate: &'a [Generator],
+}
+
+impl<'a> TreeOf<'a> {
+    /// Returns the generators of one kind, which `kind` picks.
+    fn generators<T: 'a>(
+        &self,
+        kind: impl Fn(&'a Generator) -> Option<&'a T>,
+    ) -> impl Iterator<Item = (&'a Generator, &'a T)> {
+        self.generate.iter().filter_map(move |generator| Some((generator, kind(generator)?)))
+    }
+}
+
+impl<'a> Generators<'a> {
+    /// Returns the Go modules that sources ask for, as a module cache; none when no source asks for any.
+    pub(crate) fn gomod(&self) -> Option<State> {
+        gomod::plan(self)
+    }
+
+    fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {
+        let sources = self.request.spec.sources.iter();
+        sources.filter_map(|(name, source)| {
+            let tree = self.trees.get(name.as_str())?;
+            Some(TreeOf { name, tree, generate: &source.generate })
+        })
+    }
+
+    /// Returns a mount of the source at `/work/src`, patched if the spec has patches for it. What is written there goes
+    /// nowhere.
+    fn patched(&self, source: &TreeOf<'_>) -> Mount {
+        let mount = |state: &State| {
+            let mount = Mount::bind("/work/src", state);
+            if source.tree.path == "/" { mount } else { mount.selector(&source.tree.path) }
+        };
+        let patches = self.request.spec.patches.get(source.name);
+        let Some(patches) = patches.filter(|patches| !patches.is_empty()) else {
+            return mount(&source.tree.state);
+        };
+        let mut script = String::from("set -eu\ncd /work/src\n");
+        let mut mounts: BTreeMap<&str, Mount> = BTreeMap::new();
+        for patch in patches {
+            let Some(tree) = self.trees.get(patch.source.as_str()) else { continue };
+            let dir = format!("/work/patches/{}", patch.source);
+            let file = [dir.as_str(), patch.path.trim_start_matches('/')].join("/");
+            let file = crate::quote::shell(file.trim_end_matches('/'));
+            script.push_str(&format!("patch -s -f --no-backup-if-mismatch -p{} <{file}\n", patch.strip));
+            mounts.entry(&patch.source).or_insert_with(|| tree.mount(dir));
+        }
+        let exec = Exec::shell(script)
+            .envs(self.env.clone())
+            .name(format!("Patch source {} for downloads", source.name))
+            .group(&self.group)
+            .network(Network::None)
+            .mount(mount(&source.tree.state))
+            .mounts(mounts.into_values());
+        mount(&self.root.run(exec).output("/work/src"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
