@@ -9,6 +9,7 @@ mod sandbox;
 mod scenarios;
 mod signing;
 mod specs;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -37,9 +38,8 @@ fn main() -> ExitCode {
 fn run() -> Result<Value, String> {
     let mut request = Request::parse(std::env::args().skip(1))?;
     let mut report = Map::new();
-    if [Part::Builds, Part::Signing, Part::Hosting, Part::Rpm].iter().any(|part| request.has(*part))
-        && request.binaries.is_empty()
-    {
+    let of_binaries = [Part::Builds, Part::Signing, Part::Hosting, Part::Rpm, Part::Windows];
+    if of_binaries.iter().any(|part| request.has(*part)) && request.binaries.is_empty() {
         request.binaries.push(release_build()?);
     }
     let Request { runs, binaries, .. } = &request;
@@ -51,6 +51,9 @@ fn run() -> Result<Value, String> {
     }
     if request.has(Part::Hosting) {
         report.insert("hosting".into(), each(binaries, |binary| hosting::measure(binary, *runs))?);
+    }
+    if request.has(Part::Windows) {
+        report.insert("windows".into(), each(binaries, |binary| windows::measure(binary, *runs))?);
     }
     if request.has(Part::Rpm) {
         let flags = dalec_e2e::rpm_world::contexts("azlinux3");

@@ -6,19 +6,21 @@ use std::path::PathBuf;
 const HELP: &str = "\
 Measures dalec and prints JSON.
 
-usage: dalec-bench [--runs N] [--binary PATH]... [--signing] [--hosting] [--rpm] [--buildkit [--upstream DIR]]
-                   [--specs N]
+usage: dalec-bench [--runs N] [--binary PATH]... [--signing] [--hosting] [--rpm] [--windows]
+                   [--buildkit [--upstream DIR]] [--specs N]
 
   --runs N        how often each measurement is taken (default 3)
   --binary PATH   a dalec binary to measure; several take turns (default: a release build of this checkout)
   --signing       measure signing packages
   --hosting       measure what a signer that does nothing costs on the embedded engine
   --rpm           measure builds of RPM packages; needs root
+  --windows       measure zip files of programs for Windows on the embedded engine; needs root
   --buildkit      measure builds by our frontend image inside a real BuildKit; needs root and Go
   --upstream DIR  and by upstream's, of which DIR is a checkout
   --specs N       measure nothing but reading specs, N times each
 
-Without --signing, --hosting, --rpm and --buildkit all but the last two are measured, and builds on the embedded engine.
+Without --signing, --hosting, --rpm, --windows and --buildkit all but the last three are measured, and builds on the
+embedded engine.
 ";
 
 /// What is measured, and how often.
@@ -47,6 +49,8 @@ pub enum Part {
     Hosting,
     /// Builds of RPM packages.
     Rpm,
+    /// Programs for Windows.
+    Windows,
     /// Builds inside a real BuildKit.
     Buildkit,
     /// Reading specs.
@@ -70,6 +74,7 @@ impl Request {
                 "--signing" => _ = request.parts.insert(Part::Signing),
                 "--hosting" => _ = request.parts.insert(Part::Hosting),
                 "--rpm" => _ = request.parts.insert(Part::Rpm),
+                "--windows" => _ = request.parts.insert(Part::Windows),
                 "--buildkit" => _ = request.parts.insert(Part::Buildkit),
                 "--specs" => {
                     request.spec_runs = number(value()?)?;
@@ -83,6 +88,7 @@ impl Request {
 
     /// Returns whether `part` is measured.
     pub fn has(&self, part: Part) -> bool {
-        self.parts.contains(&part) || self.parts.is_empty() && !matches!(part, Part::Rpm | Part::Buildkit)
+        let asked_for = [Part::Rpm, Part::Windows, Part::Buildkit];
+        self.parts.contains(&part) || self.parts.is_empty() && !asked_for.contains(&part)
     }
 }

@@ -25,6 +25,7 @@ struct Count {
 /// # Errors
 /// When a test failed, was ignored, or a suite could not be run.
 pub fn run() -> Result<(), String> {
+    dalec_e2e::run::make_room();
     let mut count = Count::default();
     let fast = cargo_test(&["--workspace", "--exclude", "dalec-e2e", "--no-fail-fast"], &mut count)?;
     let all: &[&str] = &["--package", "dalec-e2e", "--no-fail-fast"];

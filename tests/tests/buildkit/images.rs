@@ -227,7 +227,7 @@ fn an_image_is_pushed_and_pulled() {
     };
     login("wrong");
     let refused = push().fails(1);
-    refused.says(&["cannot push", &name]);
+    refused.says(&[&format!("error: cannot push {name}"), "help: "]);
     assert!(!refused.stderr.contains("wrong"), "{}", refused.stderr);
     login(PASSWORD);
     push().succeeds().says(&[&format!("image {name}: sha256:")]);

@@ -87,6 +87,11 @@ fn it_is_there_for_the_phases_that_it_is_for(engine: Engine) {
     let project = repository.project("phases", runs, "[install]");
     build(engine, &project, "azlinux3/container").succeeds();
     assert!(project.path("out/usr/bin/extra-tool").exists());
+    let mut query = Command::new("rpm");
+    query.arg("--root").arg(project.path("out")).args(["--dbpath", "/var/lib/rpm"]);
+    let known = query.args(["--query", "--all", "--queryformat", "%{NAME} %{PACKAGER}\\n"]).output().unwrap();
+    let known = String::from_utf8(known.stdout).unwrap();
+    assert!(known.contains("extra-tool ") && !known.contains("repository@example.org"), "{known}");
     for path in ["etc/yum.repos.d/extra.repo", "etc/pki/rpm-gpg/extra.asc"] {
         assert!(!project.path("out").join(path).exists(), "{path}");
     }

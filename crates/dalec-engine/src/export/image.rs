@@ -78,7 +78,7 @@ impl Engine {
             snapshots.push(self.result_snapshot(reference.as_ref())?);
         }
         let made = Maker::new(&self.core, options).and_then(|maker| maker.image(result, &snapshots));
-        let images = made.map_err(|error| error.into_gateway(self.core.store().root()))?;
+        let images = made.map_err(|error| gateway_error(&self.core, error))?;
         Ok(BuiltImage { core: self.core.clone(), images })
     }
 }
@@ -148,8 +148,17 @@ impl BuiltImage {
     }
 
     fn outcome<T>(&self, result: Result<T>) -> Result<T, GatewayError> {
-        result.map_err(|error| error.into_gateway(self.core.store().root()))
+        result.map_err(|error| gateway_error(&self.core, error))
     }
+}
+
+/// Turns an error into a gateway's; no step of the build is to blame.
+fn gateway_error(core: &Core, error: Error) -> GatewayError {
+    let mut error = error.into_gateway(core.store().root());
+    if let GatewayError::Solve(failure) = &mut error {
+        failure.name.clear();
+    }
+    error
 }
 
 struct Maker<'a> {

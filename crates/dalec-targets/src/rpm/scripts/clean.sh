@@ -10,6 +10,12 @@ traces() {
 }
 
 if [ -n "$root" ]; then
+    # What the keys of the spec's repositories were for is over.
+    if [ -s "$keys" ]; then
+        trusted | comm -13 "$work/trusted" - | while read -r key; do
+            rpm --root "$root" --erase "$key"
+        done
+    fi
     for log in dnf.log dnf.librepo.log dnf.rpm.log dnf5.log hawkey.log tdnf.log; do
         traces "var/log/$log"
     done

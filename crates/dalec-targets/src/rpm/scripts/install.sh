@@ -90,6 +90,14 @@ if [ -s "$ca" ]; then
     options="$options --setopt=sslverify=1 --setopt=sslcacert=$ca"
 fi
 
+# Prints the keys that the package database of the root file system trusts.
+trusted() {
+    rpm --root "$root" --query gpg-pubkey 2>/dev/null | sed -n '/^gpg-pubkey-/p' | sort
+}
+
+if [ -n "$root" ] && [ -s "$keys" ]; then
+    trusted >"$work/trusted"
+fi
 # Not every package manager takes keys of repositories from files, and rpm takes armored ones alone.
 while read -r key; do
     if ! grep -q 'BEGIN PGP PUBLIC KEY BLOCK' "$key"; then
