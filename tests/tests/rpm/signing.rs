@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dalec_e2e::engine::Engine;
 use dalec_e2e::openpgp::Key;
@@ -31,15 +30,6 @@ const SIGNER: &str = "dalec.example/signer";
 fn with_signer(project: &Project, more: &str) {
     let spec = example("hello.yml");
     project.write("spec.yml", format!("{spec}\npackage_config:\n  signer:\n    image: {SIGNER}\n{more}"));
-}
-
-/// Waits until no other test of this file has something signed with a key of the client's.
-///
-/// FIXME: of two clients that do so at the same time on one BuildKit, one may be asked for the other's key. The signer notices
-/// it, so that nothing is signed with a wrong key, but that build fails.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the packages of a project.
@@ -72,7 +62,6 @@ fn ours(engine: Engine) -> Engine {
 
 /// SIGN-011
 fn a_key_of_the_client_signs_everything(engine: Engine) {
-    let _alone = alone();
     let (key, other) = (Key::generate("rpm@example.org"), Key::generate("other@example.org"));
     let project = hello();
     with_key(build(ours(engine), &project, "azlinux3/rpm"), &key).succeeds().says(&["signed 2 files"]);
@@ -116,7 +105,6 @@ fn a_signer_that_changes_the_payload_is_caught(engine: Engine) {
 
 /// SIGN-014: what is installed has its signature in the database.
 fn the_container_has_the_signed_package(engine: Engine) {
-    let _alone = alone();
     let key = Key::generate("rpm@example.org");
     let project = hello();
     let signature = |build: Invocation| {
@@ -135,7 +123,6 @@ fn the_container_has_the_signed_package(engine: Engine) {
 
 /// Installed, run, upgraded and removed by a dnf that refuses what is not signed by the key that it was given.
 fn dnf_that_insists_on_signatures_takes_it(engine: Engine) {
-    let _alone = alone();
     let key = Key::generate("rpm@example.org");
     let built = |version: &str, key: Option<&Key>| {
         let project = hello();
