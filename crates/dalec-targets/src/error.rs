@@ -65,6 +65,11 @@ impl PlanError {
         Self::Invalid { message: message.into(), spans: spans.into_iter().collect(), hint: None }
     }
 
+    /// Returns an [`PlanError::Invalid`] of a value that is known without its place, with what to write instead.
+    pub fn unplaced(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Invalid { message: message.into(), spans: Vec::new(), hint: Some(hint.into()) }
+    }
+
     /// Returns the places in the spec, most important first; empty when none can be named.
     pub fn spans(&self) -> Vec<Span> {
         let spans = match self {

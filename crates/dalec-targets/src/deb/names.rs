@@ -30,7 +30,7 @@ impl Names {
             |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "+-.".contains(char);
         let starts = spec.name.starts_with(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit());
         if spec.name.len() < 2 || !starts || !spec.name.chars().all(name_char) {
-            return Err(invalid(
+            return Err(PlanError::unplaced(
                 format!("{:?} cannot be the name of a Debian package", spec.name),
                 "at least two lower-case letters, digits, `+`, `-` and `.`; the first a letter or digit",
             ));
@@ -40,14 +40,14 @@ impl Names {
         let version_char = |char: char| char.is_ascii_alphanumeric() || "+-.~".contains(char);
         let starts = upstream.starts_with(|char: char| char.is_ascii_digit());
         if !epoch_is_number || !starts || !upstream.chars().all(version_char) {
-            return Err(invalid(
+            return Err(PlanError::unplaced(
                 format!("{:?} cannot be the version of a Debian package", spec.version),
                 "a digit, then letters, digits, `+`, `-`, `.` and `~`, for example `1.0~rc1`",
             ));
         }
         let revision_char = |char: char| char.is_ascii_alphanumeric() || "+.~".contains(char);
         if !spec.revision.chars().all(revision_char) {
-            return Err(invalid(
+            return Err(PlanError::unplaced(
                 format!("{:?} cannot be the revision of a Debian package", spec.revision),
                 "letters, digits, `+`, `.` and `~`, for example `1`",
             ));
@@ -107,10 +107,6 @@ fn require(field: &'static str, value: &str) -> Result<(), PlanError> {
         return Err(PlanError::MissingField { field, product: "a Debian package", hint });
     }
     Ok(())
-}
-
-fn invalid(message: String, hint: &str) -> PlanError {
-    PlanError::Invalid { message, spans: Vec::new(), hint: Some(hint.to_owned()) }
 }
 
 #[cfg(test)]

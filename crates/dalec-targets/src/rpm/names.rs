@@ -30,13 +30,13 @@ impl Names {
         let is_number = |text: &str| text.parse::<u32>().is_ok() && !text.starts_with('+');
         let version_char = |char: char| char.is_ascii_alphanumeric() || "._+~^".contains(char);
         if !epoch.is_none_or(is_number) || version.is_empty() || !version.chars().all(version_char) {
-            return Err(invalid(
+            return Err(PlanError::unplaced(
                 format!("{:?} cannot be the version of an RPM package", spec.version),
                 "letters, digits, `.`, `_`, `+`, `~` and `^`; `1.0~rc1` comes before `1.0`",
             ));
         }
         if !spec.revision.chars().all(version_char) {
-            return Err(invalid(
+            return Err(PlanError::unplaced(
                 format!("{:?} cannot be the revision of an RPM package", spec.revision),
                 "letters, digits, `.`, `_`, `+`, `~` and `^`, for example `1`",
             ));
@@ -85,7 +85,7 @@ pub(super) fn check_package(name: &str) -> Result<(), PlanError> {
     if starts && name.chars().all(name_char) {
         return Ok(());
     }
-    Err(invalid(
+    Err(PlanError::unplaced(
         format!("{name:?} cannot be the name of an RPM package"),
         "letters, digits, `-`, `.`, `_` and `+`; the first a letter, a digit or `_`",
     ))
@@ -109,11 +109,7 @@ fn require(spec: &TargetSpec) -> Result<(), PlanError> {
         [] => format!("{last} is required to build an RPM package"),
         rest => format!("{} and {last} are required to build an RPM package", rest.join(", ")),
     };
-    Err(invalid(message, "add them to the spec: RPM knows no package without"))
-}
-
-fn invalid(message: String, hint: &str) -> PlanError {
-    PlanError::Invalid { message, spans: Vec::new(), hint: Some(hint.to_owned()) }
+    Err(PlanError::unplaced(message, "add them to the spec: RPM knows no package without"))
 }
 
 #[cfg(test)]
