@@ -4,6 +4,8 @@
 //! in the file system and say anything to the package manager, so such an installation shares no cache with those
 //! that know the distribution's repositories alone.
 
+use std::collections::BTreeMap;
+
 use dalec_llb::{Mount, ProgressGroup};
 use dalec_spec::target_spec::{Repository, RepositoryUse, Source, TargetSpec};
 
@@ -48,7 +50,7 @@ impl Repositories {
 /// Returns the repositories of the spec for `phase`.
 ///
 /// # Errors
-/// As [`Planner::plan`]; [`PlanError::Invalid`] for a name that is no file's.
+/// As [`Planner::plan`]; [`PlanError::Invalid`] for a name that is no file's, and for two files at one place.
 pub(crate) fn plan(
     request: &Request<'_>,
     places: &Places,
@@ -60,6 +62,7 @@ pub(crate) fn plan(
         group: ProgressGroup::new("Prepare package repositories"),
     };
     let mut repositories = Repositories::default();
+    let mut taken = BTreeMap::new();
     for repository in &request.spec.dependencies.extra_repos {
         if !repository.envs.contains(&phase) {
             continue;
@@ -68,10 +71,12 @@ pub(crate) fn plan(
             let has_extension = places.extensions.iter().any(|extension| name.ends_with(extension));
             let extension = if has_extension { "" } else { places.extensions[0] };
             let dest = format!("{}/{}{extension}", places.config, file_name(name, repository)?);
+            take(&mut taken, &dest, repository)?;
             repositories.mounts.push(file(&planner, name, source, dest)?);
         }
         for (name, source) in &repository.keys {
             let dest = format!("{}/{}", places.keys, file_name(name, repository)?);
+            take(&mut taken, &dest, repository)?;
             repositories.mounts.push(file(&planner, name, source, dest.clone())?);
             repositories.keys.push(dest);
         }
@@ -89,6 +94,22 @@ pub(crate) fn sources(spec: &TargetSpec) -> impl Iterator<Item = &Source> {
         let files = repository.config.values().chain(repository.keys.values());
         files.chain(repository.data.iter().map(|data| &data.source))
     })
+}
+
+/// Takes `dest` for a file of `repository`; of two files at one place only the later one would count.
+fn take<'a>(
+    taken: &mut BTreeMap<String, &'a Repository>,
+    dest: &str,
+    repository: &'a Repository,
+) -> Result<(), PlanError> {
+    match taken.insert(dest.to_owned(), repository) {
+        None => Ok(()),
+        Some(first) => Err(PlanError::Invalid {
+            message: format!("two files of package repositories would both be {dest}"),
+            spans: vec![repository.span, first.span],
+            hint: Some("give one of them another name".into()),
+        }),
+    }
 }
 
 /// Plans one file: the source itself, or the one that the `path` of a directory names.
@@ -122,6 +143,7 @@ mod tests {
     use std::sync::Arc;
 
     use dalec_llb::{Exec, ImageRef, Platform, SourceMap, State, describe};
+    use dalec_spec::span::Span;
     use dalec_spec::target_spec::{ContextSource, Inline, InlineFile, SourceKind, SourceMount};
     use expect_test::expect;
 
@@ -198,6 +220,37 @@ mod tests {
             /srv #5 [/data0] ro
         "#]]
         .assert_eq(&mounts);
+    }
+
+    /// Each phase has files of its own; in one phase each has a place of its own.
+    #[test]
+    fn two_files_at_one_place_are_refused() {
+        let text = |name: &str| (name.to_owned(), text());
+        let one = |config: &[&str], keys: &[&str], phase, start| Repository {
+            config: config.iter().map(|name| text(name)).collect(),
+            keys: keys.iter().map(|name| text(name)).collect(),
+            envs: vec![phase],
+            span: Span::new(start, start + 1),
+            ..Repository::default()
+        };
+        let planned = |repositories: &[Repository]| {
+            let mut spec = spec();
+            spec.dependencies.extra_repos = repositories.to_vec();
+            planned(&spec, RepositoryUse::Build)
+        };
+        let (build, test) = (RepositoryUse::Build, RepositoryUse::Test);
+        for (first, second) in [
+            (one(&["a"], &[], build, 1), one(&["a"], &[], build, 2)),
+            (one(&["a"], &[], build, 1), one(&["a.list"], &[], build, 2)),
+            (one(&[], &["a.asc"], build, 1), one(&[], &["a.asc"], build, 2)),
+        ] {
+            let error = planned(&[first, second]).expect_err("a clash");
+            assert_eq!(error.spans(), [Span::new(2, 3), Span::new(1, 2)]);
+        }
+        let error = planned(&[one(&["a", "a.list"], &[], build, 1)]).expect_err("a clash in one");
+        assert!(error.to_string().ends_with("would both be /etc/apt/sources.list.d/a.list"), "{error}");
+        let apart = [one(&["a"], &["a"], build, 1), one(&["b"], &["b"], build, 2), one(&["a"], &[], test, 3)];
+        assert!(planned(&apart).is_ok());
     }
 
     #[test]

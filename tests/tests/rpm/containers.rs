@@ -32,7 +32,7 @@ fn a_container_of_what_the_package_needs(engine: Engine) {
     }
 }
 
-/// TGT-001, TGT-003: what the signing page names builds, with a base image that only a name of the distribution's gives.
+/// What the signing page names builds, with a base image that only a name of the distribution's gives.
 fn the_targets_that_signing_names(engine: Engine) {
     let project = hello();
     build(engine, &project, "mariner2/rpm").succeeds();

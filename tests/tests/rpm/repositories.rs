@@ -70,7 +70,7 @@ impl Repository {
 /// DEP-009 to DEP-011: nothing of it stays in what is built.
 fn it_is_there_for_the_phases_that_it_is_for(engine: Engine) {
     let repository = Repository::serve();
-    let builds = "  build: { extra-tool: {} }\nbuild:\n  steps:\n    - command: extra-tool\n";
+    let builds = "  build: { extra-tool: {} }\nbuild:\n  steps:\n    - command: extra-tool\n    - command: test -z \"$(rpm -q gpg-pubkey --qf '%{PACKAGER}' | grep repository@example.org)\"\n";
     let runs = "  runtime: { extra-tool: {}, bash: {} }\n";
     let tests = "  runtime: { bash: {} }\n  test: { extra-tool: {} }\ntests:\n  - name: has it\n    steps:\n      - command: extra-tool\n";
     for (dependencies, phases) in [(builds, "[build]"), (runs, "[install]"), (tests, "[test]")] {
@@ -112,11 +112,20 @@ fn the_targets_repositories_go_before(engine: Engine) {
     build(engine, &repository.with(&spec), "azlinux3/rpm").succeeds();
 }
 
+/// Of both, the list of packages and a package itself.
 fn what_another_key_signed_is_refused(engine: Engine) {
     let repository = Repository::serve();
-    let project = repository.project("other", "  runtime: { extra-tool: {} }\n", "[install]");
     let other = Key::generate("other@example.org");
-    project.write("key.asc", fs::read(other.public_text()).unwrap());
-    build(engine, &project, "azlinux3/rpm").fails(1);
-    assert_eq!(project.outputs(), Vec::<String>::new());
+    for (checked, refusal) in [
+        ("repo_gpgcheck=1", "repomd.xml GPG signature verification error"),
+        ("repo_gpgcheck=0", "not correct for this package"),
+    ] {
+        let entry = repository.entry("key.asc", "[install]").replace("repo_gpgcheck=1", checked);
+        let spec =
+            format!("dependencies:\n  runtime: {{ extra-tool: {{}} }}\n  extra_repos:\n    - {entry}\n");
+        let project = repository.with(&script("other", &spec));
+        project.write("key.asc", fs::read(other.public_text()).unwrap());
+        build(engine, &project, "azlinux3/rpm").fails(1).says(&[refusal]);
+        assert_eq!(project.outputs(), Vec::<String>::new());
+    }
 }

@@ -1,14 +1,17 @@
 //! Go modules: what `go.mod` asks for, as a module cache.
 
 use dalec_llb::{CacheSharing, Exec, Mount, Secret, State};
-use dalec_spec::target_spec::{Generator, Gomod};
+use dalec_spec::target_spec::{Generator, Gomod, RepositoryUse};
 
 use super::{Generators, TreeOf};
 use crate::locate::locate;
 
 const SCRIPT: &str = include_str!("gomod.sh");
-/// Name of the cache of downloads; all specs share it, as upstream's do.
+/// Name of the cache of downloads; specs share it, as upstream's do.
 const CACHE: &str = "dalec-gomod-proxy-cache";
+/// Name of the cache of specs whose own repositories may have brought the programs that write it. Sums find out about
+/// modules that are not what they were, but not about those that no `go.sum` and no public database knows.
+const UNTRUSTED_CACHE: &str = "dalec-gomod-proxy-cache-untrusted";
 
 /// Returns the module cache for all sources with this generator; none when no source has it.
 pub(super) fn plan(generators: &Generators<'_>) -> Option<State> {
@@ -35,6 +38,9 @@ fn download(
     let paths = gomod.paths.iter().map(|path| [generator.subpath.as_str(), path].join("/"));
     let args = ["/bin/sh", "-c", SCRIPT, "gomod"].map(str::to_owned).into_iter().chain(paths);
     let request = generators.request;
+    let mut repositories = request.spec.dependencies.extra_repos.iter();
+    let own = repositories.any(|repository| repository.envs.contains(&RepositoryUse::Build));
+    let cache = if own { UNTRUSTED_CACHE } else { CACHE };
     let mut exec = Exec::new(args)
         .envs(generators.env.clone())
         .env("GOPATH", "/go")
@@ -42,7 +48,7 @@ fn download(
         .group(&generators.group)
         .at(locate(&request.source_map, [generator.span]))
         .mount(source.clone())
-        .mount(Mount::cache("/work/cache", CACHE, CacheSharing::Shared))
+        .mount(Mount::cache("/work/cache", cache, CacheSharing::Shared))
         .mount(Mount::secret(
             "/run/secrets/dalec.ca-bundle",
             Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 },

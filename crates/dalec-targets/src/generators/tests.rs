@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{Gomod, Patch, Source};
+use dalec_spec::target_spec::{Gomod, Patch, Repository, RepositoryUse, Source};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -38,9 +38,15 @@ fn spec() -> TargetSpec {
 
 #[track_caller]
 fn check(options: Options, expected: Expect) {
-    let (spec, answers) = (spec(), Answers::default());
+    let graph = graph(&spec(), options);
+    let lines = graph.lines().filter(|line| !line.starts_with("    |"));
+    expected.assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+}
+
+fn graph(spec: &TargetSpec, options: Options) -> String {
+    let answers = Answers::default();
     let request = Request {
-        spec: &spec,
+        spec,
         source_map: Arc::new(SourceMap {
             filename: "spec.yml".into(),
             language: "yaml".into(),
@@ -57,9 +63,7 @@ fn check(options: Options, expected: Expect) {
     let root = State::image(ImageRef { reference: "worker".into(), ..ImageRef::default() });
     let group = ProgressGroup::new("sources");
     let generators = Generators { request: &request, root, env: BTreeMap::new(), group, trees: &trees };
-    let graph = describe(&generators.gomod().expect("modules").marshal(&Platform::linux("amd64")));
-    let lines = graph.lines().filter(|line| !line.starts_with("    |"));
-    expected.assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    describe(&generators.gomod().expect("modules").marshal(&Platform::linux("amd64")))
 }
 
 /// SRC-020, SRC-021, SRC-033, SRC-034: one cache for all, filled from the cache of downloads; of patched sources.
@@ -171,6 +175,20 @@ fn a_proxy_for_go_modules() {
         #7 result #6.2
     "#]],
     );
+}
+
+/// Programs from a spec's own repositories write no cache that other specs read.
+#[test]
+fn repositories_of_the_spec_have_a_cache_of_their_own() {
+    for (phase, cache) in [
+        (RepositoryUse::Build, " cache dalec-gomod-proxy-cache-untrusted "),
+        (RepositoryUse::Install, " cache dalec-gomod-proxy-cache "),
+    ] {
+        let mut spec = spec();
+        spec.dependencies.extra_repos = vec![Repository { envs: vec![phase], ..Repository::default() }];
+        let graph = graph(&spec, Options::default());
+        assert_eq!(graph.matches(cache).count(), 2, "{graph}");
+    }
 }
 
 #[test]

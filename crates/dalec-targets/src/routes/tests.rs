@@ -333,7 +333,7 @@ fn errors() {
     assert!(unknown.hint().expect("a hint").contains("bookworm/deb"));
 }
 
-/// TGT rows: what is listed.
+/// TGT-001: what is listed.
 #[test]
 fn the_list() {
     let list: String = all()

@@ -219,15 +219,52 @@ impl RpmDistro {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
 
-    /// TGT-003, TGT-004: they are all there, and every name is its own.
+    /// TGT-003, TGT-004: they are all there, with what upstream takes for them.
     #[test]
-    fn keys() {
-        let keys: Vec<&str> = DISTROS.iter().map(|distro| distro.key).collect();
-        let expected =
-            ["almalinux8", "almalinux9", "azlinux3", "azlinux4", "mariner2", "rockylinux8", "rockylinux9"];
-        assert_eq!(keys, expected);
-        assert_eq!(find("azlinux3").expect("known").worker_context(), "dalec-azlinux3-worker");
+    fn configurations() {
+        let mut table = String::new();
+        for distro in DISTROS {
+            let RpmDistro { key, image, release, worker_packages, base_packages, base_recommends, .. } =
+                distro;
+            table += &format!("{key}: {image} {release}, {}\n", distro.worker_context());
+            table += &format!("  worker: {}\n", worker_packages.join(" "));
+            table += &format!("  base: {} ({})\n", base_packages.join(" "), base_recommends.join(" "));
+            table += &format!("  {}: {}\n", distro.manager.program(), distro.caches.join(" "));
+        }
+        expect![[r#"
+            almalinux8: docker.io/library/almalinux:8 8, dalec-almalinux8-worker
+              worker: binutils ca-certificates rpm-build
+              base: almalinux-release tzdata ()
+              dnf: /var/cache/dnf
+            almalinux9: docker.io/library/almalinux:9 9, dalec-almalinux9-worker
+              worker: binutils ca-certificates rpm-build
+              base: almalinux-release tzdata ()
+              dnf: /var/cache/dnf
+            azlinux3: mcr.microsoft.com/azurelinux/base/core:3.0 3.0, dalec-azlinux3-worker
+              worker: build-essential ca-certificates dnf mariner-rpm-macros rpm-build
+              base: distroless-packages-minimal (prebuilt-ca-certificates)
+              tdnf: /var/cache/tdnf /var/cache/dnf
+            azlinux4: mcr.microsoft.com/azurelinux-beta/base/core:4.0 4.0, dalec-azlinux4-worker
+              worker: autoconf automake azurelinux-rpm-config binutils bison ca-certificates diffutils dnf5 file gawk gcc glibc-devel gzip kernel-headers libtool make patch pkgconf rpm-build systemd-rpm-macros tar
+              base: azurelinux-release tzdata ()
+              dnf: /var/cache/libdnf5
+            mariner2: mcr.microsoft.com/cbl-mariner/base/core:2.0 2.0, dalec-mariner2-worker
+              worker: build-essential ca-certificates dnf mariner-rpm-macros rpm-build
+              base: distroless-packages-minimal (prebuilt-ca-certificates)
+              tdnf: /var/cache/tdnf /var/cache/dnf
+            rockylinux8: docker.io/library/rockylinux:8 8, dalec-rockylinux8-worker
+              worker: ca-certificates rpm-build
+              base: rocky-release tzdata ()
+              dnf: /var/cache/dnf
+            rockylinux9: docker.io/library/rockylinux:9 9, dalec-rockylinux9-worker
+              worker: ca-certificates rpm-build systemd-rpm-macros
+              base: rocky-release tzdata ()
+              dnf: /var/cache/dnf
+        "#]].assert_eq(&table);
+        assert!(DISTROS.iter().all(|distro| find(distro.key) == Some(distro)));
     }
 }

@@ -20,8 +20,9 @@ pub(super) fn lines(text: &str) -> String {
 
 fn own_line(text: &str) -> String {
     let (indent, start) = indented(text);
-    let guard = if start.starts_with(['%', '#']) { "- " } else { "" };
+    // Without the blanks of every kind: whatever vanishes must not hide a directive from the guard.
     let line = line(start);
+    let guard = if line.starts_with(['%', '#']) { "- " } else { "" };
     if line.is_empty() { line } else { format!("{indent}{guard}{line}") }
 }
 
@@ -96,6 +97,17 @@ mod tests {
             "Tool.\n- %%include /etc/passwd\n  - %%files\n- # Usage\n    x\n\nend \\ \n"
         );
         assert_eq!(comment("a\n\n%(id)\\"), "# a\n#\n# %%(id)\\ \n");
+    }
+
+    #[test]
+    fn no_blank_hides_a_directive() {
+        for blank in ["\u{a0}", "\u{3000}", "\r", "\u{b}", "\0", " \u{a0}\t"] {
+            for directive in ["%include /etc/passwd", "%files", "%post", "# gone"] {
+                let text = lines(&format!("Tool.\n{blank}{directive}"));
+                let own = text.lines().nth(1).expect("two lines").trim_start();
+                assert_eq!(own, format!("- {}", directive.replace('%', "%%")), "{blank:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-# Takes the traces of an installation out of a root file system. Read after install.sh.
+# Takes the traces of an installation out of a root file system, of a worker those of the spec's repositories alone.
+# Read after install.sh.
 #
 # What was there before at /run/dalec/before is the business of whoever made it. Caches are mounted and stay outside.
 traces() {
@@ -9,13 +10,14 @@ traces() {
     done
 }
 
+# What the keys of the spec's repositories were for is over, whoever took them in: a package manager does so, too.
+if [ -n "$refresh" ]; then
+    trusted | comm -13 "$work/trusted" - >"$work/imported"
+    while read -r key; do
+        rpm --root "${root:-/}" --erase "$key"
+    done <"$work/imported"
+fi
 if [ -n "$root" ]; then
-    # What the keys of the spec's repositories were for is over.
-    if [ -s "$keys" ]; then
-        trusted | comm -13 "$work/trusted" - | while read -r key; do
-            rpm --root "$root" --erase "$key"
-        done
-    fi
     for log in dnf.log dnf.librepo.log dnf.rpm.log dnf5.log hawkey.log tdnf.log; do
         traces "var/log/$log"
     done

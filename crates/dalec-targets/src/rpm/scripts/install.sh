@@ -7,7 +7,8 @@
 #   --directory DIR   install every package below DIR, but for sources and debug symbols
 #   --meta FILE       install the package that the spec file FILE describes
 #   --key FILE        trust packages that this key has signed
-#   --refresh         look at all repositories anew, for some may change any time
+#   --refresh         look at all repositories anew, for some may change any time; keys that this trusts are trusted
+#                     no longer afterwards
 #   --wanted MARK TEXT
 #                     a dependency, to be named when it turns out not to be installable
 #
@@ -90,12 +91,12 @@ if [ -s "$ca" ]; then
     options="$options --setopt=sslverify=1 --setopt=sslcacert=$ca"
 fi
 
-# Prints the keys that the package database of the root file system trusts.
+# Prints the keys that the package database of what is installed into trusts.
 trusted() {
-    rpm --root "$root" --query gpg-pubkey 2>/dev/null | sed -n '/^gpg-pubkey-/p' | sort
+    rpm --root "${root:-/}" --query gpg-pubkey 2>/dev/null | sed -n '/^gpg-pubkey-/p' | sort
 }
 
-if [ -n "$root" ] && [ -s "$keys" ]; then
+if [ -n "$refresh" ]; then
     trusted >"$work/trusted"
 fi
 # Not every package manager takes keys of repositories from files, and rpm takes armored ones alone.

@@ -15,7 +15,8 @@ cd /work/src
 while [ $# -ge 3 ]; do
     to="/work/out/SOURCES/$3"
     if [ "$1" = tree ]; then
-        tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" --format=gnu -c "./$2" | gzip -n >"$to"
+        tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" --format=gnu \
+            -I 'gzip -n' -cf "$to" "./$2"
     else
         cp "./$2" "$to"
     fi

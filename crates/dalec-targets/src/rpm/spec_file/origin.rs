@@ -25,13 +25,13 @@ fn kind(kind: &SourceKind) -> String {
     match kind {
         SourceKind::Git(git) => {
             text = String::from("From a git repository:\n");
-            fact(&mut text, "remote", &git.url);
+            fact(&mut text, "remote", &without_login(&git.url));
             fact(&mut text, "ref", &git.commit);
             fact(&mut text, "checksum", &git.checksum);
         }
         SourceKind::Http(http) => {
             text = String::from("Downloaded:\n");
-            fact(&mut text, "url", &http.url);
+            fact(&mut text, "url", &without_login(&http.url));
             fact(&mut text, "digest", &http.digest);
         }
         SourceKind::Image(image) => {
@@ -70,6 +70,17 @@ fn kind(kind: &SourceKind) -> String {
         }
     }
     text
+}
+
+/// Returns `address` without a login: the source package is published. `user@host` of ssh stays, it is no secret.
+fn without_login(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (place, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let Some((login, host)) = place.rsplit_once('@') else { return address.to_owned() };
+    if login.contains(':') || !scheme.eq_ignore_ascii_case("ssh") {
+        return format!("{scheme}://{host}{path}");
+    }
+    address.to_owned()
 }
 
 fn steps(text: &mut String, command: &ImageCommand) {
@@ -117,5 +128,30 @@ fn fact(text: &mut String, name: &str, value: &str) {
     text.push_str(&format!("    {name}: {first}\n"));
     for line in lines {
         text.push_str(&format!("        {line}\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dalec_spec::target_spec::{GitSource, HttpSource};
+
+    use super::*;
+
+    #[test]
+    fn logins_are_not_published() {
+        for (address, shown) in [
+            ("https://ann:secret@example.org/a@b.git", "https://example.org/a@b.git"),
+            ("https://secret@example.org/a", "https://example.org/a"),
+            ("HTTP://ann:se:cr@et@example.org?x=@", "HTTP://example.org?x=@"),
+            ("ssh://git:secret@example.org/a", "ssh://example.org/a"),
+            ("ssh://git@example.org/a", "ssh://git@example.org/a"),
+            ("git@example.org:a/b.git", "git@example.org:a/b.git"),
+            ("https://example.org/a?b=c@d", "https://example.org/a?b=c@d"),
+        ] {
+            let git = SourceKind::Git(GitSource { url: address.into(), ..GitSource::default() });
+            assert_eq!(kind(&git).lines().nth(1), Some(format!("    remote: {shown}").as_str()));
+            let http = SourceKind::Http(HttpSource { url: address.into(), ..HttpSource::default() });
+            assert_eq!(kind(&http).lines().nth(1), Some(format!("    url: {shown}").as_str()));
+        }
     }
 }

@@ -397,7 +397,9 @@ fn changelog() {
 fn hostile_texts_stay_texts() {
     let mut spec = spec();
     let evil = "100% of %{name} %(touch /tmp/pwned) \\";
-    spec.description = format!("{evil}\n%include /etc/hostname\n# heading\n  %files\n%package evil\nend");
+    spec.description = format!(
+        "{evil}\n%include /etc/hostname\n# heading\n  %files\n%package evil\n\u{a0} %include /etc/hostname\n\r%post\n\u{b}%files\nend"
+    );
     spec.license = "MIT\nRequires: evil".into();
     spec.vendor = evil.into();
     spec.packager = "%{lua: os.exit(1)}".into();
@@ -412,6 +414,9 @@ fn hostile_texts_stay_texts() {
         - # heading
           - %files
         - %package evil
+        - %include /etc/hostname
+        - %post
+        - %files
         end
     "#]].assert_eq(&query_source(&file, understood));
 }
