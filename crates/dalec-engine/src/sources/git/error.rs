@@ -137,6 +137,22 @@ pub enum GitError {
         /// The directory.
         path: String,
     },
+    /// A path in a commit would lead elsewhere.
+    #[error("{remote} has the path {path:?} in the commit {commit}, which is none of a file")]
+    Path {
+        /// Address of the repository.
+        remote: String,
+        /// The commit.
+        commit: String,
+        /// The path.
+        path: String,
+    },
+    /// The server names another address, which a login is not sent to.
+    #[error("{remote} has moved: its server answers with another address")]
+    Moved {
+        /// Address of the repository.
+        remote: String,
+    },
     /// A submodule cannot be had.
     #[error("the submodule {path:?} of {remote}: {reason}")]
     Submodule {
@@ -172,6 +188,11 @@ impl GitError {
             "Permission denied (",
         ]) {
             return Self::Denied { remote: url, hint: login.denied_hint(remote) };
+        }
+        if has(&["returned error: 301", "returned error: 302", "returned error: 303"])
+            || has(&["returned error: 307", "returned error: 308"])
+        {
+            return Self::Moved { remote: url };
         }
         if has(&["Could not resolve host", "unable to look up", "Connection refused", "Connection timed out"])
             || has(&["Failed to connect", "unable to connect", "Couldn't connect", "No route to host"])
@@ -217,8 +238,12 @@ impl GitError {
             Self::Unreachable { .. } => {
                 "check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)".into()
             }
+            Self::Moved { remote } => format!(
+                "a login is not sent on to it: write the new address, as a browser shows it for {remote}"
+            ),
             Self::Address { .. }
             | Self::Name { .. }
+            | Self::Path { .. }
             | Self::Failed { .. }
             | Self::TooLarge { .. }
             | Self::NoSuchDirectory { .. }

@@ -43,14 +43,14 @@ impl Listing {
     /// Takes a piece of the list of `commit`.
     ///
     /// # Errors
-    /// [`GitError::TooLarge`] when there is more than is taken.
+    /// [`GitError::TooLarge`] when there is more than is taken, [`GitError::Path`] for a path that no files have.
     pub fn take(&mut self, remote: &Remote, commit: &str, piece: &[u8]) -> Result<()> {
         for part in piece.split_inclusive(|byte| *byte == 0) {
             self.open.extend_from_slice(part);
             if self.open.last() == Some(&0) {
                 self.open.pop();
                 let record = std::mem::take(&mut self.open);
-                self.record(&String::from_utf8_lossy(&record));
+                self.record(remote, commit, &String::from_utf8_lossy(&record))?;
             }
             let limit = match () {
                 () if self.entries > MOST_ENTRIES => format!("{MOST_ENTRIES} files"),
@@ -65,9 +65,14 @@ impl Listing {
     }
 
     /// Reads `MODE TYPE HASH SIZE<TAB>PATH`.
-    fn record(&mut self, record: &str) {
+    fn record(&mut self, remote: &Remote, commit: &str, record: &str) -> Result<(), GitError> {
         self.entries += 1;
-        let Some((facts, path)) = record.split_once('\t') else { return };
+        let Some((facts, path)) = record.split_once('\t') else { return Ok(()) };
+        // The objects are what the server made up: git lists what it would not write.
+        if path.split('/').any(|name| matches!(name, "" | "." | "..") || name.eq_ignore_ascii_case(".git")) {
+            let (remote, commit) = (remote.url().to_owned(), commit.to_owned());
+            return Err(GitError::Path { remote, commit, path: path.to_owned() });
+        }
         let facts: Vec<&str> = facts.split_ascii_whitespace().collect();
         if let [mode, _, hash, size] = facts[..] {
             self.bytes = self.bytes.saturating_add(size.parse().unwrap_or(0));
@@ -75,6 +80,7 @@ impl Listing {
                 self.submodules.push(Submodule { path: path.to_owned(), commit: hash.to_owned() });
             }
         }
+        Ok(())
     }
 }
 
@@ -94,6 +100,17 @@ mod tests {
         }
         assert_eq!((listing.entries, listing.bytes), (2, 12));
         assert_eq!(listing.take_submodules(), [Submodule { path: "lib/b".into(), commit: "bb".into() }]);
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for path in ["../victim", "a/../../b", ".", "a//b", "/etc", ".git", "a/.GIT/hooks", ""] {
+            let record = format!("160000 commit bb -\t{path}\0");
+            let taken = Listing::default().take(&remote(), "cc", record.as_bytes());
+            assert!(taken.is_err(), "{path}");
+        }
+        let fine = b"100644 blob aa 1\t..a/.gitignore\0";
+        Listing::default().take(&remote(), "cc", fine).unwrap();
     }
 
     #[test]
