@@ -460,10 +460,28 @@ fn what_a_killed_git_leaves_is_no_hindrance(world: &World) {
     let repository =
         std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
     let repository = repository.unwrap();
-    for name in ["shallow.lock", &format!("refs/dalec/{commit}.lock")] {
+    let left = ["shallow.lock", &format!("refs/dalec/{commit}.lock"), "objects/pack/tmp_pack_a1b2c3"];
+    for name in left {
         std::fs::write(repository.join(name), "").unwrap();
     }
     assert_eq!(build().read("/file"), "two\n");
+    assert!(left.iter().all(|name| !repository.join(name).exists()));
+    // Old servers are asked by name, and for everything: those references lie deeper.
+    let old = GitServer::start(&world.path("served"), Manners { old: true, ..Manners::default() });
+    let build = |fragment: &str| world.build(|graph| source(graph, &old, fragment, &[]));
+    drop(build("#main"));
+    origin.write("file", "three\n");
+    let third = origin.commit();
+    for repository in std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(names) = std::fs::read_dir(repository.join("refs/dalec/names")) else { continue };
+        for name in names.map(|entry| entry.unwrap().path()).collect::<Vec<_>>() {
+            std::fs::write(name.with_extension("lock"), "").unwrap();
+        }
+        std::fs::create_dir_all(repository.join("refs/dalec/all/heads")).unwrap();
+        std::fs::write(repository.join("refs/dalec/all/heads/main.lock"), "").unwrap();
+    }
+    assert_eq!(build("#main").read("/file"), "three\n");
+    assert_eq!(build(&format!("#{third}")).read("/file"), "three\n");
 }
 
 fn builds_at_once_share_a_repository(world: &World) {

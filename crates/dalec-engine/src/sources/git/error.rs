@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::listing::LONGEST_MODULES;
 use super::remote::{Remote, Transport};
 use super::setup::Login;
 use crate::error::Error;
@@ -166,6 +167,15 @@ pub enum GitError {
 }
 
 impl GitError {
+    /// Returns the error that a commit says more of its submodules than is taken.
+    pub fn modules_too_large(remote: &Remote, commit: &str) -> Self {
+        Self::TooLarge {
+            remote: remote.url().to_owned(),
+            commit: commit.to_owned(),
+            limit: format!("{LONGEST_MODULES} bytes about submodules"),
+        }
+    }
+
     /// Returns what git's words stand for: it was to `action` something of `remote`, and knew `login`.
     pub fn of_words(action: &'static str, remote: &Remote, login: &Login, words: &str) -> Self {
         let has = |texts: &[&str]| texts.iter().any(|text| words.contains(text));

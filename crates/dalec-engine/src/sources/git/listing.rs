@@ -9,6 +9,8 @@ use crate::error::Result;
 const MOST_ENTRIES: u64 = 2_000_000;
 /// Most bytes that are taken.
 const MOST_BYTES: u64 = 16 << 30;
+/// Most bytes of the file `.gitmodules`, which git reads as a whole, and of what it says.
+pub const LONGEST_MODULES: u64 = 1 << 20;
 /// Longest record, which is a path with a few numbers.
 const LONGEST_RECORD: usize = 1 << 16;
 
@@ -75,7 +77,11 @@ impl Listing {
         }
         let facts: Vec<&str> = facts.split_ascii_whitespace().collect();
         if let [mode, _, hash, size] = facts[..] {
-            self.bytes = self.bytes.saturating_add(size.parse().unwrap_or(0));
+            let size = size.parse().unwrap_or(0);
+            if path == ".gitmodules" && size > LONGEST_MODULES {
+                return Err(GitError::modules_too_large(remote, commit));
+            }
+            self.bytes = self.bytes.saturating_add(size);
             if mode == "160000" {
                 self.submodules.push(Submodule { path: path.to_owned(), commit: hash.to_owned() });
             }
@@ -123,6 +129,8 @@ mod tests {
             error.to_string(),
             "https://example.org/a holds more than 17179869184 bytes in the commit cc"
         );
+        let modules = format!("100644 blob aa {}\t.gitmodules\0", LONGEST_MODULES + 1);
+        assert!(Listing::default().take(&remote(), "cc", modules.as_bytes()).is_err());
         let mut listing = Listing { entries: MOST_ENTRIES, ..Listing::default() };
         assert!(listing.take(&remote(), "cc", b"040000 tree aa -\ta\0").is_err());
     }
