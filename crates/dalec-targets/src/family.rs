@@ -1,6 +1,6 @@
 //! What a family of distributions (or a single odd target) tells the routes, and what all families have in common.
 //!
-//! A family lists its routes, each with a [`Recipe`]. Everything that is asked before a plan is made follows from what
+//! A family lists its routes, each with a `Recipe`. Everything that is asked before a plan is made follows from what
 //! a recipe says of itself; the plan is the recipe's own, put together from the functions here where it is made the
 //! way of all families: packages that are only good when a container with them passes the spec's tests, and
 //! containers with packages that are built or given.

@@ -33,7 +33,7 @@ impl Resolved {
     /// Goes on if the commit, or the tag, is what the request expects.
     ///
     /// # Errors
-    /// [`GitError::Checksum`] when it is not.
+    /// `GitError::Checksum` when it is not.
     pub fn check(&self, request: &Request) -> Result<(), GitError> {
         let Some(expected) = &request.checksum else { return Ok(()) };
         if self.object.starts_with(expected) || self.commit().starts_with(expected) {
