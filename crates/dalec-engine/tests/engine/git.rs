@@ -23,6 +23,7 @@ pub const CASES: &[(&str, Case)] = cases![
     submodules_are_part_of_the_files,
     hostile_submodules_are_refused,
     hostile_trees_are_refused,
+    carelessly_written_commits_are_taken,
     what_a_server_calls_its_default_branch_is_no_path,
     a_login_goes_to_no_other_server,
     logins_are_secrets,
@@ -293,6 +294,20 @@ fn hostile_trees_are_refused(world: &World) {
         assert_eq!(std::fs::read_to_string(victim.join("file")).unwrap(), "precious\n");
         assert!(world.unfinished().is_empty());
     }
+}
+
+/// As old tools wrote them: modes with a zero in front, and no name of who it was.
+fn carelessly_written_commits_are_taken(world: &World) {
+    let (origin, _, server) = served(world, Manners::default());
+    let inner = origin.git(&["rev-parse", "HEAD^{tree}"]);
+    let tree = origin.tree(&[("040000 dir", &inner)]);
+    let who = "<a@example.org> 981173106 +051800";
+    let text = format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nx\n");
+    std::fs::write(origin.path(".git/made"), text).unwrap();
+    let commit = origin.git(&["hash-object", "-t", "commit", "-w", "--literally", ".git/made"]);
+    origin.git(&["update-ref", "refs/heads/careless", &commit]);
+    let built = world.build(|graph| source(graph, &server, "#careless", &[]));
+    assert_eq!(built.read("/dir/file"), "one\n");
 }
 
 fn what_a_server_calls_its_default_branch_is_no_path(world: &World) {
