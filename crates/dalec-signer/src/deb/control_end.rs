@@ -6,8 +6,13 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::Stream;
+
 /// Control archives are far smaller, even those with a great many checksums.
 const MOST_BYTES: u64 = 1 << 30;
+/// Memory that xz gets: `xz -9` needs a quarter of it, and a few bytes can ask for gigabytes.
+const XZ_MEMORY: u64 = 256 << 20;
 const BLOCK: usize = 512;
 
 /// Returns whether the archive in `member`, compressed as the end of its name says, ends with it.
@@ -19,7 +24,10 @@ pub(super) fn is_at_end(kind: &[u8], member: impl Read) -> io::Result<bool> {
     let is_whole = match kind {
         b"" => tar(&mut member)?,
         b".gz" => drains(flate2::bufread::GzDecoder::new(&mut member)),
-        b".xz" => drains(liblzma::bufread::XzDecoder::new(&mut member)),
+        b".xz" => match Stream::new_stream_decoder(XZ_MEMORY, 0) {
+            Ok(stream) => drains(XzDecoder::new_stream(&mut member, stream)),
+            Err(_) => false,
+        },
         b".zst" => match zstd::Decoder::with_buffer(&mut member) {
             Ok(decoder) => drains(decoder.single_frame()),
             Err(_) => false,

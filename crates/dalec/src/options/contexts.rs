@@ -6,6 +6,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use dalec_engine::Cancel;
+use liblzma::stream::{CONCATENATED, Stream};
 
 use crate::errors::CommandError;
 use crate::observe::Base;
@@ -14,6 +15,9 @@ use crate::signals::Watch;
 const FORM: &str = "write --build-context NAME=REFERENCE";
 const KINDS: &str = "a context is a directory, a tar archive, docker-image://REFERENCE, oci-layout://PATH[:TAG][@DIGEST], \
                      the address of a git repository or an http URL";
+
+/// Memory that xz gets: `xz -9` needs a quarter of it, and a few bytes can ask for gigabytes.
+const XZ_MEMORY: u64 = 256 << 20;
 
 /// Name of the context that holds the spec, as BuildKit's clients call it.
 pub const SPEC_CONTEXT: &str = "dockerfile";
@@ -217,7 +221,11 @@ fn open(path: &Path) -> Result<tar::Archive<Box<dyn Read>>, CommandError> {
     let reader: Box<dyn Read> = match magic.as_slice() {
         [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(file)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::new(file).map_err(unreadable)?),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(liblzma::read::XzDecoder::new_multi_decoder(file)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED);
+            let stream = stream.map_err(|error| unreadable(error.into()))?;
+            Box::new(liblzma::read::XzDecoder::new_stream(file, stream))
+        }
         _ => Box::new(file),
     };
     Ok(tar::Archive::new(reader))
