@@ -53,6 +53,12 @@ impl Fellows {
         *tellers.entry(vertex.to_owned()).or_insert(build) == build
     }
 
+    /// Lets other builds pass on what the steps of `build` write that has ended, but for those `told` to their end.
+    fn leave(&self, build: usize, told: impl Fn(&str) -> bool) {
+        let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
+        tellers.retain(|vertex, teller| *teller != build || told(vertex));
+    }
+
     fn add(&self, vertex: &str, cached: bool) {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         *done.entry(vertex.to_owned()).or_insert(true) &= cached;
@@ -73,6 +79,8 @@ struct Vertex {
     name: String,
     is_source: bool,
     completed: bool,
+    /// Whether it did what it was to do, so that nothing more is heard of it.
+    succeeded: bool,
     cached: bool,
     log: VecDeque<String>,
     /// A line without its end so far.
@@ -94,6 +102,7 @@ impl Tracker {
             known.name.clone_from(&vertex.name);
             known.is_source = vertex.inputs.is_empty();
             known.completed |= vertex.completed.is_some();
+            known.succeeded |= vertex.completed.is_some() && vertex.error.is_empty();
             // A step may be looked at again once its result is known; what counts is whether it ever ran.
             known.cached = vertex.cached && (known.cached || !known.completed || vertex.completed.is_some());
         }
@@ -130,6 +139,15 @@ impl Tracker {
         }
         if failure.log.is_empty() {
             failure.log = vertex.lines();
+        }
+    }
+}
+
+impl Drop for Tracker {
+    fn drop(&mut self) {
+        let vertices = self.vertices.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some((fellows, number)) = &self.fellows {
+            fellows.leave(*number, |vertex| vertices.get(vertex).is_some_and(|vertex| vertex.succeeded));
         }
     }
 }
@@ -283,5 +301,33 @@ mod tests {
         let is_log = |event: &&Event| matches!(event, Event::Log { .. });
         assert_eq!(kept.0.lock().unwrap().iter().filter(is_log).count(), 1);
         assert_eq!(fellows.steps(), Steps { run: 1, cached: 0 });
+    }
+
+    #[test]
+    fn another_build_tells_of_the_steps_that_one_leaves_behind() {
+        let (kept, fellows) = (Arc::new(Kept::default()), Arc::new(Fellows::default()));
+        let [first, second] = [0, 1].map(|_| Tracker::new(kept.clone(), Some(fellows.clone())));
+        let write = |tracker: &Tracker, text: &str, vertexes: Vec<api::Vertex>| {
+            let log = |vertex: &str| api::VertexLog {
+                vertex: vertex.into(),
+                msg: format!("{text} {vertex}").into_bytes(),
+                ..api::VertexLog::default()
+            };
+            let logs = ["done", "failed", "running"].map(log).to_vec();
+            tracker.take(api::StatusResponse { vertexes, logs, ..api::StatusResponse::default() });
+        };
+        let failed = api::Vertex { error: "exit code: 1".into(), ..vertex("failed", false) };
+        let running = api::Vertex { completed: None, ..vertex("running", false) };
+        write(&first, "first", vec![vertex("done", false), failed, running]);
+        write(&second, "unheard", Vec::new());
+        drop(first);
+        write(&second, "second", Vec::new());
+        let kept = kept.0.lock().unwrap();
+        let logs = kept.iter().filter_map(|event| match event {
+            Event::Log { data, .. } => Some(String::from_utf8_lossy(data)),
+            _ => None,
+        });
+        let logs: Vec<_> = logs.collect();
+        assert_eq!(logs, ["first done", "first failed", "first running", "second failed", "second running"]);
     }
 }

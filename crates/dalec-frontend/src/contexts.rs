@@ -91,7 +91,7 @@ impl Contexts<'_> {
             return Ok(plain(State::http(Http {
                 url: value.to_owned(),
                 filename: "context".to_owned(),
-                label: format!("[context {name}] {value}"),
+                label: format!("[context {name}] {}", remote::without_login(value)),
                 ..Http::default()
             })));
         }

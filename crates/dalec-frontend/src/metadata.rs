@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dalec_spec::target_spec::{Date, TargetSpec};
 use dalec_targets::image_config::ImageConfig;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::options::Options;
@@ -14,8 +15,8 @@ pub const SIGNING: &str = "frontend.dalec.signing";
 const CONFIG: &str = "containerimage.config";
 const BASE_CONFIG: &str = "containerimage.base.config";
 const PLATFORMS: &str = "refs.platforms";
-/// 1980-01-02, the time of everything that has none of its own, in seconds since 1970.
-const SOURCES: u64 = 315_619_200;
+/// The time of everything that has none of its own.
+const SOURCES: &str = "1980-01-02T00:00:00Z";
 
 /// Returns whether `name` is [`SIGNING`], of one platform or of all.
 pub fn is_about_signing(name: &str) -> bool {
@@ -54,7 +55,8 @@ pub fn of(options: &Options, wanted: &[Wanted], facts: Vec<Facts>) -> BTreeMap<S
             false => name.to_owned(),
         };
         let config = facts.config.map(|mut config| {
-            let created = created(options, facts.changed);
+            let epoch = options.build_args.get("SOURCE_DATE_EPOCH");
+            let created = created(epoch.map(String::as_str), facts.changed);
             config.other.insert("created".into(), json!(created));
             json!(config)
         });
@@ -68,33 +70,16 @@ pub fn of(options: &Options, wanted: &[Wanted], facts: Vec<Facts>) -> BTreeMap<S
     metadata
 }
 
-/// Returns when images say that they were made: at `SOURCE_DATE_EPOCH` if it is given, or else on the day of the newest
-/// entry of the changelog, or else at the constant time that sources have. The clock has no say: the same input gives the
-/// same image.
-fn created(options: &Options, changed: Option<Date>) -> String {
-    let given = options.build_args.get("SOURCE_DATE_EPOCH").and_then(|text| text.trim().parse().ok());
-    match (given, changed) {
-        (Some(seconds), _) => rfc3339(seconds),
-        (None, Some(Date { year, month, day })) => format!("{year:04}-{month:02}-{day:02}T00:00:00Z"),
-        (None, None) => rfc3339(SOURCES),
-    }
-}
-
-/// Returns a time, in seconds since 1970, as RFC 3339 writes it.
-fn rfc3339(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Years are counted from March, so that the day that leap years add is their last one.
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+/// Returns when images say that they were made: at `epoch`, the `SOURCE_DATE_EPOCH` of the request, if it is given, or
+/// else on the day of the newest entry of the changelog, or else at the constant time that sources have. The clock has no
+/// say: the same input gives the same image.
+fn created(epoch: Option<&str>, changed: Option<Date>) -> String {
+    let written = |seconds: i64| Timestamp::from_second(seconds).ok().map(|time| time.to_string());
+    let given = epoch.and_then(|text| text.trim().parse::<u64>().ok());
+    // A time that RFC 3339 has no way to write is as good as none.
+    let given = given.and_then(|seconds| written(i64::try_from(seconds).ok()?));
+    let day = |Date { year, month, day }| format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
+    given.or(changed.map(day)).unwrap_or_else(|| SOURCES.to_owned())
 }
 
 #[cfg(test)]
@@ -102,15 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_200, "2024-03-01T00:00:00Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(rfc3339(seconds), text);
+    fn the_clock_has_no_say() {
+        let day = Some(Date { year: 2024, month: 3, day: 1 });
+        assert_eq!(created(Some("0"), day), "1970-01-01T00:00:00Z");
+        assert_eq!(created(Some(" 951782400 "), None), "2000-02-29T00:00:00Z");
+        for wrong in [None, Some(""), Some("-1"), Some("today"), Some("99999999999999")] {
+            assert_eq!(created(wrong, day), "2024-03-01T00:00:00Z", "{wrong:?}");
+            assert_eq!(created(wrong, None), "1980-01-02T00:00:00Z", "{wrong:?}");
         }
     }
 }

@@ -39,12 +39,14 @@ pub fn is_git(address: &str) -> bool {
     git(address).is_some()
 }
 
-/// Returns `address` as people may see it: without a password.
-fn without_login(address: &str) -> String {
+/// Returns `address` as people may see it: without a password, and over http without a user, who can be a token.
+pub fn without_login(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (place, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     match place.rsplit_once('@') {
-        Some((login, host)) if login.contains(':') => format!("{scheme}://{host}{path}"),
+        Some((login, host)) if login.contains(':') || scheme.starts_with("http") => {
+            format!("{scheme}://{host}{path}")
+        }
         _ => address.to_owned(),
     }
 }
@@ -161,8 +163,10 @@ mod tests {
     fn a_password_is_not_shown() {
         let label = |address: &str| git(address).unwrap().unwrap().label;
         assert_eq!(label("https://me:secret@h/b.git#v1"), "[internal] load git source https://h/b.git#v1");
+        assert_eq!(label("https://TOKEN@h/b.git"), "[internal] load git source https://h/b.git");
         assert_eq!(label("ssh://git@h/b"), "[internal] load git source ssh://git@h/b");
         assert_eq!(label("git@h:b.git"), "[internal] load git source git@h:b.git");
+        assert_eq!(without_login("https://me:secret@h?a=b@c"), "https://h?a=b@c");
     }
 
     #[test]

@@ -77,7 +77,9 @@ pub fn wanted(
         let contexts = Contexts { platform: &graph_platform, ..*contexts };
         let mut known: BTreeMap<String, BaseQuestion> = BTreeMap::new();
         for question in bases {
-            let one = from_base(image(&contexts, &question.image, None)?, &platform);
+            let base = image(&contexts, &question.image, None)?;
+            check_os(&base, &question).map_err(|error| failed(&error))?;
+            let one = from_base(base, &platform);
             if let Some(other) = known.insert(one.id(), question.clone()) {
                 return Err(failed(&same_platform(&one, &other, &question)));
             }
@@ -103,6 +105,25 @@ fn from_base(base: ImageAnswer, asked: &Platform) -> Wanted {
     Wanted { platform, os_version, base: Some(base) }
 }
 
+/// Checks that `base` is for the operating system that `question` wants, where it names one.
+fn check_os(base: &ImageAnswer, question: &BaseQuestion) -> Result<(), PlanError> {
+    let os = &base.config.os;
+    if os.is_empty() || os == question.os {
+        return Ok(());
+    }
+    Err(PlanError::Invalid {
+        message: format!(
+            "the base image {} is for {os}, but the result is for {}",
+            question.image.reference, question.os
+        ),
+        spans: vec![question.span],
+        hint: Some(format!(
+            "name an image for {} in `image.bases`, or give one as named context",
+            question.os
+        )),
+    })
+}
+
 fn same_platform(wanted: &Wanted, first: &BaseQuestion, second: &BaseQuestion) -> PlanError {
     PlanError::Invalid {
         message: format!(
@@ -118,12 +139,34 @@ fn same_platform(wanted: &Wanted, first: &BaseQuestion, second: &BaseQuestion) -
 
 #[cfg(test)]
 mod tests {
+    use dalec_spec::span::Span;
+    use dalec_targets::request::ImageQuestion;
+
     use super::*;
 
-    fn base(config: &str) -> Wanted {
+    fn answer(config: &str) -> ImageAnswer {
         let config = serde_json::from_str(config).expect("a configuration");
-        let base = ImageAnswer { config, ..ImageAnswer::default() };
-        from_base(base, &Platform::new("windows", "amd64"))
+        ImageAnswer { config, ..ImageAnswer::default() }
+    }
+
+    fn base(config: &str) -> Wanted {
+        from_base(answer(config), &Platform::new("windows", "amd64"))
+    }
+
+    #[test]
+    fn an_image_for_something_else_is_refused() {
+        let image = ImageQuestion { reference: "registry.example.org/base".into(), packages: Vec::new() };
+        let question = BaseQuestion { image, os: "windows", span: Span::new(3, 4) };
+        let check = |config: &str| check_os(&answer(config), &question);
+        assert_eq!(check(r#"{"os":"windows","architecture":"arm64"}"#), Ok(()));
+        assert_eq!(check("{}"), Ok(()));
+        let error =
+            check(r#"{"os":"linux","architecture":"amd64"}"#).expect_err("programs have no place there");
+        assert_eq!(
+            error.to_string(),
+            "the base image registry.example.org/base is for linux, but the result is for windows"
+        );
+        assert_eq!(error.spans(), [Span::new(3, 4)]);
     }
 
     /// WIN-005

@@ -19,6 +19,9 @@ pub const PROGRAM: &str = "signer";
 /// First argument of this program where it runs as the step that signs; flags follow, see [`flag`].
 pub const STEP: &str = "sign-tree";
 
+/// Variable with the session of the client in the step that looks at its keys; nothing reads it.
+const SESSION: &str = "DALEC_SIGNER_SESSION";
+
 /// Where things are for the step that signs.
 pub mod place {
     /// What is to be signed.
@@ -106,7 +109,9 @@ pub fn answer(gateway: &dyn Gateway) -> Result<FrontendResult, SignerError> {
 /// Returns the fingerprints of the keys that the client has now.
 ///
 /// Engines know what a step made by what went into it, and secrets are no part of that: without the name of its key, a
-/// signature by a key that was replaced since would be taken for the new one's.
+/// signature by a key that was replaced since would be taken for the new one's. An engine that builds for several clients
+/// at the same time runs a step of theirs once if it is the same, and asks one of them for its secrets: the session makes
+/// this one the client's own.
 ///
 /// # Errors
 /// What the engine says.
@@ -118,7 +123,8 @@ fn keys(
     platform: &Platform,
 ) -> Result<Vec<String>, SignerError> {
     let step = step(request, signing, vec![flag::LIST_KEYS.to_owned()]);
-    let listed = program.run(step.network(Network::None).name("Look at the keys").ignore_cache(true));
+    let step = step.network(Network::None).env(SESSION, &gateway.build_options().session);
+    let listed = program.run(step.name("Look at the keys").ignore_cache(true));
     let definition = listed.output(place::OUTPUT).marshal(platform);
     let Some(listed) = gateway.solve(SolveRequest { definition, evaluate: true })? else {
         return Ok(Vec::new());

@@ -15,11 +15,11 @@ pub enum PlanError {
         /// The routes there are.
         known: Vec<String>,
     },
-    /// The spec lacks a field that this kind of package needs.
-    #[error("`{field}` is required to build {product}")]
-    MissingField {
-        /// Key in the spec.
-        field: &'static str,
+    /// The spec lacks fields that this kind of package needs.
+    #[error("{} {} required to build {product}", keys(fields), if fields.len() == 1 { "is" } else { "are" })]
+    MissingFields {
+        /// Keys in the spec, at least one.
+        fields: Vec<&'static str>,
         /// What was to be built, for example `a Debian source package`.
         product: &'static str,
         /// What to write.
@@ -65,15 +65,29 @@ impl PlanError {
         Self::Invalid { message: message.into(), spans: spans.into_iter().collect(), hint: None }
     }
 
-    /// Returns an [`PlanError::Invalid`] of a value that is known without its place, with what to write instead.
-    pub fn unplaced(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Invalid { message: message.into(), spans: Vec::new(), hint: Some(hint.into()) }
+    /// Returns an [`PlanError::Invalid`] about a part that files and packages are called by, with what it may be.
+    pub(crate) fn invalid_name(message: String, hint: &str) -> Self {
+        Self::Invalid { message, spans: Vec::new(), hint: Some(hint.to_owned()) }
+    }
+
+    /// Checks that `product` has what it needs: each of `fields`, with its value, is written.
+    ///
+    /// # Errors
+    /// [`PlanError::MissingFields`] with all that are missing.
+    pub(crate) fn require(product: &'static str, fields: &[(&'static str, &str)]) -> Result<(), Self> {
+        let missing = fields.iter().filter(|(_, value)| value.trim().is_empty());
+        let fields: Vec<&'static str> = missing.map(|(field, _)| *field).collect();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let hint = format!("add {} to the spec", keys(&fields));
+        Err(Self::MissingFields { fields, product, hint })
     }
 
     /// Returns the places in the spec, most important first; empty when none can be named.
     pub fn spans(&self) -> Vec<Span> {
         let spans = match self {
-            Self::UnknownRoute { .. } | Self::MissingField { .. } => Vec::new(),
+            Self::UnknownRoute { .. } | Self::MissingFields { .. } => Vec::new(),
             Self::MissingContext { span, .. } | Self::MissingImage { span, .. } => vec![*span],
             Self::Invalid { spans, .. } => spans.clone(),
             Self::Unsupported { features } => features.iter().map(|feature| feature.span).collect(),
@@ -86,7 +100,7 @@ impl PlanError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownRoute { known, .. } => Some(format!("known targets: {}", known.join(", "))),
-            Self::MissingField { hint, .. } => Some(hint.clone()),
+            Self::MissingFields { hint, .. } => Some(hint.clone()),
             Self::MissingContext { name, .. } if name == "context" => {
                 Some("name a directory at the end of the command line, for example `.`".into())
             }
@@ -107,7 +121,17 @@ fn names(features: &[Feature]) -> String {
             names.push(feature.name);
         }
     }
-    match names.as_slice() {
+    joined(&names)
+}
+
+/// Returns keys of a spec as they stand in messages.
+fn keys(fields: &[&str]) -> String {
+    let keys: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    joined(&keys.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn joined(words: &[&str]) -> String {
+    match words {
         [] => String::new(),
         [only] => (*only).to_owned(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),

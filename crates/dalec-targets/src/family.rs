@@ -1,6 +1,6 @@
 //! What a family of distributions (or a single odd target) tells the routes, and what all families have in common.
 //!
-//! A family lists its routes, each with a [`Recipe`]. Everything that is asked before a plan is made follows from what
+//! A family lists its routes, each with a `Recipe`. Everything that is asked before a plan is made follows from what
 //! a recipe says of itself; the plan is the recipe's own, put together from the functions here where it is made the
 //! way of all families: packages that are only good when a container with them passes the spec's tests, and
 //! containers with packages that are built or given.
@@ -77,6 +77,8 @@ pub(crate) trait Recipe: Debug + Send + Sync {
 pub(crate) struct Uses {
     /// Sources, patches and build steps.
     pub sources: SourceUse,
+    /// Go modules, which are downloaded for sources that ask for them.
+    pub modules: bool,
     /// The image section, in a container with the packages.
     pub container: bool,
     /// The tests, run in that container.
@@ -96,13 +98,16 @@ pub(crate) enum SourceUse {
 
 impl Uses {
     /// Nothing but the names of the target.
-    pub const NOTHING: Self = Self { sources: SourceUse::Unused, container: false, tests: false };
+    pub const NOTHING: Self =
+        Self { sources: SourceUse::Unused, modules: false, container: false, tests: false };
     /// What is made of the sources alone.
-    pub const SOURCES: Self = Self { sources: SourceUse::Used, container: false, tests: false };
+    pub const SOURCES: Self =
+        Self { sources: SourceUse::Used, modules: true, container: false, tests: false };
     /// Packages that are tested.
-    pub const PACKAGES: Self = Self { sources: SourceUse::Used, container: true, tests: true };
+    pub const PACKAGES: Self = Self { sources: SourceUse::Used, modules: true, container: true, tests: true };
     /// A container that is tested.
-    pub const CONTAINER: Self = Self { sources: SourceUse::UnlessPrebuilt, container: true, tests: true };
+    pub const CONTAINER: Self =
+        Self { sources: SourceUse::UnlessPrebuilt, modules: true, container: true, tests: true };
 }
 
 /// Whose programs run as root while packages are installed.
@@ -171,7 +176,7 @@ pub(crate) fn container(
             (prebuilt.packages, None)
         }
         None => {
-            unsupported::check_sources(request.spec, key)?;
+            unsupported::check_sources(request.spec, Uses::CONTAINER)?;
             let built = build()?;
             (built.packages, built.to_sign)
         }

@@ -17,6 +17,7 @@ pub mod image_config;
 pub mod image_reference;
 pub mod locate;
 pub mod marker;
+mod patches;
 mod paths;
 mod quote;
 mod repositories;

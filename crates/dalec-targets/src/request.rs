@@ -37,6 +37,8 @@ pub struct ImageQuestion {
 pub struct BaseQuestion {
     /// The image.
     pub image: ImageQuestion,
+    /// The operating system that it has to be for.
+    pub os: &'static str,
     /// What in the spec asked for it; empty for the target's own.
     pub span: Span,
 }

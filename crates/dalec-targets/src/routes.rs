@@ -106,7 +106,7 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     let uses = route.recipe.uses();
     // Whether packages are built or given is sometimes only known with the answers.
     if uses.sources == SourceUse::Used {
-        unsupported::check_sources(spec, route.target)?;
+        unsupported::check_sources(spec, uses)?;
     }
     if uses.container {
         unsupported::check_container(spec, uses.tests && !options.skip_tests)?;

@@ -6,10 +6,9 @@
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, TargetSpec};
 
-use crate::deb;
 use crate::error::PlanError;
+use crate::family::Uses;
 use crate::repositories;
-use crate::rpm;
 
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +29,13 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
     caches.into_iter().chain(mounts).collect()
 }
 
-/// Checks that packages for the target `key` can be made of the sources of `spec`.
+/// Checks that what `uses` the sources of `spec` can be made of them.
 ///
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot.
-pub(crate) fn check_sources(spec: &TargetSpec, key: &str) -> Result<(), PlanError> {
-    let has_modules = deb::distro::find(key).is_some() || rpm::distro::find(key).is_some();
+pub(crate) fn check_sources(spec: &TargetSpec, uses: Uses) -> Result<(), PlanError> {
     let sources = spec.sources.values().flat_map(|source| {
-        let downloads = source.generate.iter().flat_map(|generator| match has_modules {
+        let downloads = source.generate.iter().flat_map(|generator| match uses.modules {
             true => of_generator(generator),
             false => vec![Feature { name: "generators", span: generator.span }],
         });
@@ -130,11 +128,11 @@ dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.or
 ",
         );
         assert_eq!(
-            names(check_sources(&spec, "bookworm")),
+            names(check_sources(&spec, Uses::PACKAGES)),
             ["image sources", "private Go modules", "`pip` generators", "image sources"]
         );
         assert_eq!(
-            names(check_sources(&spec, "windowscross")),
+            names(check_sources(&spec, Uses { modules: false, ..Uses::PACKAGES })),
             ["image sources", "generators", "image sources"]
         );
     }
@@ -142,7 +140,7 @@ dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.or
     #[test]
     fn caches_are_only_left_out() {
         let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
-        assert_eq!(check_sources(&spec, "bookworm"), Ok(()));
+        assert_eq!(check_sources(&spec, Uses::PACKAGES), Ok(()));
         assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
     }
     #[test]

@@ -124,6 +124,8 @@ pub enum CommandError {
         name: String,
         /// Why.
         error: KeyError,
+        /// The flag that gives its passphrase.
+        passphrase_flag: &'static str,
     },
     /// A private key cannot sign programs.
     CodeKey {
@@ -241,7 +243,9 @@ impl CommandError {
             }
             Self::Frontend { error, spec } => Some(words::of_frontend(self.exit(), error, spec)),
             Self::Engine { error, spec } => Some(words::of_gateway(self.exit(), error, spec)),
-            Self::Key { name, error } => Some(signing::of_key(self.exit(), name, error)),
+            Self::Key { name, error, passphrase_flag } => {
+                Some(signing::of_key(self.exit(), name, error, passphrase_flag))
+            }
             Self::CodeKey { name, error } => Some(signing::of_code_key(self.exit(), name, error)),
             Self::Sign(error) => Some(signing::of_sign(self.exit(), error)),
             Self::Targets { failed, .. } => words::of_targets(self.exit(), failed),

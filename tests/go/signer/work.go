@@ -35,6 +35,10 @@ var changes = map[string]func(out string, files []string) error{
 	"add": func(out string, _ []string) error {
 		return os.WriteFile(filepath.Join(out, "extra_1.0_all.deb"), []byte("!<arch>\n"), 0o644)
 	},
+	// break brings a file with a line break in its name.
+	"break": func(out string, _ []string) error {
+		return os.WriteFile(filepath.Join(out, "a\nb.exe"), nil, 0o644)
+	},
 	// payload changes one byte in the last member of a package.
 	"payload": func(out string, files []string) error {
 		path := filepath.Join(out, first(files))

@@ -60,11 +60,15 @@ fn a_key_that_cannot_sign_is_said_before_anything_is_written() {
     project.write("passphrase", "sesame");
     dalec(Who::Me, &project, &key).succeeds();
     let build = || project.build("bookworm/deb").args(["--sign-key", "key.asc"]);
-    build().fails(1).says(&["error signing packages", "passphrase"]);
+    let ran = build().fails(2);
+    ran.says(&["cannot sign with the key key.asc", "--sign-passphrase-file"]);
+    assert!(!ran.stderr.contains("#1 "), "something was built: {}", ran.stderr);
     assert_eq!(project.outputs(), Vec::<String>::new());
     build().args(["--sign-passphrase-file", "passphrase"]).succeeds().says(&["signed 2 files"]);
     let missing = project.build("bookworm/deb").args(["--sign-key", "none.asc"]).fails(2);
-    missing.says(&["none.asc"]);
+    missing.says(&["there is no key none.asc"]);
+    let public = project.build("bookworm/deb").args(["--sign-key", "public.asc"]).fails(2);
+    public.says(&["it is a public key"]);
 }
 
 /// The README has the key beside the sources: it is no source.

@@ -1,5 +1,6 @@
 //! What cannot be built, and where the error points.
 
+use dalec_e2e::bases::cross_worker;
 use dalec_e2e::engine::Engine;
 use dalec_e2e::run::Project;
 use dalec_e2e::windows::bases;
@@ -9,11 +10,13 @@ use crate::greet::{BASES, build, file, greet, greeting};
 on_both_engines!(
     runtime_dependencies_have_nowhere_to_go,
     one_platform_at_a_time,
+    an_image_of_linux_is_no_base,
     images_of_one_version_are_one_too_many,
     a_failing_step_is_named
 );
 on_the_embedded_engine!(
     artifacts_that_are_not_there_are_named,
+    a_line_break_in_a_name_is_refused,
     a_patch_that_does_not_apply_is_named,
     an_image_that_is_missing_says_which_contexts_would_do,
     what_is_not_packaged_is_said
@@ -50,6 +53,16 @@ fn one_platform_at_a_time(engine: Engine) {
     build(engine, &project, "windowscross/zip").args(platforms).succeeds();
     let zips = ["windows_amd64/plain_1.0.0-1_amd64.zip", "windows_arm64/plain_1.0.0-1_arm64.zip"];
     assert_eq!(project.outputs(), zips);
+}
+
+/// A result for Linux with programs for Windows is of no use to anybody.
+fn an_image_of_linux_is_no_base(engine: Engine) {
+    let image = "registry.example.org/linux:1";
+    let more = format!("image:\n  bases:\n    - rootfs: {{image: {{ref: \"{image}\"}}}}\n");
+    let project = file("{tool.exe: {}}", &more);
+    let context = format!("--build-context={image}={}", cross_worker().context());
+    let words = ["is for linux, but the result is for windows", "spec.yml:13"];
+    refused(engine, &project, "windowscross/container", &[&context], &words);
 }
 
 /// WIN-005
@@ -92,6 +105,16 @@ fn artifacts_that_are_not_there_are_named() {
     refused("{}", &["nothing but the programs"]);
 }
 
+/// A zip file cannot be told of such a name, and nothing may be left out without a word.
+fn a_line_break_in_a_name_is_refused() {
+    let steps = "build:\n  steps:\n    - command: \"mkdir -p out/sub; touch \\\"out/sub/$NAME\\\"\"\n      env: {NAME: \"a\\nb\"}\n";
+    for key in ["out", "out/sub/*"] {
+        let project = file(&format!("{{tool.exe: {{}}, '{key}': {{}}}}"), steps);
+        let words = [&*format!("artifact \"{key}\": a name has a line break in it"), "spec.yml:10"];
+        refused(Engine::Embedded, &project, "windowscross/zip", &[], &words);
+    }
+}
+
 fn a_patch_that_does_not_apply_is_named() {
     let more = "patches:\n  tool.exe:\n    - source: tool.exe\n";
     let words = ["patch \"tool.exe\" does not apply to source \"tool.exe\"", "spec.yml:13"];
@@ -115,11 +138,12 @@ fn an_image_that_is_missing_says_which_contexts_would_do() {
 fn what_is_not_packaged_is_said() {
     let project = file(
         "{tool.exe: {}}",
-        "  docs: {tool.exe: {}}\ntests:\n  - name: a\n    steps: [{command: 'true'}]\n",
+        "  docs: {tool.exe: {}}\n  links: [{source: a, dest: b}]\n  users: [{name: tool}]\n\
+         tests:\n  - name: a\n    steps: [{command: 'true'}]\n",
     );
     let ran = build(Engine::Embedded, &project, "windowscross/zip").succeeds();
     ran.says(&[
         "the spec's tests are not run",
-        "only `binaries` of the artifacts are packaged for Windows, not docs",
+        "only `binaries` of the artifacts are packaged for Windows, not docs, links, users",
     ]);
 }

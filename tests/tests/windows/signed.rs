@@ -102,4 +102,9 @@ fn what_a_signer_returns_is_packaged(engine: Engine) {
     assert_eq!(project.outputs(), Vec::<String>::new());
     build(&project).arg("--build-arg=DALEC_SIGNING_UNVERIFIED=1").succeeds();
     assert_eq!(names_in(&project.output(".zip")).len(), 1, "a file that the signer dropped is packaged");
+    // Nor may the zip file lack what the signer returned.
+    let project = in_mode("break");
+    let ran = build(&project).arg("--build-arg=DALEC_SIGNING_UNVERIFIED=1").fails(1);
+    ran.says(&["the name of a file for the zip file has a line break in it"]);
+    assert_eq!(project.outputs(), Vec::<String>::new());
 }

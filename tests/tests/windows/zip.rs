@@ -37,13 +37,14 @@ fn a_program_with_its_library(engine: Engine) {
 /// ART-001, ART-013, and BLD-002 for steps.
 fn artifacts_go_where_the_spec_says(engine: Engine) {
     let binaries =
-        "{tool.exe: {name: renamed.exe, subpath: bin, permissions: 0750}, 'out/*': {subpath: lib}}";
-    let step = "mkdir out; touch \"out/$NAME a.dll\" out/b.dll out/-rf";
+        "{tool.exe: {name: renamed.exe, subpath: bin, permissions: 0750}, 'out/*': {subpath: lib}, '-': {}}";
+    let step = "mkdir out; touch \"out/$NAME a.dll\" out/b.dll out/-rf; printf of >-";
     let steps = format!("build:\n  steps:\n    - command: '{step}'\n      env: {{NAME: it is}}\n");
     let project = file(binaries, &steps);
     build(engine, &project, "windowscross/zip").succeeds();
     let zip = project.output(".zip");
-    assert_eq!(names_in(&zip), ["bin/renamed.exe", "lib/-rf", "lib/b.dll", "lib/it is a.dll"]);
+    assert_eq!(names_in(&zip), ["-", "bin/renamed.exe", "lib/-rf", "lib/b.dll", "lib/it is a.dll"]);
+    assert_eq!(fs::read_to_string(unpacked(&zip).join("-")).unwrap(), "of");
     let mode =
         std::os::unix::fs::MetadataExt::mode(&fs::metadata(unpacked(&zip).join("bin/renamed.exe")).unwrap());
     assert_eq!(mode & 0o777, 0o750);

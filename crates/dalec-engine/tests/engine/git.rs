@@ -22,6 +22,10 @@ pub const CASES: &[(&str, Case)] = cases![
     a_kept_git_dir_is_a_repository_with_the_same_bytes_each_time,
     submodules_are_part_of_the_files,
     hostile_submodules_are_refused,
+    hostile_trees_are_refused,
+    carelessly_written_commits_are_taken,
+    what_a_server_calls_its_default_branch_is_no_path,
+    a_login_goes_to_no_other_server,
     logins_are_secrets,
     a_server_with_a_certificate_of_its_own_authority_is_trusted_when_told,
     old_and_plain_servers_work,
@@ -256,6 +260,80 @@ fn hostile_submodules_are_refused(world: &World) {
     drop(world.build(|graph| source(graph, &server, &format!("#{commit}"), &[])));
 }
 
+/// Paths out of the tree, and through a link that has the name of a directory.
+fn hostile_trees_are_refused(world: &World) {
+    let (origin, commit, server) = served(world, Manners::default());
+    let plain = GitServer::start(&world.path("served"), Manners { plain: true, ..Manners::default() });
+    let victim = world.path("outside/victim");
+    std::fs::create_dir_all(&victim).unwrap();
+    std::fs::write(victim.join("file"), "precious\n").unwrap();
+    std::fs::write(world.path("target"), world.path("outside").display().to_string()).unwrap();
+    let link = origin.git(&["hash-object", "-w", &world.path("target").display().to_string()]);
+    let inner = origin.tree(&[("160000 victim", &commit)]);
+    for (name, entries) in [
+        ("..", [("40000 ..", inner.as_str()), ("40000 a", &inner)]),
+        ("a", [("40000 a", &inner), ("120000 a", &link)]),
+        ("a", [("120000 a", &link), ("40000 a", &inner)]),
+        (".git", [("40000 .git", &inner), ("40000 a", &inner)]),
+    ] {
+        let modules =
+            format!("[submodule \"x\"]\n\tpath = {name}/victim\n\turl = {}\n", server.url("a/.git"));
+        std::fs::write(world.path("modules"), modules).unwrap();
+        let modules = origin.git(&["hash-object", "-w", &world.path("modules").display().to_string()]);
+        let tree = origin.tree(&[&[("100644 .gitmodules", modules.as_str())], &entries[..]].concat());
+        let hostile = origin.git(&["commit-tree", &tree, "-m", "x"]);
+        origin.git(&["update-ref", "refs/heads/hostile", &hostile]);
+        origin.git(&["repack", "--quiet", "-a", "-d"]);
+        origin.git(&["update-server-info"]);
+        let (message, _) = failure(world, &server, "#hostile", &[]);
+        assert!(message.contains("http://HOST/a/.git"), "{message}");
+        // Git does not look at what a plain server gives it.
+        let built = Built::new(world.engine(), |graph| source(graph, &plain, "#hostile", &[]));
+        assert!(built.is_err() || name == "a", "{name}");
+        drop(built);
+        assert_eq!(std::fs::read_to_string(victim.join("file")).unwrap(), "precious\n");
+        assert!(world.unfinished().is_empty());
+    }
+}
+
+/// As old tools wrote them: modes with a zero in front, and no name of who it was.
+fn carelessly_written_commits_are_taken(world: &World) {
+    let (origin, _, server) = served(world, Manners::default());
+    let inner = origin.git(&["rev-parse", "HEAD^{tree}"]);
+    let tree = origin.tree(&[("040000 dir", &inner)]);
+    let who = "<a@example.org> 981173106 +051800";
+    let text = format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nx\n");
+    std::fs::write(origin.path(".git/made"), text).unwrap();
+    let commit = origin.git(&["hash-object", "-t", "commit", "-w", "--literally", ".git/made"]);
+    origin.git(&["update-ref", "refs/heads/careless", &commit]);
+    let built = world.build(|graph| source(graph, &server, "#careless", &[]));
+    assert_eq!(built.read("/dir/file"), "one\n");
+}
+
+fn what_a_server_calls_its_default_branch_is_no_path(world: &World) {
+    let manners = Manners { head: Some("refs/heads/../../../escaped"), ..Manners::default() };
+    let (_, commit, server) = served(world, manners);
+    let built = world.build(|graph| source(graph, &server, "", &[("git.keepgitdir", "true")]));
+    assert_eq!(built.read("/.git/HEAD"), format!("{commit}\n"));
+    assert_eq!(built.names("/.git"), ["HEAD", "config", "index", "objects", "refs", "shallow"]);
+}
+
+/// SRC-002.
+fn a_login_goes_to_no_other_server(world: &World) {
+    let (_, _, server) = served(world, Manners::default());
+    let moved = || Manners { moved: Some(server.url("")), ..Manners::default() };
+    let first = GitServer::start(&world.path("served"), moved());
+    let login = format!("http://x-access-token:{TOKEN}@{}", first.place("a/.git"));
+    let place = format!("git://{}#main:", first.place("a/.git"));
+    let failure = world.failure(|graph| graph.source(&place, &[("git.fullurl", &login)]));
+    let url = first.url("a/.git");
+    assert_eq!(failure.message, format!("{url} has moved: its server answers with another address"));
+    assert!(failure.hint.unwrap().contains(&url));
+    assert_eq!(server.asked(), 0);
+    // Who brings no login may go there.
+    assert_eq!(world.build(|graph| source(graph, &first, "#main", &[])).read("/file"), "one\n");
+}
+
 /// Secrets by id.
 struct Given(&'static [(&'static str, &'static str)]);
 
@@ -397,10 +475,28 @@ fn what_a_killed_git_leaves_is_no_hindrance(world: &World) {
     let repository =
         std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
     let repository = repository.unwrap();
-    for name in ["shallow.lock", &format!("refs/dalec/{commit}.lock")] {
+    let left = ["shallow.lock", &format!("refs/dalec/{commit}.lock"), "objects/pack/tmp_pack_a1b2c3"];
+    for name in left {
         std::fs::write(repository.join(name), "").unwrap();
     }
     assert_eq!(build().read("/file"), "two\n");
+    assert!(left.iter().all(|name| !repository.join(name).exists()));
+    // Old servers are asked by name, and for everything: those references lie deeper.
+    let old = GitServer::start(&world.path("served"), Manners { old: true, ..Manners::default() });
+    let build = |fragment: &str| world.build(|graph| source(graph, &old, fragment, &[]));
+    drop(build("#main"));
+    origin.write("file", "three\n");
+    let third = origin.commit();
+    for repository in std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(names) = std::fs::read_dir(repository.join("refs/dalec/names")) else { continue };
+        for name in names.map(|entry| entry.unwrap().path()).collect::<Vec<_>>() {
+            std::fs::write(name.with_extension("lock"), "").unwrap();
+        }
+        std::fs::create_dir_all(repository.join("refs/dalec/all/heads")).unwrap();
+        std::fs::write(repository.join("refs/dalec/all/heads/main.lock"), "").unwrap();
+    }
+    assert_eq!(build("#main").read("/file"), "three\n");
+    assert_eq!(build(&format!("#{third}")).read("/file"), "three\n");
 }
 
 fn builds_at_once_share_a_repository(world: &World) {

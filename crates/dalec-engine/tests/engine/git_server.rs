@@ -27,6 +27,16 @@ impl Origin {
         origin
     }
 
+    /// Makes a tree, whatever it says, and returns its hash; the entries are `MODE NAME` and a hash.
+    pub fn tree(&self, entries: &[(&str, &str)]) -> String {
+        let record = |(entry, hash): &(&str, &str)| {
+            [entry.as_bytes(), &[0], &hex::decode(hash).expect("a hash")].concat()
+        };
+        fs::write(self.path(".git/made"), entries.iter().flat_map(record).collect::<Vec<u8>>())
+            .expect("write");
+        self.git(&["hash-object", "-t", "tree", "-w", "--literally", ".git/made"])
+    }
+
     /// Runs git in it and returns what it answers.
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.dir, arguments)
@@ -79,6 +89,10 @@ pub struct Manners {
     pub old: bool,
     /// Gives files, as any web server could, and knows nothing of git.
     pub plain: bool,
+    /// Sends everybody to the same place below this address.
+    pub moved: Option<String>,
+    /// Says that this is its default branch.
+    pub head: Option<&'static str>,
     /// Speaks https.
     pub tls: Option<Arc<ServerConfig>>,
 }
@@ -189,6 +203,10 @@ fn answer(stream: &mut (impl Read + Write), root: &Path, manners: &Manners) -> s
             b"HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         );
     }
+    if let Some(place) = &manners.moved {
+        let head = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+        return write!(stream, "HTTP/1.1 302 x\r\nLocation: {place}{}\r\n{head}", &target[1..]);
+    }
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     if manners.plain {
         let (status, content) = match fs::read(root.join(path.trim_start_matches('/'))) {
@@ -219,7 +237,31 @@ fn answer(stream: &mut (impl Read + Write), root: &Path, manners: &Manners) -> s
     let head = String::from_utf8_lossy(&output[..end]).into_owned();
     let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
     let content = output.get(end + 4..).unwrap_or_default();
+    let content = manners.head.map_or_else(|| content.to_vec(), |head| with_head(content, head));
     let length = content.len();
     write!(stream, "HTTP/1.1 {status}\r\n{head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
-    stream.write_all(content)
+    stream.write_all(&content)
+}
+
+/// Replaces the name of the default branch in an answer.
+fn with_head(mut content: &[u8], head: &str) -> Vec<u8> {
+    let mut answer = Vec::new();
+    // Lines begin with their length, in four digits; below four it stands for itself.
+    while let Some((digits, rest)) = content.split_at_checked(4) {
+        let length = std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        let Some(line) = length.map(|length| length.saturating_sub(4)).and_then(|size| rest.get(..size))
+        else {
+            break;
+        };
+        match String::from_utf8_lossy(line).split_once("symref-target:") {
+            Some((before, _)) => {
+                let line = format!("{before}symref-target:{head}\n");
+                answer.extend(format!("{:04x}{line}", line.len() + 4).into_bytes());
+            }
+            None => answer.extend([digits, line].concat()),
+        }
+        content = &rest[line.len()..];
+    }
+    answer.extend(content);
+    answer
 }

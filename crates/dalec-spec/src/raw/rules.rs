@@ -492,9 +492,10 @@ fn git_url(text: &str) -> Checked {
 
 /// Returns whether `text` is `user@host:path`.
 fn is_short_ssh(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(host, path)| {
-        let host = host.rsplit('@').next().unwrap_or_default();
-        !host.is_empty() && !host.contains('/') && !path.is_empty()
+    text.split_once(':').is_some_and(|(place, path)| {
+        let names = place.split_once('@').map(|(user, host)| [user, host]);
+        let is_name = |name: &str| !name.is_empty() && !name.contains(['/', '@']);
+        names.is_some_and(|names| names.into_iter().all(is_name)) && !path.is_empty()
     })
 }
 
@@ -735,7 +736,6 @@ mod tests {
             "ssh://git@host/o/r",
             "git://host/r",
             "git@github.com:o/r.git",
-            "host:path",
             "github.com/o/r",
             "host:8080/o/r.git",
         ] {
@@ -752,6 +752,8 @@ mod tests {
             "https:///x",
             "r",
             ":x",
+            "host:path",
+            "@host:path",
             "a b:c",
         ] {
             assert!(git_url(text).is_err(), "{text}");
@@ -759,7 +761,6 @@ mod tests {
         for (text, expected) in [
             ("github.com/o/r", "https://github.com/o/r"),
             ("host:8080/r", "https://host:8080/r"),
-            ("host:path", "host:path"),
             ("git@host:o/r", "git@host:o/r"),
             ("http://host/r", "http://host/r"),
         ] {

@@ -21,16 +21,15 @@ impl Names {
     /// Checks and returns the names of `spec` for `distro`.
     ///
     /// # Errors
-    /// [`PlanError::MissingField`] or [`PlanError::Invalid`] for what Debian does not allow.
+    /// [`PlanError::MissingFields`] or [`PlanError::Invalid`] for what Debian does not allow.
     pub fn new(spec: &TargetSpec, distro: &DebDistro) -> Result<Self, PlanError> {
-        require("name", &spec.name)?;
-        require("version", &spec.version)?;
-        require("revision", &spec.revision)?;
+        let fields = [("name", &*spec.name), ("version", &spec.version), ("revision", &spec.revision)];
+        PlanError::require("a Debian package", &fields)?;
         let name_char =
             |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "+-.".contains(char);
         let starts = spec.name.starts_with(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit());
         if spec.name.len() < 2 || !starts || !spec.name.chars().all(name_char) {
-            return Err(PlanError::unplaced(
+            return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the name of a Debian package", spec.name),
                 "at least two lower-case letters, digits, `+`, `-` and `.`; the first a letter or digit",
             ));
@@ -40,14 +39,14 @@ impl Names {
         let version_char = |char: char| char.is_ascii_alphanumeric() || "+-.~".contains(char);
         let starts = upstream.starts_with(|char: char| char.is_ascii_digit());
         if !epoch_is_number || !starts || !upstream.chars().all(version_char) {
-            return Err(PlanError::unplaced(
+            return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the version of a Debian package", spec.version),
                 "a digit, then letters, digits, `+`, `-`, `.` and `~`, for example `1.0~rc1`",
             ));
         }
         let revision_char = |char: char| char.is_ascii_alphanumeric() || "+.~".contains(char);
         if !spec.revision.chars().all(revision_char) {
-            return Err(PlanError::unplaced(
+            return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the revision of a Debian package", spec.revision),
                 "letters, digits, `+`, `.` and `~`, for example `1`",
             ));
@@ -99,14 +98,6 @@ impl Names {
     pub fn title(&self) -> String {
         format!("{} {}", self.package, self.version)
     }
-}
-
-fn require(field: &'static str, value: &str) -> Result<(), PlanError> {
-    if value.is_empty() {
-        let hint = format!("add `{field}:` to the spec");
-        return Err(PlanError::MissingField { field, product: "a Debian package", hint });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

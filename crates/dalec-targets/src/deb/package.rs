@@ -10,13 +10,14 @@ use dalec_spec::target_spec::NetworkMode;
 
 use crate::date::epoch;
 use crate::deb::architecture::architecture;
-use crate::deb::debian_dir::{self, DebianDir, patches};
+use crate::deb::debian_dir::{self, DebianDir, patches::kept};
 use crate::deb::distro::DebDistro;
 use crate::deb::names::Names;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{Generators, wants_gomod};
+use crate::patches;
 use crate::request::Request;
 use crate::signing;
 use crate::sources::{Planner, Tree};
@@ -109,11 +110,8 @@ impl<'a> Package<'a> {
         let mut args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch()];
         let mut marks = self.debian.patch_marks.clone();
         for patch in &patches {
-            let from = match patch.path {
-                "" => format!("/work/patches/{}", patch.source),
-                path => format!("/work/patches/{}/{path}", patch.source),
-            };
-            args.extend([marks.mark(patch.span), from, patch.file.clone(), patch.title()]);
+            let from = format!("/work/patches/{}", patch.file());
+            args.extend([marks.mark(patch.span), from, kept(patch), patch.title()]);
         }
         args.push("--".to_owned());
         args.extend(patched.into_iter().map(str::to_owned));

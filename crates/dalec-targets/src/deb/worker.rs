@@ -35,7 +35,7 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 /// Version constraints bind because apt installs a package, called after `package`, that depends on all of them.
 ///
 /// # Errors
-/// As [`repositories::plan`].
+/// As `repositories::plan`.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,

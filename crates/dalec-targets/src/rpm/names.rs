@@ -19,9 +19,16 @@ impl Names {
     /// Checks and returns the names of `spec`.
     ///
     /// # Errors
-    /// [`PlanError::Invalid`] for everything that is missing, or what RPM does not allow.
+    /// [`PlanError::MissingFields`] or [`PlanError::Invalid`] for what RPM does not allow.
     pub fn new(spec: &TargetSpec) -> Result<Self, PlanError> {
-        require(spec)?;
+        let fields = [
+            ("name", &*spec.name),
+            ("version", &spec.version),
+            ("revision", &spec.revision),
+            ("description", &spec.description),
+            ("license", &spec.license),
+        ];
+        PlanError::require("an RPM package", &fields)?;
         check_package(&spec.name)?;
         let (epoch, version) = match spec.version.split_once(':') {
             Some((epoch, version)) => (Some(epoch), version),
@@ -30,13 +37,13 @@ impl Names {
         let is_number = |text: &str| text.parse::<u32>().is_ok() && !text.starts_with('+');
         let version_char = |char: char| char.is_ascii_alphanumeric() || "._+~^".contains(char);
         if !epoch.is_none_or(is_number) || version.is_empty() || !version.chars().all(version_char) {
-            return Err(PlanError::unplaced(
+            return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the version of an RPM package", spec.version),
                 "letters, digits, `.`, `_`, `+`, `~` and `^`; `1.0~rc1` comes before `1.0`",
             ));
         }
         if !spec.revision.chars().all(version_char) {
-            return Err(PlanError::unplaced(
+            return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the revision of an RPM package", spec.revision),
                 "letters, digits, `.`, `_`, `+`, `~` and `^`, for example `1`",
             ));
@@ -85,31 +92,10 @@ pub(super) fn check_package(name: &str) -> Result<(), PlanError> {
     if starts && name.chars().all(name_char) {
         return Ok(());
     }
-    Err(PlanError::unplaced(
+    Err(PlanError::invalid_name(
         format!("{name:?} cannot be the name of an RPM package"),
         "letters, digits, `-`, `.`, `_` and `+`; the first a letter, a digit or `_`",
     ))
-}
-
-fn require(spec: &TargetSpec) -> Result<(), PlanError> {
-    let fields = [
-        ("name", &spec.name),
-        ("version", &spec.version),
-        ("revision", &spec.revision),
-        ("description", &spec.description),
-        ("license", &spec.license),
-    ];
-    let missing = fields.into_iter().filter(|(_, value)| value.trim().is_empty());
-    let missing: Vec<String> = missing.map(|(field, _)| format!("`{field}`")).collect();
-    let (last, rest) = match missing.split_last() {
-        None => return Ok(()),
-        Some(split) => split,
-    };
-    let message = match rest {
-        [] => format!("{last} is required to build an RPM package"),
-        rest => format!("{} and {last} are required to build an RPM package", rest.join(", ")),
-    };
-    Err(PlanError::unplaced(message, "add them to the spec: RPM knows no package without"))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ const SYSTEM: &str = "/Windows/System32/";
 pub(super) fn bases(spec: &TargetSpec) -> Vec<BaseQuestion> {
     let question = |reference: String, span| BaseQuestion {
         image: ImageQuestion { reference, packages: Vec::new() },
+        os: "windows",
         span,
     };
     if spec.image.bases.is_empty() {

@@ -7,21 +7,18 @@ use crate::error::PlanError;
 /// Returns the name of the zip file, for example `hello_1.2.3-4_amd64.zip`; `architecture` is the programs'.
 ///
 /// # Errors
-/// [`PlanError::MissingField`] for a part that the spec lacks, [`PlanError::Invalid`] for one that no file name can have.
+/// [`PlanError::MissingFields`] for parts that the spec lacks, [`PlanError::Invalid`] for one that no file name can have.
 pub(super) fn zip(spec: &TargetSpec, architecture: &str) -> Result<String, PlanError> {
-    for (field, value) in [("name", &spec.name), ("version", &spec.version), ("revision", &spec.revision)] {
-        if value.is_empty() {
-            let hint = format!("add `{field}:` to the spec");
-            return Err(PlanError::MissingField { field, product: "a zip file", hint });
-        }
+    let fields = [("name", &*spec.name), ("version", &spec.version), ("revision", &spec.revision)];
+    PlanError::require("a zip file", &fields)?;
+    for (field, value) in fields {
         // The first four are what Windows forbids besides: a file is to keep its name wherever it is copied.
         let is_bad = |char: char| "<>|?*\"\\/:".contains(char) || char.is_control();
         if value.contains(is_bad) || value.starts_with('-') {
-            return Err(PlanError::Invalid {
-                message: format!("{field} {value:?} cannot be a part of the name of a zip file"),
-                spans: Vec::new(),
-                hint: Some("leave out quotes, slashes, colons and `<>|?*`, and a dash at the start".into()),
-            });
+            return Err(PlanError::invalid_name(
+                format!("{field} {value:?} cannot be a part of the name of a zip file"),
+                "leave out quotes, slashes, colons and `<>|?*`, and a dash at the start",
+            ));
         }
     }
     Ok(format!("{}_{}-{}_{architecture}.zip", spec.name, spec.version, spec.revision))

@@ -8,11 +8,11 @@ use dalec_spec::target_spec::{Artifact, NetworkMode, TargetSpec};
 use super::worker::{DISTRO, KEY};
 use crate::build_script;
 use crate::date::epoch;
-use crate::deb::debian_dir::patches::{self, Patch};
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::BINARY_CACHE_KEY;
 use crate::marker::Marks;
+use crate::patches::{self, Patch};
 use crate::paths::{base, join};
 use crate::quote::{is_pattern, shell, shell_pattern};
 use crate::request::Request;
@@ -110,7 +110,7 @@ fn apply(patches: &[Patch<'_>], marks: &mut Marks) -> String {
             "apply {} {} {} {} -p{} {how}{}\n",
             shell(&marks.mark(patch.span)),
             shell(&patch.title()),
-            shell(&patch.title()),
+            shell(&patch.file()),
             shell(patch.target),
             patch.strip,
             shell(&format!("./{}", patch.target)),

@@ -1,13 +1,13 @@
 //! The routes of Windows.
 
 use dalec_spec::Platform;
-use dalec_spec::target_spec::TargetSpec;
+use dalec_spec::target_spec::{Artifacts, Directories, Systemd, TargetSpec};
 
 use super::worker::{DISTRO, KEY};
 use super::{container, programs, zip};
 use crate::deb::worker;
 use crate::error::PlanError;
-use crate::family::{self, Recipe, SourceUse, Uses};
+use crate::family::{self, Recipe, Uses};
 use crate::request::{BaseQuestion, ImageQuestion, Plan, Request};
 use crate::routes::Route;
 use crate::worker::WorkerQuestion;
@@ -42,8 +42,8 @@ pub(crate) fn all() -> Vec<Route> {
 impl Recipe for Product {
     fn uses(&self) -> Uses {
         match self {
-            Self::Zip => Uses::SOURCES,
-            Self::Container => Uses { sources: SourceUse::Used, container: true, tests: false },
+            Self::Zip => Uses { modules: false, ..Uses::SOURCES },
+            Self::Container => Uses { modules: false, container: true, ..Uses::SOURCES },
             Self::Worker => Uses::NOTHING,
         }
     }
@@ -116,22 +116,51 @@ fn warnings(request: &Request<'_>) -> Vec<String> {
     if !request.options.skip_tests && !spec.tests.is_empty() {
         warnings.push("the spec's tests are not run: nothing here runs programs for Windows".to_owned());
     }
-    let artifacts = &spec.artifacts;
-    let left_out = [
-        ("configFiles", artifacts.config_files.is_empty()),
-        ("data_dirs", artifacts.data_dirs.is_empty()),
-        ("docs", artifacts.docs.is_empty()),
-        ("headers", artifacts.headers.is_empty()),
-        ("libexec", artifacts.libexec.is_empty()),
-        ("libs", artifacts.libs.is_empty()),
-        ("licenses", artifacts.licenses.is_empty()),
-        ("manpages", artifacts.manpages.is_empty()),
-        ("opt", artifacts.opt.is_empty()),
-    ];
-    let left_out: Vec<&str> = left_out.iter().filter(|(_, empty)| !empty).map(|(name, _)| *name).collect();
+    let left_out = left_out(&spec.artifacts);
     if !left_out.is_empty() {
         let left_out = left_out.join(", ");
         warnings.push(format!("only `binaries` of the artifacts are packaged for Windows, not {left_out}"));
     }
     warnings
+}
+
+/// Returns the kinds of artifacts that no product has.
+fn left_out(artifacts: &Artifacts) -> Vec<&'static str> {
+    let Artifacts {
+        binaries: _,
+        manpages,
+        data_dirs,
+        libexec,
+        opt,
+        config_files,
+        docs,
+        licenses,
+        libs,
+        headers,
+        directories,
+        links,
+        systemd,
+        users,
+        groups,
+        // Nothing strips programs here, nor looks for what they depend on.
+        disable_strip: _,
+        disable_auto_requires: _,
+    } = artifacts;
+    let kinds = [
+        ("configFiles", config_files.is_empty()),
+        ("createDirectories", *directories == Directories::default()),
+        ("data_dirs", data_dirs.is_empty()),
+        ("docs", docs.is_empty()),
+        ("groups", groups.is_empty()),
+        ("headers", headers.is_empty()),
+        ("libexec", libexec.is_empty()),
+        ("libs", libs.is_empty()),
+        ("licenses", licenses.is_empty()),
+        ("links", links.is_empty()),
+        ("manpages", manpages.is_empty()),
+        ("opt", opt.is_empty()),
+        ("systemd", *systemd == Systemd::default()),
+        ("users", users.is_empty()),
+    ];
+    kinds.into_iter().filter(|(_, is_empty)| !is_empty).map(|(name, _)| name).collect()
 }

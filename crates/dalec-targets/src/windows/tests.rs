@@ -7,8 +7,8 @@ use dalec_llb::{ImageRef, Platform, SourceMap, State, describe};
 use dalec_spec::Platform as SpecPlatform;
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Artifact, BaseImage, BuildStep, ImageSource, PackageConstraint, PostSymlink, Source, SourceKind,
-    TargetSpec, Test,
+    Artifact, Artifacts, BaseImage, BuildStep, Directories, DirectoryConfig, ImageSource, Link,
+    PackageConstraint, PostSymlink, Source, SourceKind, Systemd, TargetSpec, Test, Unit,
 };
 use expect_test::{Expect, expect};
 
@@ -255,12 +255,37 @@ fn what_cannot_be_is_said_before_anything_is_asked() {
 fn what_is_left_out_is_said() {
     let mut spec = programs();
     spec.tests = vec![Test::default()];
-    spec.artifacts.docs = artifacts([("README", Artifact::default())]);
+    let one = || artifacts([("README", Artifact::default())]);
+    spec.artifacts = Artifacts {
+        binaries: spec.artifacts.binaries,
+        manpages: one(),
+        data_dirs: one(),
+        libexec: one(),
+        opt: one(),
+        config_files: one(),
+        docs: one(),
+        licenses: one(),
+        libs: one(),
+        headers: one(),
+        directories: Directories {
+            state: BTreeMap::from([("hello".to_owned(), DirectoryConfig::default())]),
+            ..Directories::default()
+        },
+        links: vec![Link::default()],
+        systemd: Systemd {
+            units: BTreeMap::from([("hello.service".to_owned(), Unit::default())]),
+            ..Systemd::default()
+        },
+        users: vec!["hello".into()],
+        groups: vec!["hello".into()],
+        disable_strip: true,
+        disable_auto_requires: true,
+    };
     let plan = plan(route("windowscross/zip"), &spec, |_| {}).expect("a plan");
     expect![[r#"
         [
             "the spec's tests are not run: nothing here runs programs for Windows",
-            "only `binaries` of the artifacts are packaged for Windows, not docs",
+            "only `binaries` of the artifacts are packaged for Windows, not configFiles, createDirectories, data_dirs, docs, groups, headers, libexec, libs, licenses, links, manpages, opt, systemd, users",
         ]
     "#]]
     .assert_debug_eq(&plan.warnings);

@@ -37,7 +37,7 @@ enum Command {
 #[command(after_long_help = "\
 Examples:
   dalec key new \"Hello Packages <packages@example.org>\"    # key.asc and public.asc
-  dalec key new \"Hello Packages <packages@example.org>\" --passphrase-file env:PASSPHRASE --expires 5y")]
+  dalec key new \"Hello <a@example.org>\" --passphrase-file env:PASSPHRASE --expires 5y")]
 struct New {
     /// Whose key it is, in one line: `NAME <ADDRESS>`
     #[arg(value_name = "OWNER")]

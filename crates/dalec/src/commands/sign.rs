@@ -11,7 +11,7 @@ use rustix::process::DumpableBehavior;
 
 use super::say;
 use crate::errors::{CommandError, Report, Style};
-use crate::options::held::{HeldKey, Ready};
+use crate::options::held::{HeldKey, PASSPHRASE_FLAG, Ready};
 use crate::options::keys::KeySource;
 use crate::signals::Watch;
 use crate::terminal::{self, Keep, Stream, clean};
@@ -121,7 +121,9 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         Err(SignError::Timestamp { .. }) if onlooker.cancel.is_cancelled() => {
             return Err(onlooker.interrupted());
         }
-        Err(SignError::Key(error)) => return Err(CommandError::Key { name, error }),
+        Err(SignError::Key(error)) => {
+            return Err(CommandError::Key { name, error, passphrase_flag: PASSPHRASE_FLAG });
+        }
         Err(SignError::CodeKey(error)) => {
             return Err(CommandError::CodeKey { name, error: Box::new(error) });
         }
@@ -214,7 +216,7 @@ fn key(args: &Args, now: u64) -> Result<(Ready, String), CommandError> {
     }
     match SigningKey::load(&material, passphrase.as_ref(), now) {
         Ok(key) => Ok((Ready::OpenPgp(Box::new(key)), name)),
-        Err(error) => Err(CommandError::Key { name, error }),
+        Err(error) => Err(CommandError::Key { name, error, passphrase_flag: PASSPHRASE_FLAG }),
     }
 }
 

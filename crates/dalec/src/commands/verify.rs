@@ -27,10 +27,10 @@ const LARGEST_KEYRING: u64 = 64 << 20;
 #[command(group = clap::ArgGroup::new("trust").required(true).multiple(true))]
 #[command(after_long_help = "\
 Examples:
-  dalec verify --keyring key.asc out/*.deb out/*.changes
-  dalec verify --keyring key.asc release.tar.zst    # by release.tar.zst.asc or .sig
+  dalec verify --keyring public.asc out/*.deb out/*.changes
+  dalec verify --keyring public.asc release.tar.zst    # by release.tar.zst.asc or .sig
   dalec verify --ca authority.pem out/*.exe
-  dalec verify --keyring key.asc --format json out/*.rpm | jq -r '.[] | .file, .status'")]
+  dalec verify --keyring public.asc --format json out/*.rpm | jq -r '.[] | .file, .status'")]
 pub struct Args {
     /// Files to check; a signature beside something else, or what it belongs to
     #[arg(value_name = "FILE", required = true)]

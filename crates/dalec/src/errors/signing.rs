@@ -30,8 +30,8 @@ pub(super) fn exit_of(error: &SignError) -> Exit {
     }
 }
 
-/// Returns the words for the key that people call `name`.
-pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError) -> Words {
+/// Returns the words for the key that people call `name`, whose passphrase is given with `passphrase_flag`.
+pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError, passphrase_flag: &str) -> Words {
     let cause = match error {
         KeyError::Unfit { fingerprint, unfit: Unfit::Expired { at } } => {
             format!("the key {fingerprint} expired on {}", time(*at))
@@ -43,14 +43,13 @@ pub(super) fn of_key(exit: Exit, name: &str, error: &KeyError) -> Words {
         ),
         other => other.to_string(),
     };
+    let locked = format!("give its passphrase with {passphrase_flag} FILE, or {passphrase_flag} env:NAME");
     let help = match error {
         KeyError::NotAKey | KeyError::PublicOnly => {
             Some("a secret key is what `gpg --armor --export-secret-keys FINGERPRINT` writes")
         }
         KeyError::Several => Some("export the one that is to sign: `gpg --export-secret-keys FINGERPRINT`"),
-        KeyError::Locked { .. } => {
-            Some("give its passphrase with --passphrase-file FILE, or --passphrase-file env:NAME")
-        }
+        KeyError::Locked { .. } => Some(locked.as_str()),
         KeyError::NoSecret { .. } => {
             Some("it may be on a card, or was left out when the key was exported; export all of it")
         }

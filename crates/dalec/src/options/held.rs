@@ -11,6 +11,9 @@ use crate::errors::CommandError;
 /// The library that speaks to tokens, where their names do not say it.
 const MODULE: &str = "DALEC_PKCS11_MODULE";
 
+/// The flag of `dalec sign` that gives the passphrase.
+pub const PASSPHRASE_FLAG: &str = "--passphrase-file";
+
 /// Who holds the key.
 pub enum HeldKey {
     /// The agent of GnuPG.
@@ -94,7 +97,7 @@ impl HeldKey {
         match self {
             Self::Agent { fingerprint } => agent(&fingerprint, certificate, passphrase, now)
                 .map(|key| Ready::OpenPgp(Box::new(key)))
-                .map_err(|error| CommandError::Key { name, error }),
+                .map_err(|error| CommandError::Key { name, error, passphrase_flag: PASSPHRASE_FLAG }),
             Self::Token(mut uri) => {
                 let Some(certificate) = certificate else {
                     return Err(CommandError::usage_help(
@@ -110,7 +113,7 @@ impl HeldKey {
                 }
                 SigningKey::held(&certificate, None, &token, now)
                     .map(|key| Ready::OpenPgp(Box::new(key)))
-                    .map_err(|error| CommandError::Key { name, error })
+                    .map_err(|error| CommandError::Key { name, error, passphrase_flag: PASSPHRASE_FLAG })
             }
         }
     }

@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use dalec_frontend::{OWN_SIGNER, SIGNING_CONFIG_CONTEXT, SIGNING_CONFIG_PATH};
+use dalec_signer::{KeyMaterial, SigningKey};
 
 use super::contexts::Contexts;
 use super::keys::KeySource;
 use super::secrets::SecretPlaces;
+use crate::commands::now;
 use crate::errors::CommandError;
 
 /// Name of the context with the signing configuration, and of the file in it.
 const CONTEXT: &str = "dalec-signing-config";
 const FILE: &str = "signing.yml";
+const PASSPHRASE_FLAG: &str = "--sign-passphrase-file";
 
 /// Who signs.
 #[derive(Debug, clap::Args)]
@@ -34,7 +37,8 @@ impl SigningArgs {
     /// Adds what these flags stand for to the other ones.
     ///
     /// # Errors
-    /// [`CommandError::Usage`] when a key is not there, or other flags say something else.
+    /// [`CommandError::Usage`] when a key is not there, or other flags say something else; [`CommandError::Key`] when it
+    /// cannot sign.
     pub fn apply(
         &self,
         build_args: &mut BTreeMap<String, String>,
@@ -49,15 +53,31 @@ impl SigningArgs {
                 )));
             }
         }
-        secrets.add_signing("--sign-key", "dalec-signing-key", source("--sign-key", key)?)?;
-        if let Some(passphrase) = &self.sign_passphrase_file {
-            let flag = "--sign-passphrase-file";
-            secrets.add_signing(flag, "dalec-signing-passphrase", source(flag, passphrase)?)?;
+        let key = source("--sign-key", key)?;
+        let passphrase = self.sign_passphrase_file.as_deref();
+        let passphrase = passphrase.map(|given| source(PASSPHRASE_FLAG, given)).transpose()?;
+        try_key(&key, passphrase.as_ref())?;
+        secrets.add_signing("--sign-key", "dalec-signing-key", key)?;
+        if let Some(passphrase) = passphrase {
+            secrets.add_signing(PASSPHRASE_FLAG, "dalec-signing-passphrase", passphrase)?;
         }
         contexts.add_file(CONTEXT, FILE, format!("signer:\n  image: {OWN_SIGNER}\n"))?;
         build_args.insert(SIGNING_CONFIG_PATH.into(), FILE.into());
         build_args.insert(SIGNING_CONFIG_CONTEXT.into(), CONTEXT.into());
         Ok(())
+    }
+}
+
+/// Opens the key and lets go of it: who has to wait for a build should not learn afterwards that its key cannot sign.
+fn try_key(key: &KeySource, passphrase: Option<&KeySource>) -> Result<(), CommandError> {
+    let material = key.read("key")?;
+    let passphrase = passphrase.map(|source| source.read("passphrase")).transpose()?;
+    let passphrase = passphrase.map(KeyMaterial::without_line_break);
+    match SigningKey::load(&material, passphrase.as_ref(), now()) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            Err(CommandError::Key { name: key.name("key"), error, passphrase_flag: PASSPHRASE_FLAG })
+        }
     }
 }
 

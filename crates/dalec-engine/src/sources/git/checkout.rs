@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD};
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags};
 
 use super::error::GitError;
 use super::git_dir;
@@ -116,7 +116,11 @@ impl Checkout<'_> {
         }
         let index = self.work.join("index");
         let call = repository.call().work_tree(dir, &index);
-        call.output("write files of", &["checkout", "--no-overlay", commit, "--", "."])?;
+        let ran = call.stream(&["checkout", "--no-overlay", commit, "--", "."], &mut |_| Ok(()))?;
+        // It leaves out files with paths that it does not like, and goes on.
+        if !ran.status.success() || ran.words.lines().any(|line| line.starts_with("error: ")) {
+            return Err(GitError::of_words("write files of", remote, &self.setup.login, &ran.words).into());
+        }
         remove_tree(&index).at("remove", &index)
     }
 
@@ -138,6 +142,10 @@ impl Checkout<'_> {
                 () => "",
             };
             if !refused.is_empty() {
+                return Err(addresses.refused(&submodule.path, refused).into());
+            }
+            if !is_free(tree, &submodule.path) {
+                let refused = "there is no empty directory for it";
                 return Err(addresses.refused(&submodule.path, refused).into());
             }
             let dir = tree.join(&submodule.path);
@@ -171,6 +179,21 @@ impl Checkout<'_> {
         }
         Ok(part)
     }
+}
+
+/// Returns whether `path` is an empty directory in `tree`, with no link on the way to it. Git makes one for each
+/// submodule, but a commit can have two things of one name, and then it is what came last.
+fn is_free(tree: &Path, path: &str) -> bool {
+    let directory = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    let open = || {
+        let tree = rustix::fs::open(tree, directory, Mode::empty())?;
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        rustix::fs::openat2(&tree, path, directory, Mode::empty(), beneath)
+    };
+    let entries = open().and_then(Dir::new);
+    entries.is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| matches!(entry.file_name().to_bytes(), b"." | b"..")))
+    })
 }
 
 /// Returns when the commit was made.

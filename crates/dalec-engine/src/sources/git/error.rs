@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::listing::LONGEST_MODULES;
 use super::remote::{Remote, Transport};
 use super::setup::Login;
 use crate::error::Error;
@@ -137,6 +138,22 @@ pub enum GitError {
         /// The directory.
         path: String,
     },
+    /// A path in a commit would lead elsewhere.
+    #[error("{remote} has the path {path:?} in the commit {commit}, which is none of a file")]
+    Path {
+        /// Address of the repository.
+        remote: String,
+        /// The commit.
+        commit: String,
+        /// The path.
+        path: String,
+    },
+    /// The server names another address, which a login is not sent to.
+    #[error("{remote} has moved: its server answers with another address")]
+    Moved {
+        /// Address of the repository.
+        remote: String,
+    },
     /// A submodule cannot be had.
     #[error("the submodule {path:?} of {remote}: {reason}")]
     Submodule {
@@ -150,6 +167,15 @@ pub enum GitError {
 }
 
 impl GitError {
+    /// Returns the error that a commit says more of its submodules than is taken.
+    pub fn modules_too_large(remote: &Remote, commit: &str) -> Self {
+        Self::TooLarge {
+            remote: remote.url().to_owned(),
+            commit: commit.to_owned(),
+            limit: format!("{LONGEST_MODULES} bytes about submodules"),
+        }
+    }
+
     /// Returns what git's words stand for: it was to `action` something of `remote`, and knew `login`.
     pub fn of_words(action: &'static str, remote: &Remote, login: &Login, words: &str) -> Self {
         let has = |texts: &[&str]| texts.iter().any(|text| words.contains(text));
@@ -172,6 +198,11 @@ impl GitError {
             "Permission denied (",
         ]) {
             return Self::Denied { remote: url, hint: login.denied_hint(remote) };
+        }
+        if has(&["returned error: 301", "returned error: 302", "returned error: 303"])
+            || has(&["returned error: 307", "returned error: 308"])
+        {
+            return Self::Moved { remote: url };
         }
         if has(&["Could not resolve host", "unable to look up", "Connection refused", "Connection timed out"])
             || has(&["Failed to connect", "unable to connect", "Couldn't connect", "No route to host"])
@@ -217,8 +248,12 @@ impl GitError {
             Self::Unreachable { .. } => {
                 "check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)".into()
             }
+            Self::Moved { remote } => format!(
+                "a login is not sent on to it: write the new address, as a browser shows it for {remote}"
+            ),
             Self::Address { .. }
             | Self::Name { .. }
+            | Self::Path { .. }
             | Self::Failed { .. }
             | Self::TooLarge { .. }
             | Self::NoSuchDirectory { .. }

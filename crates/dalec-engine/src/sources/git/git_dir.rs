@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::remote::Remote;
 use super::repository::Repository;
+use super::request::is_reference;
 use super::resolve::Resolved;
 use crate::error::{IoContext, Result};
 
@@ -36,7 +37,9 @@ pub fn write(
     file("HEAD", &format!("{commit}\n"))?;
     file("config", &config(remote, commit))?;
     file("shallow", &format!("{commit}\n"))?;
-    match resolved.name.as_deref().map(|name| (name, name.strip_prefix("refs/heads/"))) {
+    // Names become paths here, whoever they are from.
+    let name = resolved.name.as_deref().filter(|name| name.starts_with("refs/") && is_reference(name));
+    match name.map(|name| (name, name.strip_prefix("refs/heads/"))) {
         Some((_, Some(branch))) => file(&format!("refs/remotes/origin/{branch}"), &format!("{commit}\n"))?,
         Some((name, None)) => file(name, &format!("{}\n", resolved.object))?,
         None => {}

@@ -61,10 +61,13 @@ impl Remote {
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| bad("it names no host"))?;
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let decoded = |text: &str| String::from_utf8_lossy(&percent_decoded(text)).into_owned();
-        let login = url.password().map(|password| (decoded(url.username()), decoded(password)));
-        // Whoever lists processes sees addresses. The password goes another way, see `authorization`.
+        // A user alone is a token, too, on the servers that have such.
+        let has_login =
+            !url.username().is_empty() && transport == Transport::Http || url.password().is_some();
+        let login = has_login.then(|| (decoded(url.username()), decoded(url.password().unwrap_or_default())));
+        // Whoever lists processes sees addresses. The login goes another way, see `authorization`.
         let _ = url.set_password(None);
-        if transport == Transport::Http && login.is_some() {
+        if transport == Transport::Http {
             let _ = url.set_username("");
         }
         let path = url.path().to_owned();
@@ -237,6 +240,10 @@ mod tests {
         let submodule = remote.submodule("../c.git").unwrap();
         assert_eq!(submodule.url(), "https://example.org/c.git");
         assert!(submodule.authorization().is_some());
+        let token = Remote::parse("https://TOKEN@example.org/b.git").unwrap();
+        assert_eq!(token.url(), "https://example.org/b.git");
+        assert_eq!(token.authorization().unwrap(), basic("TOKEN", ""));
+        assert_eq!(url("ssh://me:p@example.org/b"), "ssh://me@example.org/b");
         let error = Remote::parse("https://me:secret@example.org/a b").unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
     }

@@ -135,12 +135,25 @@ impl<'a> Repository<'a> {
         for name in LEFT_LOCKS {
             remove_tree(&self.dir.join(name)).at("remove", self.dir.join(name))?;
         }
-        let refs = self.dir.join("refs/dalec");
-        let Ok(entries) = std::fs::read_dir(&refs) else { return Ok(()) };
-        let left =
-            entries.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "lock"));
-        left.map(|entry| entry.path()).try_for_each(|path| remove_tree(&path).at("remove", &path))
+        let is_lock = |name: &str| name.ends_with(".lock");
+        remove_left(&self.dir.join("refs/dalec"), &is_lock)?;
+        // Packs that did not become whole.
+        remove_left(&self.dir.join("objects/pack"), &|name| is_lock(name) || name.starts_with("tmp_"))
     }
+}
+
+/// Removes the files below `dir` that have such a name.
+fn remove_left(dir: &Path, is_left: &dyn Fn(&str) -> bool) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_left(&path, is_left)?;
+        } else if entry.file_name().to_str().is_some_and(is_left) {
+            remove_tree(&path).at("remove", &path)?;
+        }
+    }
+    Ok(())
 }
 
 fn place(object: &str) -> String {

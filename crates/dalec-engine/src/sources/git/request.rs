@@ -134,10 +134,11 @@ pub fn is_hash(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Returns whether `name` can be the name of a reference; in particular it is no option, pattern or expression.
-fn is_reference(name: &str) -> bool {
-    !name.starts_with(['-', '/'])
-        && !name.ends_with('/')
+/// Returns whether `name` can be the name of a reference; in particular it is no option, pattern or expression, and as a
+/// path it leads nowhere else.
+pub fn is_reference(name: &str) -> bool {
+    !name.starts_with('-')
+        && !name.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.ends_with(".lock"))
         && !name.contains("..")
         && !name.contains("@{")
         && !name.chars().any(|char| char.is_control() || " ~^:?*[\\".contains(char))
@@ -200,6 +201,9 @@ mod tests {
             ("git://example.org/a#v*", &[]),
             ("git://example.org/a#main:../b", &[]),
             ("git://example.org/a#a..b", &[]),
+            ("git://example.org/a#a/.b", &[]),
+            ("git://example.org/a#a//b", &[]),
+            ("git://example.org/a#a.lock", &[]),
             ("git://example.org/a", &[("git.fullurl", "https://example.com/a")]),
             ("git://example.org/a", &[("git.fullurl", "file:///a")]),
             ("git://example.org/a", &[("git.checksum", "main")]),

@@ -3,7 +3,7 @@
 use super::error::GitError;
 use super::program::Call;
 use super::remote::Remote;
-use super::request::{Request, is_hash};
+use super::request::{Request, is_hash, is_reference};
 use super::setup::Setup;
 use crate::error::Result;
 use crate::ops::OpContext;
@@ -33,7 +33,7 @@ impl Resolved {
     /// Goes on if the commit, or the tag, is what the request expects.
     ///
     /// # Errors
-    /// [`GitError::Checksum`] when it is not.
+    /// `GitError::Checksum` when it is not.
     pub fn check(&self, request: &Request) -> Result<(), GitError> {
         let Some(expected) = &request.checksum else { return Ok(()) };
         if self.object.starts_with(expected) || self.commit().starts_with(expected) {
@@ -78,6 +78,8 @@ fn read(remote: &Remote, wanted: &str, answer: &str) -> Result<Resolved, GitErro
     if wanted.is_empty() {
         let object = find("HEAD").ok_or_else(|| GitError::NoDefaultBranch { remote: remote() })?;
         let branch = answer.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"));
+        // The server may say anything, and git passes it on. The name is of use only where it is one.
+        let branch = branch.filter(|name| name.starts_with("refs/heads/") && is_reference(name));
         return Ok(Resolved { name: branch.map(str::to_owned), object, commit: None });
     }
     let bare = wanted.strip_prefix("refs/").unwrap_or(wanted);
@@ -130,6 +132,10 @@ mod tests {
     fn without_a_name_it_is_the_default_branch() {
         assert_eq!(resolved("", &[("ref: refs/heads/trunk", "HEAD"), (ONE, "HEAD")]), "refs/heads/trunk 1");
         assert_eq!(resolved("", &[(ONE, "HEAD")]), " 1");
+        for name in ["heads/../../x", "heads/a.lock", "heads/.a", "heads//a", "heads/a.lock/b", "tags/a"] {
+            let named = format!("ref: refs/{name}");
+            assert_eq!(resolved("", &[(&named, "HEAD"), (ONE, "HEAD")]), " 1", "{name}");
+        }
         assert_eq!(resolved("", &[]), "https://example.org/a has no default branch");
     }
 }

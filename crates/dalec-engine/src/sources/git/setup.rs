@@ -42,6 +42,23 @@ const SETTINGS: &[(&str, &str)] = &[
     ("fetch.recurseSubmodules", "false"),
     // Objects arrive as packs, which are there as a whole or not at all.
     ("transfer.unpackLimit", "1"),
+    // Trees with impossible names do not get in. Old commits may be written carelessly in other ways.
+    ("transfer.fsckObjects", "true"),
+    ("fetch.fsck.badDate", "ignore"),
+    ("fetch.fsck.badDateOverflow", "ignore"),
+    ("fetch.fsck.badEmail", "ignore"),
+    ("fetch.fsck.badFilemode", "ignore"),
+    ("fetch.fsck.badName", "ignore"),
+    ("fetch.fsck.badTagName", "ignore"),
+    ("fetch.fsck.badTimezone", "ignore"),
+    ("fetch.fsck.missingEmail", "ignore"),
+    ("fetch.fsck.missingNameBeforeEmail", "ignore"),
+    ("fetch.fsck.missingSpaceBeforeDate", "ignore"),
+    ("fetch.fsck.missingSpaceBeforeEmail", "ignore"),
+    ("fetch.fsck.missingTaggerEntry", "ignore"),
+    ("fetch.fsck.multipleAuthors", "ignore"),
+    ("fetch.fsck.zeroPaddedDate", "ignore"),
+    ("fetch.fsck.zeroPaddedFilemode", "ignore"),
     ("protocol.version", "2"),
     ("advice.detachedHead", "false"),
     ("http.lowSpeedLimit", "1"),
@@ -126,7 +143,7 @@ impl Setup {
         settings.extend(self.settings.iter().cloned());
         // The login in the address is the last resort: a secret that is meant for it goes first.
         if let Some(header) = remote.authorization().filter(|_| self.login.used.is_none()) {
-            settings.push(authorization(remote.url(), &header));
+            settings.extend(authorization(remote.url(), &header));
         }
         let count = ("GIT_CONFIG_COUNT".to_owned(), settings.len().to_string());
         let numbered = settings.into_iter().enumerate().flat_map(|(index, (name, value))| {
@@ -162,7 +179,7 @@ impl Setup {
                 .filter(|text| !text.contains(char::is_control))
                 .ok_or_else(|| Error::op(format!("the secret {:?} is no text for a header", secret.id)))?;
             let header = if secret.is_token { basic("x-access-token", &text) } else { text };
-            self.settings.push(authorization(scope(request.remote.url()), &header));
+            self.settings.extend(authorization(scope(request.remote.url()), &header));
             self.login.used = Some(secret.id.clone());
             break;
         }
@@ -229,9 +246,13 @@ fn variables() -> BTreeMap<String, String> {
     fixed.into_iter().chain(inherited).collect()
 }
 
-/// Returns the setting that sends a header to what lies below `url`, and nowhere else.
-fn authorization(url: &str, header: &str) -> (String, String) {
-    (format!("http.{url}.extraheader"), format!("Authorization: {header}"))
+/// Returns the settings that send a header to what lies below `url`, and nowhere else: git would take it along to where
+/// a server sends it.
+fn authorization(url: &str, header: &str) -> [(String, String); 2] {
+    [
+        (format!("http.{url}.extraheader"), format!("Authorization: {header}")),
+        (format!("http.{url}.followRedirects"), "false".to_owned()),
+    ]
 }
 
 /// Returns for which addresses a secret is: the repository's; on GitHub, where one token is for all, all of it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::GitError;
+use super::listing::LONGEST_MODULES;
 use super::remote::Remote;
 use super::repository::Repository;
 use crate::error::Result;
@@ -25,13 +26,17 @@ impl Addresses {
     /// Reads them.
     ///
     /// # Errors
-    /// When git cannot.
+    /// When git cannot, or there is more of it than is taken.
     pub fn read(repository: &Repository<'_>, parent: &Remote, commit: &str) -> Result<Self> {
         let blob = format!("--blob={commit}:.gitmodules");
         let mut answer = Vec::new();
         let keys = r"^submodule\..*\.(path|url|update)$";
         // Without such a file, or with nothing in it, there is nothing to say; each submodule is missed later.
         repository.call().stream(&["config", &blob, "-z", "--get-regexp", keys], &mut |piece| {
+            // A long name is repeated with each key.
+            if (answer.len() + piece.len()) as u64 > LONGEST_MODULES {
+                return Err(GitError::modules_too_large(parent, commit).into());
+            }
             answer.extend_from_slice(piece);
             Ok(())
         })?;

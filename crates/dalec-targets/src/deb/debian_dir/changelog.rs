@@ -16,7 +16,7 @@ use crate::quote::one_line;
 /// Returns the file.
 ///
 /// # Errors
-/// [`PlanError::MissingField`] without packager.
+/// [`PlanError::MissingFields`] without packager.
 pub(super) fn render(spec: &TargetSpec, names: &Names, distro: &DebDistro) -> Result<String, PlanError> {
     let mut entries: Vec<&ChangelogEntry> = spec.changelog.iter().collect();
     // Stable: entries of one day stay in the order they were written in.

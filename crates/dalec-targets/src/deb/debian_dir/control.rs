@@ -18,7 +18,7 @@ const NO_ADDRESS: &str = "dalec@users.noreply.github.com";
 /// Returns the file.
 ///
 /// # Errors
-/// [`PlanError::MissingField`] without packager; [`PlanError::Invalid`] for a dependency that would break out of
+/// [`PlanError::MissingFields`] without packager; [`PlanError::Invalid`] for a dependency that would break out of
 /// its field.
 pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<String, PlanError> {
     let build = check(&spec.dependencies.build)?;
@@ -53,12 +53,12 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<String, PlanErr
 /// Returns `Name <address>` of who maintains the package.
 ///
 /// # Errors
-/// [`PlanError::MissingField`] without packager.
+/// [`PlanError::MissingFields`] without packager.
 pub(super) fn maintainer(spec: &TargetSpec) -> Result<String, PlanError> {
     let packager = one_line(&spec.packager);
     if packager.is_empty() {
-        return Err(PlanError::MissingField {
-            field: "packager",
+        return Err(PlanError::MissingFields {
+            fields: vec!["packager"],
             product: "a Debian package",
             hint: "add `packager: Your Name <you@example.com>` to the spec".into(),
         });

@@ -9,7 +9,7 @@ mod fix_perms;
 mod install_script;
 mod links;
 mod manpages;
-pub(crate) mod patches;
+pub(in crate::deb) mod patches;
 mod postinst;
 mod rules;
 mod units;
@@ -50,7 +50,7 @@ pub(super) struct DebianDir {
 pub(super) fn render(spec: &TargetSpec, distro: &DebDistro, names: &Names) -> Result<DebianDir, PlanError> {
     let package = names.package();
     let placed = layout::placed(&spec.artifacts, package, distro);
-    let patches = patches::all(spec)?;
+    let patches = crate::patches::all(spec)?;
     let mut build_marks = Marks::default();
     let mut patch_marks = Marks::default();
     let mut files = Files::default();
@@ -71,7 +71,7 @@ pub(super) fn render(spec: &TargetSpec, distro: &DebDistro, names: &Names) -> Re
     if !patches.is_empty() {
         files.add("dalec/patch.sh", 0o700, patches::script(&patches, &mut patch_marks));
         let paths: String =
-            patches.iter().map(|patch| format!("debian/dalec/patches/{}\n", patch.file)).collect();
+            patches.iter().map(|patch| format!("debian/dalec/patches/{}\n", patches::kept(patch))).collect();
         files.add("source/include-binaries", 0o640, paths);
         for (source, lines) in patches::series(&patches) {
             files.add(&format!("dalec/patches/{source}/series"), 0o644, lines);

@@ -3,76 +3,24 @@
 //! Originals are kept for reviewers below `debian/dalec/patches/SOURCE/`, numbered, so that two patches from one
 //! source do not overwrite each other as they do upstream. What dpkg-source applies is one patch made from them.
 
-use dalec_spec::span::Span;
-use dalec_spec::target_spec::TargetSpec;
-
-use crate::error::PlanError;
 use crate::marker::Marks;
+use crate::patches::Patch;
 use crate::paths::base;
 use crate::quote::shell;
 
-/// One patch of the spec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Patch<'a> {
-    /// Source that is patched.
-    pub target: &'a str,
-    /// Whether that source is a directory.
-    pub target_is_dir: bool,
-    /// Source that holds the patch.
-    pub source: &'a str,
-    /// File in that source; empty if it is a file itself.
-    pub path: &'a str,
-    /// File below `debian/dalec/patches/`.
-    pub file: String,
-    /// Path components to strip.
-    pub strip: u32,
-    /// The entry in the spec.
-    pub span: Span,
-}
-
-impl Patch<'_> {
-    /// Returns words for people.
-    pub fn title(&self) -> String {
-        if self.path.is_empty() { self.source.to_owned() } else { format!("{}/{}", self.source, self.path) }
-    }
-}
-
-/// Returns the patches in the order of application.
-///
-/// # Errors
-/// [`PlanError::Invalid`] for a patch of or from a source that does not exist.
-pub(crate) fn all(spec: &TargetSpec) -> Result<Vec<Patch<'_>>, PlanError> {
-    let mut patches = Vec::new();
-    for (target, list) in &spec.patches {
-        for (index, patch) in list.iter().enumerate() {
-            let known = |name: &String| {
-                let missing =
-                    || PlanError::invalid(format!("there is no source {name:?} to patch"), [patch.span]);
-                spec.sources.get(name).ok_or_else(missing)
-            };
-            known(&patch.source)?;
-            let name = if patch.path.is_empty() { patch.source.as_str() } else { base(&patch.path) };
-            patches.push(Patch {
-                target,
-                target_is_dir: known(target)?.is_dir(),
-                source: &patch.source,
-                path: patch.path.trim_start_matches('/'),
-                file: format!("{target}/{:02}-{name}", index + 1),
-                strip: patch.strip,
-                span: patch.span,
-            });
-        }
-    }
-    Ok(patches)
+/// Returns the file below `debian/dalec/patches/` that the original is kept as.
+pub(in crate::deb) fn kept(patch: &Patch<'_>) -> String {
+    let name = if patch.path.is_empty() { patch.source } else { base(patch.path) };
+    format!("{}/{:02}-{name}", patch.target, patch.number)
 }
 
 /// Returns the script that applies them to the sources in the current directory; a patch that does not apply is
 /// named by its mark.
-pub(crate) fn script(patches: &[Patch<'_>], marks: &mut Marks) -> String {
+pub(super) fn script(patches: &[Patch<'_>], marks: &mut Marks) -> String {
     let mut text = HEAD.to_owned();
     for patch in patches {
         let mark = shell(&marks.mark(patch.span));
-        let (title, file, target) = (shell(&patch.title()), shell(&patch.file), shell(patch.target));
+        let (title, file, target) = (shell(&patch.title()), shell(&kept(patch)), shell(patch.target));
         let how = if patch.target_is_dir { "-d " } else { "" };
         text.push_str(&format!("apply {mark} {title} {file} {target} -p{} {how}{target}\n", patch.strip));
     }
@@ -80,10 +28,10 @@ pub(crate) fn script(patches: &[Patch<'_>], marks: &mut Marks) -> String {
 }
 
 /// Returns `series` files by source: the names of its patches in the order of application.
-pub(crate) fn series(patches: &[Patch<'_>]) -> Vec<(String, String)> {
+pub(super) fn series(patches: &[Patch<'_>]) -> Vec<(String, String)> {
     let mut series: Vec<(String, String)> = Vec::new();
     for patch in patches {
-        let line = format!("{}\n", base(&patch.file));
+        let line = format!("{}\n", base(&kept(patch)));
         match series.last_mut() {
             Some((target, lines)) if target == patch.target => lines.push_str(&line),
             _ => series.push((patch.target.to_owned(), line)),
@@ -112,7 +60,9 @@ apply() {
 mod tests {
     use super::*;
     use crate::fixture::{inline_dir, source, spec};
-    use dalec_spec::target_spec::{Inline, InlineFile, Patch as SpecPatch};
+    use crate::patches::all;
+    use dalec_spec::span::Span;
+    use dalec_spec::target_spec::{Inline, InlineFile, Patch as SpecPatch, TargetSpec};
     use expect_test::expect;
 
     fn patch(from: &str, path: &str, strip: u32, at: usize) -> SpecPatch {
@@ -164,14 +114,5 @@ mod tests {
             ]
         "#]]
         .assert_debug_eq(&series(&patches));
-    }
-
-    #[test]
-    fn sources_must_exist() {
-        let mut spec = patched();
-        spec.patches.insert("nope".into(), vec![patch("fixes", "x", 1, 9)]);
-        let error = all(&spec).expect_err("no such source");
-        assert_eq!(error.to_string(), r#"there is no source "nope" to patch"#);
-        assert_eq!(error.spans(), [Span::new(9, 10)]);
     }
 }

@@ -9,6 +9,7 @@ use super::preamble::file_name;
 use crate::error::PlanError;
 use crate::generators::wants_gomod;
 use crate::marker::Marks;
+use crate::patches;
 use crate::rpm::escape::word;
 
 pub(super) const APPLY: &str = r#"
@@ -47,34 +48,26 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
     if wants_gomod(spec) {
         text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{}\n", file_name(MODULES, true)));
     }
-    if spec.patches.values().any(|list| !list.is_empty()) {
+    let patches = patches::all(spec)?;
+    if !patches.is_empty() {
         text.push_str(APPLY);
     }
-    for (target, list) in &spec.patches {
-        for patch in list {
-            let known = |name: &str| {
-                let missing =
-                    || PlanError::invalid(format!("there is no source {name:?} to patch"), [patch.span]);
-                spec.sources.get(name).ok_or_else(missing)
-            };
-            known(&patch.source)?;
-            let how = if known(target)?.is_dir() { "-d " } else { "" };
-            let path_of_target = word(&format!("./{target}"));
-            let path = patch.path.trim_start_matches('/');
-            let title =
-                if path.is_empty() { patch.source.clone() } else { format!("{}/{path}", patch.source) };
-            if title.contains(char::is_control) {
-                let message = format!("{title:?} cannot be the path of a patch");
-                return Err(PlanError::invalid(message, [patch.span]));
-            }
-            text.push_str(&format!(
-                "apply {mark} {file} %{{_builddir}}/{file} {target} -p{strip} {how}{path_of_target}\n",
-                mark = word(&marks.mark(patch.span)),
-                file = word(&title),
-                target = word(target),
-                strip = patch.strip,
-            ));
+    for patch in &patches {
+        let title = patch.title();
+        if title.contains(char::is_control) {
+            let message = format!("{title:?} cannot be the path of a patch");
+            return Err(PlanError::invalid(message, [patch.span]));
         }
+        let how = if patch.target_is_dir { "-d " } else { "" };
+        text.push_str(&format!(
+            "apply {mark} {title} %{{_builddir}}/{file} {target} -p{strip} {how}{path_of_target}\n",
+            mark = word(&marks.mark(patch.span)),
+            title = word(&title),
+            file = word(&patch.file()),
+            target = word(patch.target),
+            strip = patch.strip,
+            path_of_target = word(&format!("./{}", patch.target)),
+        ));
     }
     Ok(text)
 }

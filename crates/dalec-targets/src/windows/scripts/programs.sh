@@ -20,6 +20,9 @@ apply() {
     fi
 }
 
+newline='
+'
+
 # put MARK KEY MODE DIR NAME FILE...: copies to DIR under NAME; several files go into DIR/NAME. Links are followed:
 # Windows knows no such thing.
 put() {
@@ -40,6 +43,10 @@ put() {
             exit 1
         fi
         cp -RLp -T -- "$file" "$to"
+        if [ -n "$(find "$to" -path "*$newline*" -print -quit)" ]; then
+            echo "${mark}artifact \"$key\": a name has a line break in it, which Windows does not allow" >&2
+            exit 1
+        fi
         [ -z "$mode" ] || chmod "$mode" "$to"
     done
 }

@@ -17,8 +17,22 @@ if [ -z "$(find . -type f -print -quit)" ]; then
     echo 'dalec: error: there are no programs to put into the zip file' >&2
     exit 1
 fi
+# zip reads a name a line.
+newline='
+'
+if [ -n "$(find . -path "*$newline*" -print -quit)" ]; then
+    echo 'dalec: error: the name of a file for the zip file has a line break in it' >&2
+    exit 1
+fi
 # Directories have no entries of their own: nothing would be known of them but their names.
 find . -type f -exec touch --no-create --date="@$epoch" -- {} +
-find . -type f | sed 's,^\./,,' | sort | zip -q -X -@ "/work/out/$name"
+# The names stay behind "./", which zip takes away: it would read its standard input for a file called "-".
+find . -type f | sort | zip -q -X -@ "/work/out/$name"
+wanted=$(find . -type f -printf x | wc -c)
+packed=$(zip -sf "/work/out/$name" | sed -n 's/^Total \([0-9]*\) entr.*/\1/p')
+if [ "$packed" != "$wanted" ]; then
+    echo "dalec: error: $packed of $wanted files are in the zip file" >&2
+    exit 1
+fi
 cd /
 rm -rf /work/files
