@@ -72,7 +72,7 @@ fn a_key_of_the_client_signs_everything(engine: Engine) {
 fn a_signer_of_others_signs_everything(engine: Engine) {
     let (key, other) = (Key::generate("rpm@example.org"), Key::generate("other@example.org"));
     let project = hello();
-    with_signer(&project, &format!("    args:\n      KEY: {}\n", key.fingerprint()));
+    with_signer(&project, &format!("    args:\n      SIGNER_KEY: {}\n", key.fingerprint()));
     let secret = format!("id=signing-key,src={}", key.private().display());
     let signer = format!("--build-context={SIGNER}={}", plain_signer().context());
     build(engine, &project, "azlinux3/rpm").arg(signer).args(["--secret", &secret]).succeeds();
