@@ -40,11 +40,9 @@ fn undeclared_argument() {
 /// What the language has and no target builds yet is said when it is built, before anything is looked up.
 #[test]
 fn not_built_yet() {
-    let commit = "3f786850e387550fdab836ed7e6dc881de23001b";
-    let git =
-        format!("  more:\n    git: {{url: \"https://git.example/more\", commit: {commit}}}\nartifacts:");
-    let spec = script("not-built-yet", "").replace("artifacts:", &git);
-    refused(&spec, 2, &["this version of dalec cannot build git sources", "spec.yml:", "git:"]);
+    let image = "  more:\n    path: /usr\n    image: {ref: registry.example.org/more}\nartifacts:";
+    let spec = script("not-built-yet", "").replace("artifacts:", image);
+    refused(&spec, 2, &["this version of dalec cannot build image sources", "spec.yml:", "image:"]);
 }
 
 #[test]
