@@ -389,7 +389,8 @@ fn a_base_in_an_archive_is_a_context_too() {
         .arg(project.path("base.tar"))
         .arg("-C")
         .arg(base.folder())
-        .arg(".")
+        // Other clients that read the layout at the same time have a folder of their own in it.
+        .args(["oci-layout", "index.json", "blobs"])
         .status();
     assert!(packed.unwrap().success());
     let address = Buildkit::shared().address();
