@@ -231,8 +231,13 @@ fn a_package_with_another_payload_is_told() {
               tiny.rpm: its lead was changed
         "#]],
     );
+    // The kind of the second entry of the second header. Rpmbuild writes the machine's name and the time, so that
+    // no place from the end of the file is always the same.
+    let magic = b"\x8e\xad\xe8\x01";
+    let signatures = find(&rpm, magic);
+    let header = signatures + 1 + find(&rpm[signatures + 1..], magic);
     trees.check(
-        |signed| tamper(&signed.join("tiny.rpm"), rpm.len() - 1000),
+        |signed| tamper(&signed.join("tiny.rpm"), header + 16 + 16 + 4),
         expect![[r#"
             the signer changed more than signatures:
               tiny.rpm was damaged: its header is damaged: a value is of no known kind, or cut off
