@@ -34,11 +34,42 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers,
                 answers.contexts.insert(name.clone(), context.state);
             }
         }
+        let mut missing = Vec::new();
         for (question, answer) in images.iter().zip(resolved) {
-            answers.images.insert((*question).clone(), joined(answer)?);
+            match joined(answer) {
+                Ok(answer) => drop(answers.images.insert((*question).clone(), answer)),
+                Err(error) => missing.push(error),
+            }
         }
-        Ok(answers)
+        let mut missing = missing.into_iter();
+        missing.next().map_or(Ok(answers), |first| Err(all_missing(first, missing)))
     })
+}
+
+/// Returns `error`; about an image that is nowhere to be had, it also names those that `questions` miss.
+pub fn or_more(contexts: &Contexts<'_>, error: FrontendError, questions: &Questions) -> FrontendError {
+    let more = match &error {
+        FrontendError::Gateway(GatewayError::Image { .. }) => answer(contexts, questions).err(),
+        _ => None,
+    };
+    all_missing(error, more)
+}
+
+/// Returns `first`; about an image that is nowhere to be had, what to do names every other such image in `more`.
+fn all_missing(mut first: FrontendError, more: impl IntoIterator<Item = FrontendError>) -> FrontendError {
+    if let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) = &mut first {
+        let mut told = vec![reference.clone()];
+        for error in more {
+            if let FrontendError::Gateway(GatewayError::Image { reference, hint: more, .. }) = error
+                && !told.contains(&reference)
+            {
+                let line = if hint.is_empty() { "" } else { "\n" };
+                hint.push_str(&format!("{line}the image {reference} cannot be found either: {more}"));
+                told.push(reference);
+            }
+        }
+    }
+    first
 }
 
 /// Returns the image of one question; `worker` is the named context that makes it unneeded, if there is one.
@@ -64,14 +95,17 @@ pub fn image(
     };
     images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
         names.splice(0..0, worker.cloned());
-        with_contexts(error, &names)
+        match error {
+            FrontendError::Gateway(error) => with_contexts(error, &names).into(),
+            error => error,
+        }
     })
 }
 
 /// Says which named contexts could have brought an image that is nowhere to be had.
-fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
+pub fn with_contexts(error: GatewayError, names: &[String]) -> GatewayError {
     match error {
-        FrontendError::Gateway(GatewayError::Image { reference, hint, source }) => {
+        GatewayError::Image { reference, hint, source } => {
             let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             let first = names.first().map_or("", String::as_str);
             let mut words = format!(
@@ -82,7 +116,7 @@ fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
             if !hint.is_empty() {
                 words = format!("{hint}; or {words}");
             }
-            GatewayError::Image { reference, hint: words, source }.into()
+            GatewayError::Image { reference, hint: words, source }
         }
         error => error,
     }
@@ -101,9 +135,8 @@ mod tests {
             source: None,
         };
         let names = ["dalec-azlinux3-worker", "example.org/base:3"].map(str::to_owned);
-        let FrontendError::Gateway(GatewayError::Image { hint, .. }) = with_contexts(missing.into(), &names)
-        else {
-            panic!("another error");
+        let GatewayError::Image { hint, .. } = with_contexts(missing, &names) else {
+            panic!("another error")
         };
         assert_eq!(
             hint,
@@ -111,9 +144,25 @@ mod tests {
              `--build-context dalec-azlinux3-worker=oci-layout://DIRECTORY`: there is no build context called \
              `dalec-azlinux3-worker` or `example.org/base:3`"
         );
-        assert!(matches!(
-            with_contexts(GatewayError::Cancelled.into(), &names),
-            FrontendError::Gateway(GatewayError::Cancelled)
-        ));
+        assert!(matches!(with_contexts(GatewayError::Cancelled, &names), GatewayError::Cancelled));
+    }
+
+    /// Who gives one image should not learn afterwards that another is missing, too.
+    #[test]
+    fn all_missing_images_are_named_at_once() {
+        let missing = |name: &str| {
+            let (reference, hint) = (name.to_owned(), format!("give {name}"));
+            FrontendError::Gateway(GatewayError::Image { reference, hint, source: None })
+        };
+        let more = [missing("b"), missing("b"), GatewayError::Cancelled.into()];
+        let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) =
+            all_missing(missing("a"), more)
+        else {
+            panic!("another error")
+        };
+        assert_eq!(
+            (reference.as_str(), hint.as_str()),
+            ("a", "give a\nthe image b cannot be found either: give b")
+        );
     }
 }

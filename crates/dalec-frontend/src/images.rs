@@ -37,8 +37,14 @@ pub fn resolve(
             message: format!("its configuration cannot be read: {error}"),
         })?,
     };
+    let with = match wanted.packages.len() {
+        count @ 1.. if found.has_packages => {
+            format!(" with {count} package{}", if count == 1 { "" } else { "s" })
+        }
+        _ => String::new(),
+    };
     let state = State::image(ImageRef {
-        name: format!("load {}", plain_name(wanted.name).as_deref().unwrap_or(wanted.reference)),
+        name: format!("load {}{with}", plain_name(wanted.name).as_deref().unwrap_or(wanted.reference)),
         reference: found.reference,
         attrs: found.attrs,
         resolve_mode: match options.resolve_mode.as_str() {

@@ -8,7 +8,7 @@ use dalec_targets::request::{BaseQuestion, ImageAnswer, Options as PlanOptions};
 use dalec_targets::routes::{self, Route};
 use serde_json::{Value, json};
 
-use crate::answers::image;
+use crate::answers::{image, or_more};
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::options::Options;
@@ -77,7 +77,8 @@ pub fn wanted(
         let contexts = Contexts { platform: &graph_platform, ..*contexts };
         let mut known: BTreeMap<String, BaseQuestion> = BTreeMap::new();
         for question in bases {
-            let base = image(&contexts, &question.image, None)?;
+            let base = image(&contexts, &question.image, None)
+                .map_err(|error| or_more(&contexts, error, &routes::questions(route, &resolved)))?;
             check_os(&base, &question).map_err(|error| failed(&error))?;
             let one = from_base(base, &platform);
             if let Some(other) = known.insert(one.id(), question.clone()) {
