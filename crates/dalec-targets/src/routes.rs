@@ -9,7 +9,7 @@ use dalec_spec::target_spec::{BuildSource, TargetSpec};
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
-use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
+use crate::{caches, containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -127,6 +127,7 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions.images.extend(route.recipe.base(spec).ok().flatten());
     if uses.sources != SourceUse::Unused {
         questions.contexts.extend(sources::contexts(spec.sources.values()));
+        questions.contexts.extend(caches::contexts(spec));
     }
     if installs(uses) {
         questions.contexts.extend(sources::contexts(repositories::sources(spec)));
