@@ -10,7 +10,7 @@ use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
 use crate::sources::Dockerfile;
-use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
+use crate::{caches, containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -137,6 +137,7 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions.places.extend(images);
     if uses.sources != SourceUse::Unused {
         questions.contexts.extend(sources::contexts(spec.sources.values()));
+        questions.contexts.extend(caches::contexts(spec));
         for (image, span) in sources::images(spec.sources.values()) {
             if uses.sources == SourceUse::UnlessPrebuilt && !questions.images.contains(&image) {
                 questions.unless.insert(image.clone(), containers::prebuilt_contexts(route.target).into());

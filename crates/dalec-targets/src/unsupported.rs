@@ -1,7 +1,7 @@
 //! What the language has and no target can build yet.
 //!
 //! It is said when such a target is built, so that specs can use the whole language before that. What would change
-//! the result is an error; what only makes builds faster is a warning.
+//! the result is an error.
 
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{Generator, Source, SourceMount, TargetSpec};
@@ -20,13 +20,9 @@ pub struct Feature {
 }
 
 /// Returns warnings about what is left out of a build.
-pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
-    // A Go build cache that is disabled asks for none.
-    let caches = spec.build.caches.iter().any(|cache| cache.gobuild.as_ref().is_none_or(|go| !go.disabled));
-    let caches = caches.then(|| "`build.caches` is not used yet: the build starts without caches".to_owned());
+pub(crate) fn warnings(spec: &TargetSpec) -> Option<String> {
     let mounts = spec.build.steps.iter().any(|step| !step.mounts.is_empty());
-    let mounts = mounts.then(|| "`mounts` of build steps have no effect".to_owned());
-    caches.into_iter().chain(mounts).collect()
+    mounts.then(|| "`mounts` of build steps have no effect".to_owned())
 }
 
 /// Checks that what `uses` the sources of `spec` can be made of them.
@@ -122,18 +118,6 @@ dependencies: {extra_repos: [{config: {a.list: {context: {}, path: /a, generate:
             names(check_sources(&spec, Uses { modules: false, ..Uses::PACKAGES })),
             ["generators", "generators", "generators"]
         );
-    }
-
-    #[test]
-    fn caches_are_only_left_out() {
-        let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
-        assert_eq!(check_sources(&spec, Uses::PACKAGES), Ok(()));
-        assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
-    }
-    #[test]
-    fn a_disabled_cache_is_not_missed() {
-        let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {disabled: true}}]}\n");
-        assert_eq!(warnings(&spec), [""; 0]);
     }
 
     #[test]
