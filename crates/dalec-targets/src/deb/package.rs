@@ -117,10 +117,17 @@ impl<'a> Package<'a> {
         args.extend(patched.into_iter().map(str::to_owned));
         let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
-        let modules = self.modules()?;
+        let generators = self.generators()?;
+        let modules = generators.as_ref().and_then(Generators::gomod);
         let modules = modules.map(|modules| Mount::bind(format!("{dir}/{MODULES}"), &modules).readonly());
-        let patch_sources: BTreeMap<&str, &Tree> =
-            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        let patch_sources: BTreeMap<&str, &Tree> = patches
+            .iter()
+            .filter_map(|patch| {
+                let name: &str = &patch.source;
+                Some((name, self.trees.get(name).or_else(|| edits.get(name))?))
+            })
+            .collect();
         let patch_sources =
             patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self
@@ -137,22 +144,21 @@ impl<'a> Package<'a> {
         Ok(self.worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
+    /// Returns what makes downloads for the sources, if they ask for any.
     ///
     /// # Errors
     /// As [`with_build_dependencies`].
-    fn modules(&self) -> Result<Option<State>, PlanError> {
+    fn generators(&self) -> Result<Option<Generators<'_>>, PlanError> {
         if !wants_gomod(self.request.spec) {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
             env: self.worker.env.clone(),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
-        };
-        Ok(generators.gomod())
+        }))
     }
 
     fn source_changes(&self, source: &State) -> State {

@@ -112,7 +112,12 @@ impl<'a> Package<'a> {
         if trees.is_empty() {
             return Ok(State::scratch());
         }
-        let modules = self.modules(worker, &trees)?;
+        let generators = self.generators(worker, &trees)?;
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        for name in edits.keys() {
+            args.extend(["file".to_owned(), name.clone(), spec_file::file_name(name, false)]);
+        }
+        let modules = generators.as_ref().and_then(Generators::gomod);
         if modules.is_some() {
             args.extend(["tree", MODULES].map(str::to_owned));
             args.push(spec_file::file_name(MODULES, true));
@@ -123,24 +128,28 @@ impl<'a> Package<'a> {
             .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
             .network(Network::None)
             .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
+            .mounts(edits.iter().map(|(name, patch)| patch.mount(format!("/work/src/{name}"))))
             .mounts(modules.map(|modules| Mount::bind(format!("/work/src/{MODULES}"), &modules).readonly()))
             .mount(Mount::output("/work/out"));
         Ok(worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
-    fn modules(&self, worker: &Worker, trees: &BTreeMap<&'a str, Tree>) -> Result<Option<State>, PlanError> {
+    /// Returns what makes downloads for the sources, if they ask for any.
+    fn generators<'b>(
+        &'b self,
+        worker: &Worker,
+        trees: &'b BTreeMap<&'b str, Tree>,
+    ) -> Result<Option<Generators<'b>>, PlanError> {
         if !wants_gomod(self.request.spec) {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(worker, self.request, self.distro, self.names.package())?,
             env: worker.env.clone(),
             group: self.source_group(),
             trees,
-        };
-        Ok(generators.gomod())
+        }))
     }
 
     /// Checks that what downloads takes is among the build dependencies: a worker need not have it.

@@ -6,7 +6,7 @@ use dalec_spec::target_spec::{PackageConstraint, TargetSpec};
 
 use super::{BUILD_SCRIPT, MODULES, origin, scriptlets};
 use crate::error::PlanError;
-use crate::generators::wants_gomod;
+use crate::generators::{edits, wants_gomod};
 use crate::quote::one_line;
 use crate::rpm::escape::line;
 use crate::rpm::names::Names;
@@ -92,9 +92,10 @@ fn sources(spec: &TargetSpec) -> Result<String, PlanError> {
         text.push_str(&origin::comment(source));
         text.push_str(&format!("Source{index}: {}\n", line(&file)));
     }
+    let edits = edits::patch_names(spec).map(|name| line(&name));
     let modules = wants_gomod(spec).then(|| file_name(MODULES, true));
     let script = (!spec.build.steps.is_empty()).then(|| BUILD_SCRIPT.to_owned());
-    for (index, file) in modules.into_iter().chain(script).enumerate() {
+    for (index, file) in edits.chain(modules).chain(script).enumerate() {
         text.push_str(&format!("Source{}: {file}\n", spec.sources.len() + index));
     }
     Ok(text)
