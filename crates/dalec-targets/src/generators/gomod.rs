@@ -3,7 +3,7 @@
 use dalec_llb::{CacheSharing, Exec, Mount, Secret, State};
 use dalec_spec::target_spec::{Generator, Gomod, RepositoryUse};
 
-use super::{Generators, TreeOf};
+use super::{Generators, Kind, TreeOf};
 use crate::locate::locate;
 
 const SCRIPT: &str = include_str!("gomod.sh");
@@ -13,8 +13,17 @@ const CACHE: &str = "dalec-gomod-proxy-cache";
 /// modules that are not what they were, but not about those that no `go.sum` and no public database knows.
 const UNTRUSTED_CACHE: &str = "dalec-gomod-proxy-cache-untrusted";
 
+pub(super) const KIND: Kind = Kind {
+    title: "the Go modules",
+    directory: "__gomods",
+    debian_directory: "xxxdalecGomodsInternal",
+    variable: "GOMODCACHE",
+    is_wanted: |generator| generator.gomod.is_some(),
+    plan,
+};
+
 /// Returns the module cache for all sources with this generator; none when no source has it.
-pub(super) fn plan(generators: &Generators<'_>) -> Option<State> {
+fn plan(generators: &Generators<'_>) -> Option<State> {
     let mut modules: Option<State> = None;
     for tree in generators.trees() {
         let mut patched = None;

@@ -63,7 +63,8 @@ fn graph(spec: &TargetSpec, options: Options) -> String {
     let root = State::image(ImageRef { reference: "worker".into(), ..ImageRef::default() });
     let group = ProgressGroup::new("sources");
     let generators = Generators { request: &request, root, env: BTreeMap::new(), group, trees: &trees };
-    describe(&generators.gomod().expect("modules").marshal(&Platform::linux("amd64")))
+    let (_, modules) = generators.downloads().pop().expect("modules");
+    describe(&modules.marshal(&Platform::linux("amd64")))
 }
 
 /// SRC-020, SRC-021, SRC-033, SRC-034: one cache for all, filled from the cache of downloads; of patched sources.
@@ -123,7 +124,7 @@ fn go_modules() {
 #[test]
 fn a_proxy_for_go_modules() {
     let spec = spec();
-    assert!(wants_gomod(&spec));
+    assert_eq!(wanted(&spec).map(|kind| kind.title).collect::<Vec<_>>(), ["the Go modules"]);
     let options = Options { gomod_proxy: "https://proxy.example.org".into(), ..Options::default() };
     check(
         options,
