@@ -3,14 +3,23 @@
 use dalec_llb::{Mount, State};
 use dalec_spec::target_spec::{Generator, Gomod};
 
-use super::{Generators, TreeOf, go};
+use super::{Generators, Kind, TreeOf, go};
 use crate::locate::locate;
 use crate::sources::Tree;
 
 const SCRIPT: &str = include_str!("gomod.sh");
 
+pub(super) const KIND: Kind = Kind {
+    title: "the Go modules",
+    directory: "__gomods",
+    debian_directory: "xxxdalecGomodsInternal",
+    variable: "GOMODCACHE",
+    is_wanted: |generator| generator.gomod.is_some(),
+    plan,
+};
+
 /// Returns the module cache for all sources with this generator; none when no source has it.
-pub(super) fn plan(generators: &Generators<'_>) -> Option<State> {
+fn plan(generators: &Generators<'_>) -> Option<State> {
     let mut modules: Option<State> = None;
     for source in generators.trees() {
         let mut patched = None;

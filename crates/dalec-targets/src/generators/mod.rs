@@ -1,6 +1,6 @@
 //! What is downloaded for a build beside its sources, with the tools among the build dependencies.
 //!
-//! Each kind of generator yields one tree for all sources, which a package has beside them. Generators see their sources
+//! Each [`Kind`] of generator yields one tree for all sources, which a package has beside them. Generators see their sources
 //! with the patches of the spec; the sources themselves stay as they are.
 
 pub(crate) mod edits;
@@ -15,9 +15,30 @@ use dalec_spec::target_spec::{Generator, TargetSpec};
 use crate::request::Request;
 use crate::sources::Tree;
 
-/// Returns whether a source of `spec` asks for Go modules.
-pub(crate) fn wants_gomod(spec: &TargetSpec) -> bool {
-    spec.sources.values().flat_map(|source| &source.generate).any(|generator| generator.gomod.is_some())
+/// A kind of generator whose downloads are a directory beside the sources.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// What is downloaded, in words.
+    pub title: &'static str,
+    /// Name of the directory, which is upstream's.
+    pub directory: &'static str,
+    /// Name of the directory in Debian source packages, which is upstream's.
+    pub debian_directory: &'static str,
+    /// Variable by which programs of the build find the directory.
+    pub variable: &'static str,
+    /// Returns whether a generator is of this kind.
+    is_wanted: fn(&Generator) -> bool,
+    /// Returns the downloads for all sources; none when no source asks for any.
+    plan: fn(&Generators<'_>) -> Option<State>,
+}
+
+/// Every kind, in the order in which packages have them.
+pub(crate) const KINDS: &[Kind] = &[gomod::KIND];
+
+/// Returns the kinds that sources of `spec` ask for.
+pub(crate) fn wanted(spec: &TargetSpec) -> impl Iterator<Item = &'static Kind> + use<'_> {
+    let generators = || spec.sources.values().flat_map(|source| &source.generate);
+    KINDS.iter().filter(move |kind| generators().any(kind.is_wanted))
 }
 
 /// What generators are planned with.
@@ -52,9 +73,9 @@ impl<'a> TreeOf<'a> {
 }
 
 impl<'a> Generators<'a> {
-    /// Returns the Go modules that sources ask for, as a module cache; none when no source asks for any.
-    pub(crate) fn gomod(&self) -> Option<State> {
-        gomod::plan(self)
+    /// Returns what the sources ask for, by kind.
+    pub(crate) fn downloads(&self) -> Vec<(&'static Kind, State)> {
+        KINDS.iter().filter_map(|kind| Some((kind, (kind.plan)(self)?))).collect()
     }
 
     fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {

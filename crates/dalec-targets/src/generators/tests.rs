@@ -46,7 +46,11 @@ fn check(options: Options, expected: Expect) {
 }
 
 fn graph(spec: &TargetSpec, options: Options) -> String {
-    graph_of(spec, options, |generators| generators.gomod().expect("modules"))
+    graph_of(spec, options, downloads)
+}
+
+fn downloads(generators: &Generators<'_>) -> State {
+    generators.downloads().pop().expect("some").1
 }
 
 fn graph_of(spec: &TargetSpec, options: Options, plan: impl FnOnce(&Generators<'_>) -> State) -> String {
@@ -129,7 +133,7 @@ fn go_modules() {
 #[test]
 fn a_proxy_for_go_modules() {
     let spec = spec();
-    assert!(wants_gomod(&spec));
+    assert_eq!(wanted(&spec).map(|kind| kind.title).collect::<Vec<_>>(), ["the Go modules"]);
     let options = Options { gomod_proxy: "https://proxy.example.org".into(), ..Options::default() };
     check(
         options,
@@ -235,7 +239,7 @@ fn edits_of_go_modules() {
         finish
     "#]]
     .assert_eq(&calls.map(|line| format!("{line}\n")).collect::<String>());
-    let modules = graph_of(&spec, Options::default(), |generators| generators.gomod().expect("modules"));
+    let modules = graph_of(&spec, Options::default(), downloads);
     assert!(modules.contains("mount /work/src #2.2\n"), "{modules}");
 }
 

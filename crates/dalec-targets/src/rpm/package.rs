@@ -8,11 +8,11 @@ use dalec_spec::target_spec::NetworkMode;
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
-use crate::generators::{Generators, wants_gomod};
+use crate::generators::{self, Generators};
 use crate::request::Request;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
-use crate::rpm::spec_file::{self, MODULES, SpecFile};
+use crate::rpm::spec_file::{self, SpecFile};
 use crate::rpm::worker::with_build_dependencies;
 use crate::signing;
 use crate::sources::{Planner, Tree};
@@ -117,11 +117,14 @@ impl<'a> Package<'a> {
         for name in edits.keys() {
             args.extend(["file".to_owned(), name.clone(), spec_file::file_name(name, false)]);
         }
-        let modules = generators.as_ref().and_then(Generators::gomod);
-        if modules.is_some() {
-            args.extend(["tree", MODULES].map(str::to_owned));
-            args.push(spec_file::file_name(MODULES, true));
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
+        for (kind, _) in &downloads {
+            args.extend(["tree", kind.directory].map(str::to_owned));
+            args.push(spec_file::file_name(kind.directory, true));
         }
+        let downloads = downloads.iter().map(|(kind, downloads)| {
+            Mount::bind(format!("/work/src/{}", kind.directory), downloads).readonly()
+        });
         let exec = script(worker, SOURCES, "sources", args)
             .name(format!("Prepare the sources of {}", self.names.title()))
             .group(&self.source_group())
@@ -129,18 +132,18 @@ impl<'a> Package<'a> {
             .network(Network::None)
             .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
             .mounts(edits.iter().map(|(name, patch)| patch.mount(format!("/work/src/{name}"))))
-            .mounts(modules.map(|modules| Mount::bind(format!("/work/src/{MODULES}"), &modules).readonly()))
+            .mounts(downloads)
             .mount(Mount::output("/work/out"));
         Ok(worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns what makes downloads for the sources, if they ask for any.
+    /// Returns what downloads for the sources, if they ask for anything.
     fn generators<'b>(
         &'b self,
         worker: &Worker,
-        trees: &'b BTreeMap<&'b str, Tree>,
+        trees: &'b BTreeMap<&'a str, Tree>,
     ) -> Result<Option<Generators<'b>>, PlanError> {
-        if !wants_gomod(self.request.spec) {
+        if generators::wanted(self.request.spec).next().is_none() {
             return Ok(None);
         }
         Ok(Some(Generators {
