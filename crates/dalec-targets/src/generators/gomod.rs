@@ -1,10 +1,11 @@
 //! Go modules: what `go.mod` asks for, as a module cache.
 
-use dalec_llb::{CacheSharing, Exec, Mount, Secret, State};
+use dalec_llb::{CacheSharing, Exec, Mount, State};
 use dalec_spec::target_spec::{Generator, Gomod, RepositoryUse};
 
 use super::{Generators, Kind, TreeOf};
 use crate::locate::locate;
+use crate::worker::ca_bundle;
 
 const SCRIPT: &str = include_str!("gomod.sh");
 /// Name of the cache of downloads; specs share it, as upstream's do.
@@ -58,10 +59,7 @@ fn download(
         .at(locate(&request.source_map, [generator.span]))
         .mount(source.clone())
         .mount(Mount::cache("/work/cache", cache, CacheSharing::Shared))
-        .mount(Mount::secret(
-            "/run/secrets/dalec.ca-bundle",
-            Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 },
-        ))
+        .mount(ca_bundle())
         .mount(Mount::bind("/work/modules", before));
     if !request.options.gomod_proxy.is_empty() {
         exec = exec.env("GOPROXY", &request.options.gomod_proxy);

@@ -11,6 +11,7 @@ use crate::date::epoch;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::BINARY_CACHE_KEY;
+use crate::generators::{self, Generators, KINDS};
 use crate::marker::Marks;
 use crate::patches::{self, Patch};
 use crate::paths::{base, join};
@@ -48,6 +49,18 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         NetworkMode::None => Network::None,
         NetworkMode::Sandbox => Network::Sandbox,
     };
+    let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
+    let downloads = match generators::wanted(spec).next() {
+        Some(_) => {
+            let group = ProgressGroup::new(format!("{KEY}: sources"));
+            let env = worker.env.clone();
+            Generators { request, root: root.clone(), env, group, trees: &sources }.downloads()
+        }
+        None => Vec::new(),
+    };
+    let downloads = downloads.iter().map(|(kind, downloads)| {
+        Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
+    });
     let exec = Exec::new(["/bin/sh", "-c", PROGRAMS, "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
@@ -59,9 +72,9 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         .ignore_cache(request.options.ignores_cache(BINARY_CACHE_KEY))
         .network(network)
         .mounts(sources.iter().map(|(name, tree)| tree.mount(format!("/work/sources/{name}"))))
+        .mounts(downloads)
         .mount(Mount::bind("/work/scripts", &scripts).readonly())
         .mount(Mount::output("/work/out"));
-    let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
     let files = root.run(exec).output("/work/out");
     let to_sign = signing::WINDOWS.to_sign(&files);
     Ok(Programs { files, to_sign: Some(to_sign) })
@@ -80,7 +93,8 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
     };
     let mut trees = BTreeMap::new();
     for (name, source) in &request.spec.sources {
-        if name.contains('/') || matches!(name.as_str(), "." | "..") {
+        let is_taken = KINDS.iter().any(|kind| kind.directory == name);
+        if name.contains('/') || matches!(name.as_str(), "." | "..") || is_taken {
             return Err(PlanError::invalid(format!("a source cannot be called {name:?}"), [source.span]));
         }
         trees.insert(name.as_str(), planner.plan(name, source)?);
@@ -91,7 +105,8 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 /// Returns a file system with the scripts that the spec has a say in.
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     let patches = apply(&patches::all(spec)?, marks);
-    let build = build_script::render(spec, &[], marks)?;
+    let directories: Vec<_> = generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
+    let build = build_script::render(spec, &directories, marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
     let file = File::new("Write scripts")
         .group(&group())
