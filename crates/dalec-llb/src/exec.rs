@@ -61,6 +61,7 @@ enum Kind {
     Cache { id: String, sharing: CacheSharing },
     Tmpfs,
     Secret(Secret),
+    Ssh { id: String },
 }
 
 impl Mount {
@@ -87,6 +88,11 @@ impl Mount {
     /// Mounts a client's secret as the file `dest`.
     pub fn secret(dest: impl Into<String>, secret: Secret) -> Self {
         Self::new(dest, State::scratch(), Kind::Secret(secret))
+    }
+
+    /// Mounts the client's ssh agent called `id` as the socket `dest`.
+    pub fn ssh(dest: impl Into<String>, id: impl Into<String>) -> Self {
+        Self::new(dest, State::scratch(), Kind::Ssh { id: id.into() })
     }
 
     /// Forbids writing; the mount is then no output.
@@ -332,6 +338,10 @@ impl Mount {
                     optional: secret.optional,
                     ..pb::SecretOpt::default()
                 });
+            }
+            Kind::Ssh { id } => {
+                mount.mount_type = pb::MountType::Ssh.into();
+                mount.ssh_opt = Some(pb::SshOpt { id, mode: 0o600, ..pb::SshOpt::default() });
             }
         }
         mount

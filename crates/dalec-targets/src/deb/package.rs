@@ -115,12 +115,19 @@ impl<'a> Package<'a> {
         args.extend(patched.into_iter().map(str::to_owned));
         let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
-        let downloads = self.generators()?.map(|generators| generators.downloads()).unwrap_or_default();
+        let generators = self.generators()?;
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
         let downloads = downloads.iter().map(|(kind, downloads)| {
             Mount::bind(format!("{dir}/{}", kind.debian_directory), downloads).readonly()
         });
-        let patch_sources: BTreeMap<&str, &Tree> =
-            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        let patch_sources: BTreeMap<&str, &Tree> = patches
+            .iter()
+            .filter_map(|patch| {
+                let name: &str = &patch.source;
+                Some((name, self.trees.get(name).or_else(|| edits.get(name))?))
+            })
+            .collect();
         let patch_sources =
             patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self

@@ -8,6 +8,7 @@ use dalec_spec::target_spec::{Cargohome, Generator};
 
 use super::{Generators, Kind, TreeOf};
 use crate::locate::locate;
+use crate::sources::Tree;
 use crate::worker::ca_bundle;
 
 const SCRIPT: &str = include_str!("cargohome.sh");
@@ -24,12 +25,12 @@ pub(super) const KIND: Kind = Kind {
 /// Returns the home of cargo's for all sources with this generator; none when no source has it.
 fn plan(generators: &Generators<'_>) -> Option<State> {
     let mut crates: Option<State> = None;
-    for tree in generators.trees() {
+    for source in generators.trees() {
         let mut patched = None;
-        for (generator, cargohome) in tree.generators(|generator| generator.cargohome.as_ref()) {
-            let source = patched.get_or_insert_with(|| generators.patched(&tree));
+        for (generator, cargohome) in source.generators(|generator| generator.cargohome.as_ref()) {
+            let tree = patched.get_or_insert_with(|| generators.patched(&source));
             let before = crates.unwrap_or_default();
-            crates = Some(download(generators, &tree, source, generator, cargohome, &before));
+            crates = Some(download(generators, &source, tree, generator, cargohome, &before));
         }
     }
     crates
@@ -37,8 +38,8 @@ fn plan(generators: &Generators<'_>) -> Option<State> {
 
 fn download(
     generators: &Generators<'_>,
-    tree: &TreeOf<'_>,
-    source: &Mount,
+    source: &TreeOf<'_>,
+    tree: &Tree,
     generator: &Generator,
     cargohome: &Cargohome,
     before: &State,
@@ -47,10 +48,10 @@ fn download(
     let args = ["/bin/sh", "-c", SCRIPT, "cargohome"].map(str::to_owned).into_iter().chain(paths);
     let exec = Exec::new(args)
         .envs(generators.env.clone())
-        .name(format!("Download Rust crates for source {}", tree.name))
+        .name(format!("Download Rust crates for source {}", source.name))
         .group(&generators.group)
         .at(locate(&generators.request.source_map, [generator.span]))
-        .mount(source.clone())
+        .mount(tree.writable("/work/src"))
         .mount(ca_bundle())
         .mount(Mount::bind("/work/crates", before));
     generators.root.run(exec).output("/work/crates")

@@ -4,6 +4,8 @@
 //! with the patches of the spec; the sources themselves stay as they are.
 
 mod cargohome;
+pub(crate) mod edits;
+mod go;
 mod gomod;
 
 use std::collections::BTreeMap;
@@ -85,17 +87,27 @@ impl<'a> Generators<'a> {
         })
     }
 
-    /// Returns a mount of the source at `/work/src`, patched if the spec has patches for it. What is written there goes
-    /// nowhere.
-    fn patched(&self, source: &TreeOf<'_>) -> Mount {
-        let mount = |state: &State| {
-            let mount = Mount::bind("/work/src", state);
-            if source.tree.path == "/" { mount } else { mount.selector(&source.tree.path) }
-        };
+    /// Returns the patches that edits of `go.mod` make, by their names.
+    pub(crate) fn edits(&self) -> BTreeMap<String, Tree> {
+        let edited = self.trees().filter_map(|source| {
+            let edited = edits::plan(self, &source, &self.patched_by_spec(&source))?;
+            Some((edits::patch_name(source.name), edited.patch))
+        });
+        edited.collect()
+    }
+
+    /// Returns the source with the patches and edits that the spec has for it.
+    fn patched(&self, source: &TreeOf<'_>) -> Tree {
+        let patched = self.patched_by_spec(source);
+        match edits::plan(self, source, &patched) {
+            Some(edited) => edited.tree,
+            None => patched,
+        }
+    }
+
+    fn patched_by_spec(&self, source: &TreeOf<'_>) -> Tree {
         let patches = self.request.spec.patches.get(source.name);
-        let Some(patches) = patches.filter(|patches| !patches.is_empty()) else {
-            return mount(&source.tree.state);
-        };
+        let Some(patches) = patches.filter(|patches| !patches.is_empty()) else { return source.tree.clone() };
         let mut script = String::from("set -eu\ncd /work/src\n");
         let mut mounts: BTreeMap<&str, Mount> = BTreeMap::new();
         for patch in patches {
@@ -111,9 +123,9 @@ impl<'a> Generators<'a> {
             .name(format!("Patch source {} for downloads", source.name))
             .group(&self.group)
             .network(Network::None)
-            .mount(mount(&source.tree.state))
+            .mount(source.tree.writable("/work/src"))
             .mounts(mounts.into_values());
-        mount(&self.root.run(exec).output("/work/src"))
+        Tree { state: self.root.run(exec).output("/work/src"), ..source.tree.clone() }
     }
 }
 

@@ -153,7 +153,11 @@ impl<'a> Package<'a> {
             return Ok(State::scratch());
         }
         let generators = self.generators(worker, &trees)?;
-        let downloads = generators.map(|generators| generators.downloads()).unwrap_or_default();
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        for name in edits.keys() {
+            args.extend(["file".to_owned(), name.clone(), spec_file::file_name(name, false)]);
+        }
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
         for (kind, _) in &downloads {
             args.extend(["tree", kind.directory].map(str::to_owned));
             args.push(spec_file::file_name(kind.directory, true));
@@ -167,6 +171,7 @@ impl<'a> Package<'a> {
             .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
             .network(Network::None)
             .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
+            .mounts(edits.iter().map(|(name, patch)| patch.mount(format!("/work/src/{name}"))))
             .mounts(downloads)
             .mount(Mount::output("/work/out"));
         Ok(worker.root.run(exec).output("/work/out"))

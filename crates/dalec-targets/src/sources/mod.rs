@@ -34,7 +34,12 @@ pub struct Tree {
 impl Tree {
     /// Returns a read-only mount of the source at `dest`.
     pub fn mount(&self, dest: impl Into<String>) -> Mount {
-        let mount = Mount::bind(dest, &self.state).readonly();
+        self.writable(dest).readonly()
+    }
+
+    /// Returns a mount of the source at `dest`; what is written there is an output.
+    pub fn writable(&self, dest: impl Into<String>) -> Mount {
+        let mount = Mount::bind(dest, &self.state);
         if self.path == "/" { mount } else { mount.selector(&self.path) }
     }
 }

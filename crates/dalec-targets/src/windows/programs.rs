@@ -50,17 +50,17 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         NetworkMode::Sandbox => Network::Sandbox,
     };
     let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
-    let downloads = match generators::wanted(spec).next() {
-        Some(_) => {
-            let group = ProgressGroup::new(format!("{KEY}: sources"));
-            let env = worker.env.clone();
-            Generators { request, root: root.clone(), env, group, trees: &sources }.downloads()
-        }
-        None => Vec::new(),
-    };
+    let group_of_sources = ProgressGroup::new(format!("{KEY}: sources"));
+    let env = worker.env.clone();
+    let generators =
+        Generators { request, root: root.clone(), env, group: group_of_sources, trees: &sources };
+    let downloads = generators.downloads();
     let downloads = downloads.iter().map(|(kind, downloads)| {
         Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
     });
+    let edits = generators.edits();
+    let given = sources.iter().map(|(name, tree)| (*name, tree));
+    let given = given.chain(edits.iter().map(|(name, tree)| (name.as_str(), tree)));
     let exec = Exec::new(["/bin/sh", "-c", PROGRAMS, "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
@@ -71,7 +71,7 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         .at(marks.location(&request.source_map))
         .ignore_cache(request.options.ignores_cache(BINARY_CACHE_KEY))
         .network(network)
-        .mounts(sources.iter().map(|(name, tree)| tree.mount(format!("/work/sources/{name}"))))
+        .mounts(given.map(|(name, tree)| tree.mount(format!("/work/sources/{name}"))))
         .mounts(downloads)
         .mount(Mount::bind("/work/scripts", &scripts).readonly())
         .mount(Mount::output("/work/out"));

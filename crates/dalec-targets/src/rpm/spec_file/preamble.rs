@@ -6,7 +6,7 @@ use dalec_spec::target_spec::{PackageConstraint, TargetSpec};
 
 use super::{BUILD_SCRIPT, origin, scriptlets};
 use crate::error::PlanError;
-use crate::generators::{self, KINDS};
+use crate::generators::{self, KINDS, edits};
 use crate::quote::one_line;
 use crate::rpm::escape::line;
 use crate::rpm::names::Names;
@@ -90,9 +90,10 @@ fn sources(spec: &TargetSpec) -> Result<String, PlanError> {
         text.push_str(&origin::comment(source));
         text.push_str(&format!("Source{index}: {}\n", line(&file)));
     }
+    let edits = edits::patch_names(spec).map(|name| line(&name));
     let downloads = generators::wanted(spec).map(|kind| file_name(kind.directory, true));
     let script = (!spec.build.steps.is_empty()).then(|| BUILD_SCRIPT.to_owned());
-    for (index, file) in downloads.chain(script).enumerate() {
+    for (index, file) in edits.chain(downloads).chain(script).enumerate() {
         text.push_str(&format!("Source{}: {file}\n", spec.sources.len() + index));
     }
     Ok(text)
