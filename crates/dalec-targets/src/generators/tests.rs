@@ -285,7 +285,7 @@ fn private_go_modules() {
             mount /work/src #1
             mount /work/modules scratch
     "#]]
-    .assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    .assert_eq(&lines.map(|line| format!("{}\n", line.trim_start())).collect::<String>());
 }
 
 #[test]
