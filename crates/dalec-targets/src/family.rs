@@ -77,8 +77,8 @@ pub(crate) trait Recipe: Debug + Send + Sync {
 pub(crate) struct Uses {
     /// Sources, patches and build steps.
     pub sources: SourceUse,
-    /// Go modules, which are downloaded for sources that ask for them.
-    pub modules: bool,
+    /// Downloads of generators, for sources that ask for them.
+    pub downloads: bool,
     /// The image section, in a container with the packages.
     pub container: bool,
     /// The tests, run in that container.
@@ -99,15 +99,16 @@ pub(crate) enum SourceUse {
 impl Uses {
     /// Nothing but the names of the target.
     pub const NOTHING: Self =
-        Self { sources: SourceUse::Unused, modules: false, container: false, tests: false };
+        Self { sources: SourceUse::Unused, downloads: false, container: false, tests: false };
     /// What is made of the sources alone.
     pub const SOURCES: Self =
-        Self { sources: SourceUse::Used, modules: true, container: false, tests: false };
+        Self { sources: SourceUse::Used, downloads: true, container: false, tests: false };
     /// Packages that are tested.
-    pub const PACKAGES: Self = Self { sources: SourceUse::Used, modules: true, container: true, tests: true };
+    pub const PACKAGES: Self =
+        Self { sources: SourceUse::Used, downloads: true, container: true, tests: true };
     /// A container that is tested.
     pub const CONTAINER: Self =
-        Self { sources: SourceUse::UnlessPrebuilt, modules: true, container: true, tests: true };
+        Self { sources: SourceUse::UnlessPrebuilt, downloads: true, container: true, tests: true };
 }
 
 /// Whose programs run as root while packages are installed.

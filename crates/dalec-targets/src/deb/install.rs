@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Location, Mount, ProgressGroup, State};
 use dalec_spec::target_spec::PackageConstraint;
 
 use crate::deb::distro::DebDistro;
@@ -13,6 +13,7 @@ use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
 use crate::repositories::Repositories;
+use crate::worker::ca_bundle;
 
 const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
 
@@ -130,12 +131,6 @@ fn run(
         .mounts(options.repositories.mounts.clone())
         .mounts(mounts);
     root.run(exec).root()
-}
-
-/// The certificates that the host trusts besides the usual ones; a client need not give them.
-fn ca_bundle() -> Mount {
-    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
-    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 #[cfg(test)]
