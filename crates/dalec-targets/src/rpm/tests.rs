@@ -30,6 +30,7 @@ static MADE_UP: RpmDistro = RpmDistro {
     worker_packages: &["rpm-build"],
     base_packages: &["madeup-release"],
     base_recommends: &["certificates"],
+    extension_packages: &[],
     retired: false,
 };
 
