@@ -27,6 +27,7 @@ macro_rules! on_the_embedded_engine {
     };
 }
 
+mod caches;
 mod container;
 mod greet;
 mod refused;
