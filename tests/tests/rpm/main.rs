@@ -15,6 +15,7 @@ macro_rules! on_both_engines {
 }
 
 mod artifacts;
+mod basics;
 mod caches;
 mod containers;
 mod debug;
