@@ -27,6 +27,7 @@ pub mod rpm;
 pub mod signing;
 pub mod sources;
 pub mod spec_tests;
+pub mod unmatched;
 pub mod unsupported;
 mod windows;
 pub mod worker;

@@ -9,6 +9,7 @@ use dalec_spec::target_spec::{BuildSource, TargetSpec};
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
+use crate::unmatched::{self, Patterns};
 use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
@@ -152,15 +153,28 @@ pub fn builds<'a>(
     answers: &Answers,
 ) -> Vec<&'a BuildSource> {
     let uses = route.recipe.uses();
-    let is_built = match uses.sources {
-        SourceUse::Unused => false,
-        SourceUse::Used => true,
-        SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
-    };
+    let is_built = takes_sources(route, answers);
     let sources = spec.sources.values().filter(|_| is_built);
     let mounted = spec_tests::mounted(spec).filter(|_| tests && uses.tests);
     let repositories = repositories::sources(spec).filter(|_| installs(uses));
     sources::builds(sources.chain(mounted).chain(repositories))
+}
+
+/// Returns where to look for patterns of sources that match nothing.
+///
+/// # Errors
+/// As [`plan`].
+pub fn patterns(route: &Route, request: &Request<'_>) -> Result<Vec<Patterns>, PlanError> {
+    if takes_sources(route, request.answers) { unmatched::plan(request) } else { Ok(Vec::new()) }
+}
+
+/// Returns whether `route` is made of the spec's sources.
+fn takes_sources(route: &Route, answers: &Answers) -> bool {
+    match route.recipe.uses().sources {
+        SourceUse::Unused => false,
+        SourceUse::Used => true,
+        SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
+    }
 }
 
 /// Returns whether packages are installed that repositories of the spec may bring.

@@ -58,7 +58,8 @@ impl Planner<'_> {
     /// `path` that leaves the source, [`PlanError::Unsupported`] for a kind of source that cannot be built yet.
     pub fn plan(&self, name: &str, source: &Source) -> Result<Tree, PlanError> {
         let path = inside(&source.path).ok_or_else(|| {
-            PlanError::invalid(format!("path {:?} leaves the source", source.path), [source.span])
+            let places = [source.selectors.path, source.span];
+            PlanError::invalid(format!("path {:?} leaves the source", source.path), places)
         })?;
         match &source.kind {
             SourceKind::Inline(inline) => Ok(inline::plan(self, name, source, inline, &path)),
@@ -83,9 +84,11 @@ impl Planner<'_> {
             ..Copy::default()
         };
         let from = format!("/{path}");
+        // What can be wrong here is that nothing is at the path.
+        let place = [source.selectors.path, source.span].into_iter().find(|span| span.end > span.start);
         let file = File::new(format!("Filter source {name}"))
             .copy(state, &from, &format!("/{name}/"), copy)
-            .at(locate(self.source_map, [source.span]))
+            .at(locate(self.source_map, place))
             .group(&self.group);
         Tree { state: State::scratch().file(file), path: format!("/{name}"), is_dir: true }
     }
