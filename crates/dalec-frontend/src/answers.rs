@@ -3,56 +3,69 @@
 use std::thread;
 
 use dalec_gateway::GatewayError;
+use dalec_llb::Location;
+use dalec_spec::span::Span;
 use dalec_targets::image_reference::names_of;
+use dalec_targets::locate::locate;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
 use crate::build::joined;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::images::{self, Wanted};
+use crate::spec::Spec;
 
-/// Answers `questions` for one platform.
+/// Answers `questions` of `spec` for one platform.
 ///
 /// A named context called like an image's reference, in its full or its familiar form, replaces the image.
 ///
 /// # Errors
 /// The first error in the order of the questions, contexts before images.
-pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers, FrontendError> {
+pub fn answer(contexts: &Contexts<'_>, questions: &Questions, spec: &Spec) -> Result<Answers, FrontendError> {
     let wanted = |question: &&ImageQuestion| {
-        let replaced = questions.unless.get(question);
-        replaced.is_none_or(|context| !contexts.is_given(context))
+        !questions.unless.get(*question).is_some_and(|names| names.iter().any(|name| contexts.is_given(name)))
     };
     let images: Vec<&ImageQuestion> = questions.images.iter().filter(wanted).collect();
     let mut answers = Answers::default();
     thread::scope(|scope| {
         let names = questions.contexts.iter();
         let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
-        let ask = |one: &&ImageQuestion| image(contexts, one, questions.unless.get(one));
+        let ask = |one: &ImageQuestion| {
+            let others = questions.unless.get(one).map_or(&[][..], Vec::as_slice);
+            image(contexts, one, others, locate(&spec.source_map(), questions.places.get(one).copied()))
+        };
         let resolved: Vec<_> = images.iter().map(|one| scope.spawn(move || ask(one))).collect();
         for (name, context) in names.zip(found) {
             if let Some(context) = joined(context)? {
                 answers.contexts.insert(name.clone(), context.state);
             }
         }
-        let mut missing = Vec::new();
+        let (mut missing, mut places) = (Vec::new(), Vec::new());
         for (question, answer) in images.iter().zip(resolved) {
             match joined(answer) {
                 Ok(answer) => drop(answers.images.insert((*question).clone(), answer)),
-                Err(error) => missing.push(error),
+                Err(error) => {
+                    missing.push(error);
+                    places.extend(questions.places.get(*question));
+                }
             }
         }
         let mut missing = missing.into_iter();
-        missing.next().map_or(Ok(answers), |first| Err(all_missing(first, missing)))
+        missing.next().map_or(Ok(answers), |first| Err(spec.at(all_missing(first, missing), places)))
     })
 }
 
-/// Returns `error`; about an image that is nowhere to be had, it also names those that `questions` miss.
-pub fn or_more(contexts: &Contexts<'_>, error: FrontendError, questions: &Questions) -> FrontendError {
-    let more = match &error {
-        FrontendError::Gateway(GatewayError::Image { .. }) => answer(contexts, questions).err(),
-        _ => None,
-    };
-    all_missing(error, more)
+/// Returns `error`, which is about what `span` asks for; about an image that is nowhere to be had, it also names those
+/// that `questions` miss.
+pub fn or_more(
+    contexts: &Contexts<'_>,
+    error: FrontendError,
+    questions: &Questions,
+    spec: &Spec,
+    span: Span,
+) -> FrontendError {
+    let more = missing_image(&error).and_then(|_| answer(contexts, questions, spec).err());
+    spec.at(all_missing(error, more), vec![span])
 }
 
 /// Returns `first`; about an image that is nowhere to be had, what to do names every other such image in `more`.
@@ -60,26 +73,40 @@ fn all_missing(mut first: FrontendError, more: impl IntoIterator<Item = Frontend
     if let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) = &mut first {
         let mut told = vec![reference.clone()];
         for error in more {
-            if let FrontendError::Gateway(GatewayError::Image { reference, hint: more, .. }) = error
-                && !told.contains(&reference)
+            if let Some((reference, more)) = missing_image(&error)
+                && !told.contains(reference)
             {
                 let line = if hint.is_empty() { "" } else { "\n" };
                 hint.push_str(&format!("{line}the image {reference} cannot be found either: {more}"));
-                told.push(reference);
+                told.push(reference.clone());
             }
         }
     }
     first
 }
 
-/// Returns the image of one question; `worker` is the named context that makes it unneeded, if there is one.
+/// Returns the reference of the image that is nowhere to be had, and what to do.
+fn missing_image(error: &FrontendError) -> Option<(&String, &String)> {
+    let error = match error {
+        FrontendError::Gateway(error) => error,
+        FrontendError::At { error, .. } => error,
+        _ => return None,
+    };
+    match error {
+        GatewayError::Image { reference, hint, .. } => Some((reference, hint)),
+        _ => None,
+    }
+}
+
+/// Returns the image of one question, which `location` asks for; `others` are the named contexts that make it unneeded.
 ///
 /// # Errors
 /// What the gateway says when it cannot be had, with the named contexts that could have brought it.
 pub fn image(
     contexts: &Contexts<'_>,
     question: &ImageQuestion,
-    worker: Option<&String>,
+    others: &[String],
+    location: Option<Location>,
 ) -> Result<ImageAnswer, FrontendError> {
     let mut names = names_of(&question.reference);
     for name in &names {
@@ -92,9 +119,10 @@ pub fn image(
         name: "",
         packages: &question.packages,
         platform: contexts.platform,
+        location,
     };
     images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
-        names.splice(0..0, worker.cloned());
+        names.splice(0..0, others.iter().cloned());
         match error {
             FrontendError::Gateway(error) => with_contexts(error, &names).into(),
             error => error,

@@ -12,7 +12,7 @@ use dalec_spec::target_spec::{Source, SourceKind};
 use crate::error::PlanError;
 use crate::locate::locate;
 use crate::request::Request;
-use crate::sources::Planner;
+use crate::sources::{Planner, Tree};
 
 /// First argument of this program where it runs as the step that looks.
 ///
@@ -45,22 +45,24 @@ pub(crate) fn plan(request: &Request<'_>) -> Result<Vec<Patterns>, PlanError> {
             continue;
         }
         let includes = source.includes.iter().zip(&source.selectors.includes);
-        plans.extend(look(request, name, source, "includes", includes)?);
+        let taken = |planner: &Planner<'_>| planner.plan(name, source);
+        plans.extend(look(request, name, "includes", taken, includes)?);
         if !matches!(source.kind, SourceKind::Context(_)) {
             let whole = Source { includes: Vec::new(), excludes: Vec::new(), ..source.clone() };
             let excludes = source.excludes.iter().zip(&source.selectors.excludes);
-            plans.extend(look(request, name, &whole, "excludes", excludes)?);
+            let there = |planner: &Planner<'_>| planner.plan_all(name, &whole);
+            plans.extend(look(request, name, "excludes", there, excludes)?);
         }
     }
     Ok(plans)
 }
 
-/// Plans to look for `patterns`, the `key` of `source`, in what `source` is.
+/// Plans to look for `patterns`, the `key` of the source `name`, in what `tree` plans.
 fn look<'a>(
     request: &Request<'_>,
     name: &str,
-    source: &Source,
     key: &str,
+    tree: impl FnOnce(&Planner<'_>) -> Result<Tree, PlanError>,
     patterns: impl Iterator<Item = (&'a String, &'a Span)>,
 ) -> Result<Option<Patterns>, PlanError> {
     // One that begins with `!` takes back, and a zero byte is in no name.
@@ -71,7 +73,7 @@ fn look<'a>(
     }
     let group = ProgressGroup::new(format!("{}: sources", request.spec.target));
     let planner = Planner { answers: request.answers, source_map: &request.source_map, group: group.clone() };
-    let tree = planner.plan(name, source)?;
+    let tree = tree(&planner)?;
     let [looked_at, report] = ["source", "report"].map(|part| format!("{DIRECTORY}/{part}"));
     let fixed = ["/frontend", UNMATCHED, &looked_at, &report].map(str::to_owned);
     let exec = Exec::new(fixed.into_iter().chain(patterns.iter().map(|(pattern, _)| (*pattern).clone())))

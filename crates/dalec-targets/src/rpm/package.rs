@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
+use crate::caches;
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{Generators, wants_gomod};
+use crate::golang;
 use crate::request::Request;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
@@ -79,15 +81,18 @@ impl<'a> Package<'a> {
             NetworkMode::Sandbox => Network::Sandbox,
         };
         let args = vec![self.names.package().to_owned(), self.epoch()];
-        let exec = script(worker, BUILD, "build", args)
+        let group = ProgressGroup::new(format!("{}: build", self.distro.key));
+        let place = caches::Place { namespace: self.distro.key, worker, group: &group };
+        let caches = caches::plan(self.request, &place)?;
+        let exec = script(worker, &[caches.setup(), BUILD].concat(), "build", args)
             .name(format!("Build package {}", self.names.title()))
-            .group(&ProgressGroup::new(format!("{}: build", self.distro.key)))
+            .group(&group)
             .at(self.spec_file.marks.location(&self.request.source_map))
             .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
             .network(network)
             .mount(Mount::bind("/work/top", &build_root).readonly())
             .mount(Mount::output("/work/out"));
-        let built = root.run(exec).output("/work/out");
+        let built = root.run(caches.give(exec)).output("/work/out");
         let signed = self.request.answers.signed.as_ref();
         let to_sign = signed.is_none().then(|| signing::RPM.to_sign(&built));
         let everything = signing::lay_over(built, signed, &self.request.options);
@@ -146,11 +151,9 @@ impl<'a> Package<'a> {
     /// Checks that what downloads takes is among the build dependencies: a worker need not have it.
     fn check_tools(&self) -> Result<(), PlanError> {
         let spec = self.request.spec;
-        let is_go =
-            |name: &String| matches!(name.as_str(), "golang" | "msft-golang") || name.starts_with("golang-");
         let mut generators = spec.sources.values().flat_map(|source| &source.generate);
         let Some(generator) = generators.find(|generator| generator.gomod.is_some()) else { return Ok(()) };
-        if spec.dependencies.build.keys().any(is_go) {
+        if golang::has_compiler(spec) {
             return Ok(());
         }
         Err(PlanError::Invalid {

@@ -7,6 +7,7 @@ use dalec_spec::target_spec::{Artifact, NetworkMode, TargetSpec};
 
 use super::worker::{DISTRO, KEY};
 use crate::build_script;
+use crate::caches;
 use crate::date::epoch;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
@@ -48,13 +49,16 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         NetworkMode::None => Network::None,
         NetworkMode::Sandbox => Network::Sandbox,
     };
-    let exec = Exec::new(["/bin/sh", "-c", PROGRAMS, "programs"])
+    let group = group();
+    let namespace = format!("{}/{KEY}", DISTRO.version_id);
+    let caches = caches::plan(request, &caches::Place { namespace: &namespace, worker, group: &group })?;
+    let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), PROGRAMS].concat(), "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
         .env("GOOS", "windows")
         .env("SOURCE_DATE_EPOCH", epoch(spec).to_string())
         .name(format!("Build programs of {} {}", spec.name, spec.version))
-        .group(&group())
+        .group(&group)
         .at(marks.location(&request.source_map))
         .ignore_cache(request.options.ignores_cache(BINARY_CACHE_KEY))
         .network(network)
@@ -62,7 +66,7 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         .mount(Mount::bind("/work/scripts", &scripts).readonly())
         .mount(Mount::output("/work/out"));
     let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
-    let files = root.run(exec).output("/work/out");
+    let files = root.run(caches.give(exec)).output("/work/out");
     let to_sign = signing::WINDOWS.to_sign(&files);
     Ok(Programs { files, to_sign: Some(to_sign) })
 }
@@ -91,7 +95,7 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 /// Returns a file system with the scripts that the spec has a say in.
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     let patches = apply(&patches::all(spec)?, marks);
-    let build = build_script::render(spec, &[], marks)?;
+    let build = build_script::render(spec, &[], None, marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
     let file = File::new("Write scripts")
         .group(&group())

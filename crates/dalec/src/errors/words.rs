@@ -234,6 +234,12 @@ pub(super) fn of_frontend(exit: Exit, error: &FrontendError, spec: &SpecName) ->
         FrontendError::Signing { image, place, error } => {
             of_signing(exit, image, place.as_ref(), error, spec)
         }
+        FrontendError::At { error, source_text, spans } => {
+            let mut words = of_gateway(exit, error, spec);
+            let place = Excerpt::of_spans(&renamed(source_text, spec), spans);
+            words.excerpts.extend(place.filter(|place| !words.excerpts.contains(place)));
+            words
+        }
         FrontendError::Gateway(error) => of_gateway(exit, error, spec),
     }
 }

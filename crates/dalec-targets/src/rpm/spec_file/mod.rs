@@ -57,7 +57,7 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<SpecFile, PlanE
     let mut marks = Marks::default();
     let build_script = match spec.build.steps.as_slice() {
         [] => None,
-        _ => Some(build_script::render(spec, &directories(spec), &mut marks)?),
+        _ => Some(build_script::render(spec, &directories(spec), None, &mut marks)?),
     };
     let sections = [
         preamble::render(spec, names)?,
