@@ -111,20 +111,17 @@ impl<'a> Package<'a> {
         patched.dedup();
         let mut args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch()];
         let mut marks = self.debian.patch_marks.clone();
+        let dir = format!("/work/orig/{}", names.source_dir());
         for patch in &patches {
-            let from = format!("/work/patches/{}", patch.file());
+            // Not from a mount of its own: BuildKit 0.34 loses the error of a step that mounts one tree twice.
+            let from = format!("{dir}/{}", patch.file());
             args.extend([marks.mark(patch.span), from, kept(patch), patch.title()]);
         }
         args.push("--".to_owned());
         args.extend(patched.into_iter().map(str::to_owned));
-        let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
         let modules = self.modules()?;
         let modules = modules.map(|modules| Mount::bind(format!("{dir}/{MODULES}"), &modules).readonly());
-        let patch_sources: BTreeMap<&str, &Tree> =
-            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
-        let patch_sources =
-            patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self
             .script(SOURCE_PACKAGE, "source-package", args)
             .name(format!("Create source package {}", names.title()))
@@ -134,7 +131,6 @@ impl<'a> Package<'a> {
             .mount(self.debian_mount())
             .mounts(sources)
             .mounts(modules)
-            .mounts(patch_sources)
             .mount(Mount::output("/work/out"));
         Ok(self.worker.root.run(exec).output("/work/out"))
     }
