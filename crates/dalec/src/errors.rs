@@ -228,6 +228,15 @@ impl CommandError {
         }
     }
 
+    /// Returns one line about it, for the step of a build that it ends.
+    pub fn headline(&self) -> String {
+        let said = match self {
+            Self::StdoutClosed => Some("nobody reads standard output any more".to_owned()),
+            error => error.words().and_then(|words| words.message().lines().next().map(str::to_owned)),
+        };
+        said.unwrap_or_else(|| "failed".to_owned())
+    }
+
     /// Returns the words, none when nothing is left to say.
     pub fn words(&self) -> Option<Words> {
         match self {
