@@ -183,7 +183,9 @@ impl CommandError {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Some("free some space on that disk".to_owned())
             }
-            std::io::ErrorKind::PermissionDenied => Some("choose a place that you may write to".to_owned()),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                Some("choose a place that you may write to".to_owned())
+            }
             _ => None,
         };
         let message = format!("cannot write {}", path.into().display());
