@@ -2,11 +2,11 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
-use crate::generators::wants_gomod;
+use crate::generators;
 
 /// Returns whether `spec` builds Go programs, as far as its sources and build dependencies tell.
 pub(crate) fn is_built(spec: &TargetSpec) -> bool {
-    wants_gomod(spec) || has_compiler(spec)
+    generators::wants_gomod(spec) || has_compiler(spec)
 }
 
 /// Returns whether there is a Go compiler among the build dependencies.
@@ -21,7 +21,7 @@ pub(crate) fn has_compiler(spec: &TargetSpec) -> bool {
 /// to build with them, or names the package that is.
 pub(crate) fn debian_path(spec: &TargetSpec) -> Option<String> {
     let packages = &spec.dependencies.build;
-    if !wants_gomod(spec) || packages.contains_key("golang") {
+    if !generators::wants_gomod(spec) || packages.contains_key("golang") {
         return None;
     }
     let versions = packages.keys().filter_map(|name| name.strip_prefix("golang-")?.split('-').next());

@@ -69,7 +69,6 @@ fn of_generator(generator: &Generator) -> Vec<Feature> {
     let gomod = generator.gomod.as_ref();
     let wanted = [
         (gomod.is_some_and(|gomod| !gomod.auth.is_empty()), "private Go modules"),
-        (gomod.is_some_and(|gomod| gomod.edits.is_some()), "edits of `go.mod`"),
         (generator.cargohome.is_some(), "`cargohome` generators"),
         (generator.pip.is_some(), "`pip` generators"),
         (generator.nodemod.is_some(), "`nodemod` generators"),

@@ -9,12 +9,12 @@ use crate::caches;
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
-use crate::generators::{Generators, wants_gomod};
+use crate::generators::{self, Generators};
 use crate::golang;
 use crate::request::Request;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
-use crate::rpm::spec_file::{self, MODULES, SpecFile};
+use crate::rpm::spec_file::{self, SpecFile};
 use crate::rpm::worker::with_build_dependencies;
 use crate::signing;
 use crate::sources::{Planner, Tree};
@@ -117,35 +117,47 @@ impl<'a> Package<'a> {
         if trees.is_empty() {
             return Ok(State::scratch());
         }
-        let modules = self.modules(worker, &trees)?;
-        if modules.is_some() {
-            args.extend(["tree", MODULES].map(str::to_owned));
-            args.push(spec_file::file_name(MODULES, true));
+        let generators = self.generators(worker, &trees)?;
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        for name in edits.keys() {
+            args.extend(["file".to_owned(), name.clone(), spec_file::file_name(name, false)]);
         }
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
+        for (kind, _) in &downloads {
+            args.extend(["tree", kind.directory].map(str::to_owned));
+            args.push(spec_file::file_name(kind.directory, true));
+        }
+        let downloads = downloads.iter().map(|(kind, downloads)| {
+            Mount::bind(format!("/work/src/{}", kind.directory), downloads).readonly()
+        });
         let exec = script(worker, SOURCES, "sources", args)
             .name(format!("Prepare the sources of {}", self.names.title()))
             .group(&self.source_group())
             .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
             .network(Network::None)
             .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
-            .mounts(modules.map(|modules| Mount::bind(format!("/work/src/{MODULES}"), &modules).readonly()))
+            .mounts(edits.iter().map(|(name, patch)| patch.mount(format!("/work/src/{name}"))))
+            .mounts(downloads)
             .mount(Mount::output("/work/out"));
         Ok(worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
-    fn modules(&self, worker: &Worker, trees: &BTreeMap<&'a str, Tree>) -> Result<Option<State>, PlanError> {
-        if !wants_gomod(self.request.spec) {
+    /// Returns what downloads for the sources, if they ask for anything.
+    fn generators<'b>(
+        &'b self,
+        worker: &Worker,
+        trees: &'b BTreeMap<&'a str, Tree>,
+    ) -> Result<Option<Generators<'b>>, PlanError> {
+        if generators::wanted(self.request.spec).next().is_none() {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(worker, self.request, self.distro, self.names.package())?,
             env: worker.env.clone(),
             group: self.source_group(),
             trees,
-        };
-        Ok(generators.gomod())
+        }))
     }
 
     /// Checks that what downloads takes is among the build dependencies: a worker need not have it.
