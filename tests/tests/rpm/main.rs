@@ -2,6 +2,7 @@
 //! judge; see `dalec_e2e::rpm_world`.
 
 mod artifacts;
+mod cancel;
 mod containers;
 mod debug;
 mod distributions;

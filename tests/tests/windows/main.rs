@@ -14,6 +14,7 @@ macro_rules! on_the_embedded_engine {
     };
 }
 
+mod cancel;
 mod container;
 mod greet;
 mod refused;
