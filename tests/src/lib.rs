@@ -7,6 +7,7 @@
 pub mod bases;
 pub mod binary;
 pub mod buildkit;
+pub mod crates;
 pub mod deb;
 pub mod engine;
 pub mod http;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod cancel;
 mod containers;
+mod crates;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
