@@ -10,6 +10,7 @@ pub mod binary;
 pub mod buildkit;
 pub mod caches;
 pub mod cancelled;
+pub mod crates;
 pub mod deb;
 pub mod engine;
 pub mod http;

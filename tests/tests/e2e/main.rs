@@ -8,6 +8,7 @@ mod cache;
 mod caches;
 mod cancel;
 mod containers;
+mod crates;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
