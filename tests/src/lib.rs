@@ -9,6 +9,7 @@ pub mod basics;
 pub mod binary;
 pub mod buildkit;
 pub mod caches;
+pub mod cancelled;
 pub mod deb;
 pub mod engine;
 pub mod http;

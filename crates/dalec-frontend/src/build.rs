@@ -27,6 +27,7 @@ use crate::platforms::for_graph;
 use crate::results::{self, Wanted};
 use crate::signing::{Answer, Signing};
 use crate::spec::Spec;
+use crate::unmatched;
 
 /// More bytes than this are no report of what was compared.
 const LARGEST_REPORT: u64 = 16 << 20;
@@ -106,7 +107,7 @@ impl ResultBuild<'_> {
     fn run(&self) -> Result<Built, FrontendError> {
         let Build { gateway, options, spec: written, route, .. } = *self.build;
         let spec = written.resolve(gateway, options, options.target_key(), &self.wanted.platform)?;
-        let mut plan_options = PlanOptions {
+        let plan_options = PlanOptions {
             skip_tests: options.flag("DALEC_SKIP_TESTS")?,
             without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
             gomod_proxy: options.build_args.get("DALEC_GOMOD_PROXY").cloned().unwrap_or_default(),
@@ -121,20 +122,37 @@ impl ResultBuild<'_> {
         answers.build_platform = Some(self.graph_platform.clone());
         self.build_dockerfiles(&spec, &mut answers, !plan_options.skip_tests)?;
         let frontend = self.frontend()?;
-        let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
+        let request = self.request(&spec, &frontend, &answers, &plan_options);
+        let plan = routes::plan(route, &request).map_err(|error| self.plan_error(&error))?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
-        let mut facts = Facts::new(&spec);
+        let patterns = routes::patterns(route, &request).map_err(|error| self.plan_error(&error))?;
+        unmatched::beside(gateway, &self.graph_platform, &patterns, || {
+            self.finish(&spec, &frontend, answers, plan_options, plan)
+        })
+    }
+
+    /// Has built what `plan` says; with a signer, plans again with what it returned.
+    fn finish(
+        &self,
+        spec: &TargetSpec,
+        frontend: &State,
+        mut answers: Answers,
+        mut plan_options: PlanOptions,
+        mut plan: Plan,
+    ) -> Result<Built, FrontendError> {
+        let mut facts = Facts::new(spec);
         if let Some(packages) = plan.to_sign.take()
-            && let Some(signing) = self.signing(&spec)?
+            && let Some(signing) = self.signing(spec)?
         {
             if !signing.before_tests {
                 self.solve(&plan.requires, None)?;
                 plan_options.skip_tests = true;
             }
-            let (signed, report) = self.sign(&signing, &frontend, &packages)?;
+            let (signed, report) = self.sign(&signing, frontend, &packages)?;
             facts.signing = Some(report);
             answers.signed = Some(signed);
-            plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
+            let request = self.request(spec, frontend, &answers, &plan_options);
+            plan = routes::plan(self.build.route, &request).map_err(|error| self.plan_error(&error))?;
         }
         let reference = self.solve(&plan.requires, Some(&plan.result))?;
         facts.config = plan.config;
@@ -182,22 +200,21 @@ impl ResultBuild<'_> {
         })
     }
 
-    fn plan(
+    fn request<'a>(
         &self,
-        spec: &TargetSpec,
+        spec: &'a TargetSpec,
         frontend: &State,
-        answers: &Answers,
+        answers: &'a Answers,
         options: &PlanOptions,
-    ) -> Result<Plan, FrontendError> {
-        let request = Request {
+    ) -> Request<'a> {
+        Request {
             spec,
             source_map: self.build.spec.source_map(),
             platform: for_graph(&self.wanted.platform),
             answers,
             frontend: frontend.clone(),
             options: options.clone(),
-        };
-        routes::plan(self.build.route, &request).map_err(|error| self.plan_error(&error))
+        }
     }
 
     fn signing(&self, spec: &TargetSpec) -> Result<Option<Signing>, FrontendError> {

@@ -30,6 +30,7 @@ pub mod signing;
 pub mod sources;
 pub mod spec_tests;
 pub mod sysext;
+pub mod unmatched;
 pub mod unsupported;
 mod windows;
 pub mod worker;

@@ -10,6 +10,7 @@ use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
 use crate::sources::Dockerfile;
+use crate::unmatched::{self, Patterns};
 use crate::{caches, containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
@@ -164,11 +165,7 @@ pub fn builds<'a>(
     answers: &Answers,
 ) -> Vec<Dockerfile<'a>> {
     let uses = route.recipe.uses();
-    let is_built = match uses.sources {
-        SourceUse::Unused => false,
-        SourceUse::Used => true,
-        SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
-    };
+    let is_built = takes_sources(route, answers);
     let sources = spec.sources.values().filter(|_| is_built);
     sources::builds(sources.chain(others(uses, spec, tests && uses.tests)))
 }
@@ -179,6 +176,23 @@ fn others(uses: Uses, spec: &TargetSpec, tests: bool) -> Vec<&Source> {
     let repositories = repositories::sources(spec).filter(|_| installs(uses));
     let bases = containers::base::changed(spec).filter(|_| uses.container);
     mounted.chain(repositories).chain(bases).collect()
+}
+
+/// Returns where to look for patterns of sources that match nothing.
+///
+/// # Errors
+/// As [`plan`].
+pub fn patterns(route: &Route, request: &Request<'_>) -> Result<Vec<Patterns>, PlanError> {
+    if takes_sources(route, request.answers) { unmatched::plan(request) } else { Ok(Vec::new()) }
+}
+
+/// Returns whether `route` is made of the spec's sources.
+fn takes_sources(route: &Route, answers: &Answers) -> bool {
+    match route.recipe.uses().sources {
+        SourceUse::Unused => false,
+        SourceUse::Used => true,
+        SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
+    }
 }
 
 /// Returns whether packages are installed that repositories of the spec may bring.

@@ -16,6 +16,7 @@ mod rebuild;
 mod repositories;
 mod routes;
 mod signed;
+mod sources;
 mod suites;
 
 use dalec_e2e::specs;

@@ -109,13 +109,16 @@ impl<'a> Package<'a> {
         patched.dedup();
         let mut args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch()];
         let mut marks = self.debian.patch_marks.clone();
+        let dir = format!("/work/orig/{}", names.source_dir());
         for patch in &patches {
-            let from = format!("/work/patches/{}", patch.file());
+            // Not from a mount of its own: BuildKit 0.34 loses the error of a step that mounts one tree twice.
+            let is_source = self.trees.contains_key::<str>(&patch.source);
+            let from = if is_source { dir.as_str() } else { "/work/patches" };
+            let from = format!("{from}/{}", patch.file());
             args.extend([marks.mark(patch.span), from, kept(patch), patch.title()]);
         }
         args.push("--".to_owned());
         args.extend(patched.into_iter().map(str::to_owned));
-        let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
         let generators = self.generators()?;
         let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
@@ -123,15 +126,7 @@ impl<'a> Package<'a> {
             Mount::bind(format!("{dir}/{}", kind.debian_directory), downloads).readonly()
         });
         let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
-        let patch_sources: BTreeMap<&str, &Tree> = patches
-            .iter()
-            .filter_map(|patch| {
-                let name: &str = &patch.source;
-                Some((name, self.trees.get(name).or_else(|| edits.get(name))?))
-            })
-            .collect();
-        let patch_sources =
-            patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
+        let edits = edits.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self
             .script(SOURCE_PACKAGE, "source-package", args)
             .name(format!("Create source package {}", names.title()))
@@ -141,7 +136,7 @@ impl<'a> Package<'a> {
             .mount(self.debian_mount())
             .mounts(sources)
             .mounts(downloads)
-            .mounts(patch_sources)
+            .mounts(edits)
             .mount(Mount::output("/work/out"));
         Ok(self.worker.root.run(exec).output("/work/out"))
     }
