@@ -114,8 +114,7 @@ fn directories() {
 fn packages_are_built_elsewhere() {
     for dest in ["/work", "/work/out", "/work/./x", "/a/../work"] {
         let error = plan("bookworm/deb", &Platform::linux("amd64"), &with(vec![dir(at(dest))]), &[])
-            .err()
-            .expect("an error");
+            .expect_err("an error");
         assert_eq!(error.spans(), [Span::new(3, 4)], "{dest}");
         assert_eq!(
             error.to_string(),

@@ -152,19 +152,10 @@ impl<'a> Package<'a> {
         Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
-            env: self.generator_env(),
+            env: golang::debian_env(self.request.spec, &self.worker.env),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
         }))
-    }
-
-    /// Returns the environment of downloads, which find a compiler where Debian keeps those of a version.
-    fn generator_env(&self) -> BTreeMap<String, String> {
-        let mut env = self.worker.env.clone();
-        if let Some(path) = golang::debian_path(self.request.spec) {
-            env.entry("PATH".into()).and_modify(|known| *known = format!("{path}:{known}"));
-        }
-        env
     }
 
     fn source_changes(&self, source: &State) -> State {
