@@ -20,8 +20,10 @@ mod remote;
 mod request;
 mod results;
 mod routes;
+mod side_file;
 mod signer_image;
 mod signing;
+mod source_filter;
 mod spec;
 mod subrequests;
 
