@@ -15,6 +15,8 @@ macro_rules! on_both_engines {
 }
 
 mod artifacts;
+mod basics;
+mod caches;
 mod containers;
 mod debug;
 mod distributions;

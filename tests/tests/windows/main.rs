@@ -27,6 +27,8 @@ macro_rules! on_the_embedded_engine {
     };
 }
 
+mod basics;
+mod caches;
 mod container;
 mod greet;
 mod refused;

@@ -17,16 +17,13 @@ use crate::deb::names::Names;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
-use crate::generators::{Generators, wants_gomod};
+use crate::generators::{self, Generators, KINDS};
 use crate::golang;
 use crate::patches;
 use crate::request::Request;
 use crate::signing;
 use crate::sources::{Planner, Tree};
 use crate::worker::Worker;
-
-/// Directory of the Go modules beside the sources, called as upstream's.
-pub(super) const MODULES: &str = "xxxdalecGomodsInternal";
 
 const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
 const BINARY_PACKAGE: &str = include_str!("scripts/binary-package.sh");
@@ -58,7 +55,8 @@ impl<'a> Package<'a> {
         };
         let mut trees = BTreeMap::new();
         for (name, source) in &spec.sources {
-            if matches!(name.as_str(), "debian" | ".pc" | MODULES) || name.contains('/') {
+            let is_taken = KINDS.iter().any(|kind| kind.debian_directory == name);
+            if matches!(name.as_str(), "debian" | ".pc") || is_taken || name.contains('/') {
                 return Err(PlanError::Invalid {
                     message: format!("a source cannot be called {name:?} in a Debian package"),
                     spans: vec![source.span],
@@ -119,10 +117,19 @@ impl<'a> Package<'a> {
         args.extend(patched.into_iter().map(str::to_owned));
         let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
-        let modules = self.modules()?;
-        let modules = modules.map(|modules| Mount::bind(format!("{dir}/{MODULES}"), &modules).readonly());
-        let patch_sources: BTreeMap<&str, &Tree> =
-            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
+        let generators = self.generators()?;
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
+        let downloads = downloads.iter().map(|(kind, downloads)| {
+            Mount::bind(format!("{dir}/{}", kind.debian_directory), downloads).readonly()
+        });
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        let patch_sources: BTreeMap<&str, &Tree> = patches
+            .iter()
+            .filter_map(|patch| {
+                let name: &str = &patch.source;
+                Some((name, self.trees.get(name).or_else(|| edits.get(name))?))
+            })
+            .collect();
         let patch_sources =
             patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self
@@ -133,28 +140,27 @@ impl<'a> Package<'a> {
             .network(Network::None)
             .mount(self.debian_mount())
             .mounts(sources)
-            .mounts(modules)
+            .mounts(downloads)
             .mounts(patch_sources)
             .mount(Mount::output("/work/out"));
         Ok(self.worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
+    /// Returns what downloads for the sources, if they ask for anything.
     ///
     /// # Errors
     /// As [`with_build_dependencies`].
-    fn modules(&self) -> Result<Option<State>, PlanError> {
-        if !wants_gomod(self.request.spec) {
+    fn generators(&self) -> Result<Option<Generators<'_>>, PlanError> {
+        if generators::wanted(self.request.spec).next().is_none() {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
             env: self.generator_env(),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
-        };
-        Ok(generators.gomod())
+        }))
     }
 
     /// Returns the environment of downloads, which find a compiler where Debian keeps those of a version.

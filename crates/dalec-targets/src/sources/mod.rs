@@ -36,17 +36,18 @@ pub struct Tree {
 impl Tree {
     /// Returns a read-only mount of the source at `dest`.
     pub fn mount(&self, dest: impl Into<String>) -> Mount {
-        let mount = Mount::bind(dest, &self.state).readonly();
-        self.select(mount)
+        self.writable(dest).readonly()
     }
 
     /// Returns a mount of the source at `dest`. A process may write into a mounted directory, and what it writes is
     /// lost.
     pub fn scratch_mount(&self, dest: impl Into<String>) -> Mount {
-        if self.is_dir { self.select(Mount::bind(dest, &self.state)) } else { self.mount(dest) }
+        if self.is_dir { self.writable(dest) } else { self.mount(dest) }
     }
 
-    fn select(&self, mount: Mount) -> Mount {
+    /// Returns a mount of the source at `dest`; what is written there is an output.
+    pub fn writable(&self, dest: impl Into<String>) -> Mount {
+        let mount = Mount::bind(dest, &self.state);
         if self.path == "/" { mount } else { mount.selector(&self.path) }
     }
 }
