@@ -26,6 +26,7 @@ use crate::options::Options;
 use crate::platforms::for_graph;
 use crate::results::{self, Wanted};
 use crate::signing::{Answer, Signing};
+use crate::source_filter;
 use crate::spec::Spec;
 use crate::unmatched;
 
@@ -119,6 +120,7 @@ impl ResultBuild<'_> {
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
         let mut answers = answer(&self.contexts(), &routes::questions(route, &spec), written)?;
         answers.base.clone_from(&self.wanted.base);
+        answers.excludes = source_filter::excludes(&self.contexts(), &mut |warning| self.warn(warning))?;
         answers.build_platform = Some(self.graph_platform.clone());
         self.build_dockerfiles(&spec, &mut answers, !plan_options.skip_tests)?;
         let frontend = self.frontend()?;

@@ -6,5 +6,6 @@ mod forwarding;
 mod gateway;
 mod requests;
 mod signing;
+mod sources;
 mod subrequests;
 mod windows;
