@@ -8,6 +8,7 @@ pub mod bases;
 pub mod binary;
 pub mod buildkit;
 pub mod deb;
+pub mod emulator;
 pub mod engine;
 pub mod http;
 pub mod layout;

@@ -55,8 +55,9 @@ impl Build<'_> {
             results::wanted(&self.contexts(&machine), self.spec, self.route, |error| self.plan_error(error))?;
         let is_cross = routes::is_cross(self.route);
         let one = |wanted: &Wanted| {
-            let graph_platform = if is_cross { machine.clone() } else { for_graph(&wanted.platform) };
-            ResultBuild { build: self, wanted, graph_platform }.run()
+            let is_foreign = !is_cross && !self.options.runs(&wanted.platform);
+            let own = if is_cross || is_foreign { &self.options.build_platform } else { &wanted.platform };
+            ResultBuild { build: self, wanted, graph_platform: for_graph(own), is_foreign }.run()
         };
         let built: Vec<Result<Built, FrontendError>> = match wanted.as_slice() {
             [only] => vec![one(only)],
@@ -79,6 +80,9 @@ impl Build<'_> {
     }
 
     fn plan_error(&self, error: &PlanError) -> FrontendError {
+        if let PlanError::Foreign { .. } = error {
+            return FrontendError::Machine { message: error.to_string(), hint: error.hint() };
+        }
         FrontendError::Plan {
             message: error.to_string(),
             hint: error.hint(),
@@ -94,6 +98,8 @@ struct ResultBuild<'a> {
     wanted: &'a Wanted,
     /// What the steps of the build run on.
     graph_platform: Platform,
+    /// Nothing runs programs of what the result is for.
+    is_foreign: bool,
 }
 
 struct Built {
@@ -111,13 +117,14 @@ impl ResultBuild<'_> {
             gomod_proxy: options.build_args.get("DALEC_GOMOD_PROXY").cloned().unwrap_or_default(),
             without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
                 || !gateway.supports("file.symlink.create"),
+            foreign: self.is_foreign.then(|| for_graph(&self.wanted.platform)),
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
-        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec))?;
+        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec, &plan_options))?;
         answers.base.clone_from(&self.wanted.base);
         answers.build_platform = Some(self.graph_platform.clone());
-        answers.builds = self.builds(&spec, &answers, !plan_options.skip_tests)?;
+        answers.builds = self.builds(&spec, &answers, &plan_options)?;
         let frontend = self.frontend()?;
         let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
@@ -149,7 +156,7 @@ impl ResultBuild<'_> {
         &self,
         spec: &TargetSpec,
         answers: &Answers,
-        tests: bool,
+        plan_options: &PlanOptions,
     ) -> Result<Vec<(BuildSource, State)>, FrontendError> {
         let Build { gateway, options, route, .. } = *self.build;
         let planner = Planner {
@@ -169,7 +176,7 @@ impl ResultBuild<'_> {
             })?;
             Ok((build.clone(), state))
         };
-        routes::builds(route, spec, tests, answers).into_iter().map(build).collect()
+        routes::builds(route, spec, plan_options, answers).into_iter().map(build).collect()
     }
 
     /// Returns the file system that holds this program.

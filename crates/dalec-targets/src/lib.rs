@@ -6,6 +6,7 @@
 mod build_script;
 mod capabilities;
 pub mod containers;
+mod cross;
 mod date;
 pub mod deb;
 pub mod error;

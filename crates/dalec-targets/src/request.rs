@@ -106,6 +106,9 @@ pub struct Options {
     pub gomod_proxy: String,
     /// Links are made by scripts, for engines whose file ops make none (`DALEC_DISABLE_SYMLINK`).
     pub without_symlinks: bool,
+    /// The platform that the result is for, where nothing runs its programs: what is built for it is built on the machine's
+    /// own, and not tried.
+    pub foreign: Option<Platform>,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

@@ -87,7 +87,7 @@ pub fn platforms(route: &Route, asked: &[Platform], build: &Platform) -> Result<
     route.recipe.platforms(asked, build)
 }
 
-/// Returns whether the steps of `route` run on the platform of the machine, whatever the result is for.
+/// Returns whether the steps of `route` run on the platform of the machine, whatever operating system the result is for.
 pub fn is_cross(route: &Route) -> bool {
     route.recipe.is_cross()
 }
@@ -103,7 +103,11 @@ pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
-    let uses = route.recipe.uses();
+    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs()) {
+        let (route, platform) = (route.name.clone(), platform.to_string());
+        return Err(PlanError::Foreign { route, platform, why });
+    }
+    let uses = uses(route, options);
     // Whether packages are built or given is sometimes only known with the answers.
     if uses.sources == SourceUse::Used {
         unsupported::check_sources(spec, uses)?;
@@ -114,9 +118,15 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     route.recipe.check(spec)
 }
 
-/// Returns what must be known to plan `route` for `spec`.
-pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
+/// Returns what of a spec `route` is made from.
+fn uses(route: &Route, options: &Options) -> Uses {
     let uses = route.recipe.uses();
+    if options.foreign.is_some() { uses.untried() } else { uses }
+}
+
+/// Returns what must be known to plan `route` for `spec`.
+pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questions {
+    let uses = uses(route, options);
     let mut questions = Questions::default();
     if let Some(worker) = route.recipe.worker() {
         questions.unless = BTreeMap::from([(worker.image.clone(), worker.context.clone())]);
@@ -124,7 +134,9 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
         questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    questions.images.extend(route.recipe.base(spec).ok().flatten());
+    if options.foreign.is_none() {
+        questions.images.extend(route.recipe.base(spec).ok().flatten());
+    }
     if uses.sources != SourceUse::Unused {
         questions.contexts.extend(sources::contexts(spec.sources.values()));
     }
@@ -144,21 +156,21 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions
 }
 
-/// Returns the Dockerfiles that other frontends must build before `route` is planned; `tests` says whether tests run.
+/// Returns the Dockerfiles that other frontends must build before `route` is planned.
 pub fn builds<'a>(
     route: &Route,
     spec: &'a TargetSpec,
-    tests: bool,
+    options: &Options,
     answers: &Answers,
 ) -> Vec<&'a BuildSource> {
-    let uses = route.recipe.uses();
+    let uses = uses(route, options);
     let is_built = match uses.sources {
         SourceUse::Unused => false,
         SourceUse::Used => true,
         SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
     };
     let sources = spec.sources.values().filter(|_| is_built);
-    let mounted = spec_tests::mounted(spec).filter(|_| tests && uses.tests);
+    let mounted = spec_tests::mounted(spec).filter(|_| uses.tests && !options.skip_tests);
     let repositories = repositories::sources(spec).filter(|_| installs(uses));
     sources::builds(sources.chain(mounted).chain(repositories))
 }

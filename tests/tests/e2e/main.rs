@@ -5,6 +5,7 @@
 mod bad_input;
 mod cancel;
 mod containers;
+mod cross;
 mod elsewhere;
 mod first_package;
 mod lifecycle;

@@ -16,6 +16,7 @@ macro_rules! on_both_engines {
 
 mod artifacts;
 mod containers;
+mod cross;
 mod debug;
 mod distributions;
 mod modules;

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
+use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{Generators, wants_gomod};
 use crate::request::Request;
+use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
 use crate::rpm::spec_file::{self, MODULES, SpecFile};
@@ -78,8 +80,17 @@ impl<'a> Package<'a> {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        let args = vec![self.names.package().to_owned(), self.epoch()];
-        let exec = script(worker, BUILD, "build", args)
+        let mut args = vec![self.names.package().to_owned(), self.epoch()];
+        let mut environment = Vec::new();
+        let mut text = BUILD.to_owned();
+        if let Some(processor) = Processor::of(self.request)? {
+            let platform = &self.request.platform;
+            args.extend([architecture(platform), processor.gnu].map(str::to_owned));
+            environment = processor.environment(platform);
+            text.insert_str(0, cross::SCRIPT);
+        }
+        let exec = script(worker, &text, "build", args)
+            .envs(environment)
             .name(format!("Build package {}", self.names.title()))
             .group(&ProgressGroup::new(format!("{}: build", self.distro.key)))
             .at(self.spec_file.marks.location(&self.request.source_map))
