@@ -62,12 +62,12 @@ fn files_of_a_git_repository() {
     same(|| Project::new(&spec), "bookworm/deb");
 }
 
-/// SRC-020.
+/// SRC-020, SRC-025.
 #[test]
 fn programs_with_go_modules() {
     let server = modules::proxy();
     let proxy = format!("DALEC_GOMOD_PROXY={}", server.url(""));
-    same_with(modules::project, "bookworm/deb", &["--build-arg", &proxy]);
+    same_with(modules::edited_project, "bookworm/deb", &["--build-arg", &proxy]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Repositories that a spec brings along, served over HTTP with signed packages and signed metadata.
 
+use dalec_e2e::on_both_engines;
 use std::fs;
 use std::process::Command;
 
@@ -12,7 +13,7 @@ use dalec_e2e::specs::script;
 use crate::specs::build;
 
 on_both_engines!(
-    it_is_there_for_the_phases_that_it_is_for,
+    root: it_is_there_for_the_phases_that_it_is_for,
     the_targets_repositories_go_before,
     what_another_key_signed_is_refused,
 );

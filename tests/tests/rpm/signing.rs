@@ -1,5 +1,6 @@
 //! Signed packages, by our own signer and by other people's, judged by rpm and by a dnf that insists on signatures.
 
+use dalec_e2e::on_both_engines;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::specs::{build, on_base};
 
 on_both_engines!(
-    a_key_of_the_client_signs_everything,
+    root: a_key_of_the_client_signs_everything,
     a_signer_of_others_signs_everything,
     a_signer_is_given_both_trees,
     a_signer_that_changes_the_payload_is_caught,

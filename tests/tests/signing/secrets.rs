@@ -1,5 +1,6 @@
 //! A secret that a signer needs is afterwards found nowhere, and nobody else is given it.
 
+use dalec_e2e::on_both_engines;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

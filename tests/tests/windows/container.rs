@@ -1,5 +1,6 @@
 //! `windowscross/container`.
 
+use dalec_e2e::on_both_engines;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::greet::{BASES, build, greet_with};
 
-on_both_engines!(files_are_where_windows_looks, an_image_for_each_version, one_image_stays_one);
+on_both_engines!(root: files_are_where_windows_looks, an_image_for_each_version, one_image_stays_one);
 
 /// Returns the project with a container that starts from the first `bases` images.
 fn greet_on(bases: usize) -> Project {

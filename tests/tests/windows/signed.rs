@@ -1,5 +1,6 @@
 //! Programs that are signed on their way into a zip file or a container.
 
+use dalec_e2e::on_both_engines;
 use std::fs;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use crate::greet::{BASES, build, file, greet_with};
 
 on_both_engines!(
-    osslsigncode_accepts_the_zip,
+    root: osslsigncode_accepts_the_zip,
     osslsigncode_accepts_the_container,
     what_a_signer_returns_is_packaged
 );

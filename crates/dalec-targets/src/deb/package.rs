@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
+use crate::caches::{self, Caches};
 use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::deb::architecture::architecture;
@@ -17,15 +18,13 @@ use crate::deb::names::Names;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
-use crate::generators::{Generators, wants_gomod};
+use crate::generators::{self, Generators, KINDS};
+use crate::golang;
 use crate::patches;
 use crate::request::Request;
 use crate::signing;
 use crate::sources::{Planner, Tree};
 use crate::worker::Worker;
-
-/// Directory of the Go modules beside the sources, called as upstream's.
-pub(super) const MODULES: &str = "xxxdalecGomodsInternal";
 
 const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
 const BINARY_PACKAGE: &str = include_str!("scripts/binary-package.sh");
@@ -59,7 +58,8 @@ impl<'a> Package<'a> {
         };
         let mut trees = BTreeMap::new();
         for (name, source) in &spec.sources {
-            if matches!(name.as_str(), "debian" | ".pc" | MODULES) || name.contains('/') {
+            let is_taken = KINDS.iter().any(|kind| kind.debian_directory == name);
+            if matches!(name.as_str(), "debian" | ".pc") || is_taken || name.contains('/') {
                 return Err(PlanError::Invalid {
                     message: format!("a source cannot be called {name:?} in a Debian package"),
                     spans: vec![source.span],
@@ -89,7 +89,7 @@ impl<'a> Package<'a> {
     pub fn build(&self) -> Result<Built, PlanError> {
         let source = self.source_package()?;
         let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?;
-        let built = root.run(self.binary_build(&source));
+        let built = root.run(self.binary_build(&source, self.caches()?));
         let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");
         let to_sign = signed.is_none().then(|| signing::DEB.to_sign(&packages));
@@ -113,20 +113,24 @@ impl<'a> Package<'a> {
         patched.dedup();
         let mut args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch()];
         let mut marks = self.debian.patch_marks.clone();
+        let dir = format!("/work/orig/{}", names.source_dir());
         for patch in &patches {
-            let from = format!("/work/patches/{}", patch.file());
+            // Not from a mount of its own: BuildKit 0.34 loses the error of a step that mounts one tree twice.
+            let is_source = self.trees.contains_key::<str>(&patch.source);
+            let from = if is_source { dir.as_str() } else { "/work/patches" };
+            let from = format!("{from}/{}", patch.file());
             args.extend([marks.mark(patch.span), from, kept(patch), patch.title()]);
         }
         args.push("--".to_owned());
         args.extend(patched.into_iter().map(str::to_owned));
-        let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
-        let modules = self.modules()?;
-        let modules = modules.map(|modules| Mount::bind(format!("{dir}/{MODULES}"), &modules).readonly());
-        let patch_sources: BTreeMap<&str, &Tree> =
-            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
-        let patch_sources =
-            patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
+        let generators = self.generators()?;
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
+        let downloads = downloads.iter().map(|(kind, downloads)| {
+            Mount::bind(format!("{dir}/{}", kind.debian_directory), downloads).readonly()
+        });
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        let edits = edits.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self
             .script(SOURCE_PACKAGE, "source-package", args)
             .name(format!("Create source package {}", names.title()))
@@ -135,28 +139,36 @@ impl<'a> Package<'a> {
             .network(Network::None)
             .mount(self.debian_mount())
             .mounts(sources)
-            .mounts(modules)
-            .mounts(patch_sources)
+            .mounts(downloads)
+            .mounts(edits)
             .mount(Mount::output("/work/out"));
         Ok(self.worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
+    /// Returns what downloads for the sources, if they ask for anything.
     ///
     /// # Errors
     /// As [`with_build_dependencies`].
-    fn modules(&self) -> Result<Option<State>, PlanError> {
-        if !wants_gomod(self.request.spec) {
+    fn generators(&self) -> Result<Option<Generators<'_>>, PlanError> {
+        if generators::wanted(self.request.spec).next().is_none() {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
-            env: self.worker.env.clone(),
+            env: self.generator_env(),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
-        };
-        Ok(generators.gomod())
+        }))
+    }
+
+    /// Returns the environment of downloads, which find a compiler where Debian keeps those of a version.
+    fn generator_env(&self) -> BTreeMap<String, String> {
+        let mut env = self.worker.env.clone();
+        if let Some(path) = golang::debian_path(self.request.spec) {
+            env.entry("PATH".into()).and_modify(|known| *known = format!("{path}:{known}"));
+        }
+        env
     }
 
     fn source_changes(&self, source: &State) -> State {
@@ -164,23 +176,31 @@ impl<'a> Package<'a> {
         self.worker.root.run(self.changes("source", &stem, source)).output("/work/out")
     }
 
-    fn binary_build(&self, source: &State) -> Exec {
+    fn caches(&self) -> Result<Caches, PlanError> {
+        let group = ProgressGroup::new(format!("{}: build", self.distro.key));
+        let place = caches::Place { namespace: self.distro.version_id, worker: &self.worker, group: &group };
+        caches::plan(self.request, &place)
+    }
+
+    fn binary_build(&self, source: &State, caches: Caches) -> Exec {
         let names = &self.names;
         let mut args =
             vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
         let mut environment = Vec::new();
-        let mut text = BINARY_PACKAGE.to_owned();
+        let mut cross_setup = "";
         if let Some(processor) = self.processor {
             let platform = &self.request.platform;
             args.extend([architecture(platform), processor.gnu].map(str::to_owned));
             environment = processor.environment(platform);
-            text.insert_str(0, cross::SCRIPT);
+            cross_setup = cross::SCRIPT;
         }
         let network = match self.request.spec.build.network_mode {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        self.script(&text, "binary-package", args)
+        let script = [cross_setup, caches.setup(), BINARY_PACKAGE].concat();
+        let exec = self
+            .script(&script, "binary-package", args)
             .envs(environment)
             .name(format!("Build package {}", names.title()))
             .at(self.debian.build_marks.location(&self.request.source_map))
@@ -188,7 +208,8 @@ impl<'a> Package<'a> {
             .network(network)
             .mount(Mount::bind("/work/in", source).readonly())
             .mount(Mount::output("/work/out"))
-            .mount(Mount::output("/work/meta"))
+            .mount(Mount::output("/work/meta"));
+        caches.give(exec)
     }
 
     fn changes(&self, kind: &str, stem: &str, packages: &State) -> Exec {

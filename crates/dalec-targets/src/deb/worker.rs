@@ -88,7 +88,8 @@ fn is_of(wanted: &Wanted, architecture: &str) -> bool {
     name.rsplit_once(':').is_some_and(|(_, of)| of == architecture)
 }
 
-fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
+/// Returns options for a worker, in which the distribution's own programs run alone.
+pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
     InstallOptions {
         distro,
         trust: Trust::Distribution,

@@ -10,7 +10,7 @@ use crate::quote::shell;
 
 /// Returns the file below `debian/dalec/patches/` that the original is kept as.
 pub(in crate::deb) fn kept(patch: &Patch<'_>) -> String {
-    let name = if patch.path.is_empty() { patch.source } else { base(patch.path) };
+    let name = if patch.path.is_empty() { &*patch.source } else { base(patch.path) };
     format!("{}/{:02}-{name}", patch.target, patch.number)
 }
 

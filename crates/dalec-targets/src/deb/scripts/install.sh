@@ -9,6 +9,7 @@
 #   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
 #   --meta NAME VERSION ARCHITECTURE DEPENDS
 #                         install a package made on the spot that depends on DEPENDS
+#   --download DIR        install nothing: put what is wanted into DIR, without what that needs
 #   --wanted MARK TEXT    a dependency, to be named when it turns out not to be installable
 #
 # A package is a name.
@@ -53,6 +54,7 @@ recommends=
 docs=
 new_lists=
 directory=
+downloads=
 wanted="$work/wanted"
 tab=$(printf '\t')
 : >"$wanted"
@@ -77,6 +79,10 @@ while [ "$1" != -- ]; do
         ;;
     --directory)
         directory=$2
+        shift
+        ;;
+    --download)
+        downloads=$2
         shift
         ;;
     --meta)
@@ -169,14 +175,20 @@ fits() {
     done <"$wanted"
 }
 
-# Says which of the wanted dependencies cannot be had, in apt's own words.
+# Says which of the wanted dependencies cannot be had, and what apt has to say of it.
 explain() {
     while IFS="$tab" read -r mark relation; do
         if ! apt-get --simulate satisfy "$relation" >"$work/why" 2>&1; then
             # bionic's apt cannot be asked: what it has said already has to do.
             ! grep -q 'Invalid operation satisfy' "$work/why" || return 0
-            why=$(sed -n 's/^.* but /but /p' "$work/why" | head -n 1)
-            echo "${mark}dependency \"$relation\" cannot be installed${why:+, $why}" >&2
+            why=$(sed -n 's/^.* but //p' "$work/why" | head -n 1)
+            case "$why" in
+            'it is not installable') why='no package repository has it' ;;
+            'it is not going to be installed') why='something that it needs itself cannot be installed' ;;
+            'it is a virtual package') why='it is only a name that other packages provide' ;;
+            *' is to be installed') why="the package repositories have ${why% is to be installed}" ;;
+            esac
+            echo "${mark}dependency \"$relation\" cannot be installed${why:+: $why}" >&2
         fi
     done <"$wanted"
 }
@@ -190,6 +202,15 @@ only_files() {
     done
 }
 
+if [ -n "$downloads" ]; then
+    if [ -z "$new_lists" ] && fresh && download "$downloads"; then
+        exit
+    fi
+    update
+    download "$downloads" && exit
+    cat "$work/explained" >&2
+    exit 1
+fi
 if [ -z "$upgrade" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
     dpkg --force-confdef --force-confold $docs --install "$@"
     exit

@@ -4,10 +4,9 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
-use super::MODULES;
 use super::preamble::file_name;
 use crate::error::PlanError;
-use crate::generators::wants_gomod;
+use crate::generators::{self, edits};
 use crate::marker::Marks;
 use crate::patches;
 use crate::rpm::escape::word;
@@ -45,8 +44,13 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
             format!("cp -a %{{_sourcedir}}/{file} %{{_builddir}}/{file}\n")
         });
     }
-    if wants_gomod(spec) {
-        text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{}\n", file_name(MODULES, true)));
+    for kind in generators::wanted(spec) {
+        let file = file_name(kind.directory, true);
+        text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{file}\n"));
+    }
+    for name in edits::patch_names(spec) {
+        let file = word(&name);
+        text.push_str(&format!("cp -a %{{_sourcedir}}/{file} %{{_builddir}}/{file}\n"));
     }
     let patches = patches::all(spec)?;
     if !patches.is_empty() {
