@@ -12,6 +12,7 @@ pub mod caches;
 pub mod cancelled;
 pub mod crates;
 pub mod deb;
+pub mod emulator;
 pub mod engine;
 pub mod http;
 pub mod layout;

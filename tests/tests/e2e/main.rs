@@ -9,6 +9,7 @@ mod caches;
 mod cancel;
 mod containers;
 mod crates;
+mod cross;
 mod elsewhere;
 mod first_package;
 mod lifecycle;

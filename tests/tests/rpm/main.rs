@@ -6,6 +6,7 @@ mod basics;
 mod caches;
 mod cancel;
 mod containers;
+mod cross;
 mod debug;
 mod distributions;
 mod modules;
