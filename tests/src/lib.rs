@@ -5,8 +5,10 @@
 //! that others come from are made with a room of ours, because no registry has to be there to give them.
 
 pub mod bases;
+pub mod basics;
 pub mod binary;
 pub mod buildkit;
+pub mod caches;
 pub mod cancelled;
 pub mod deb;
 pub mod engine;

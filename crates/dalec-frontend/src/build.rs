@@ -12,6 +12,7 @@ use dalec_targets::request::{Answers, Options as PlanOptions, Plan, Request};
 use dalec_targets::routes::{self, Route};
 use dalec_targets::signing;
 use dalec_targets::sources::{Dockerfile, Planner, built};
+use dalec_targets::sysext;
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -110,6 +111,7 @@ impl ResultBuild<'_> {
             skip_tests: options.flag("DALEC_SKIP_TESTS")?,
             without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
             gomod_proxy: options.build_args.get("DALEC_GOMOD_PROXY").cloned().unwrap_or_default(),
+            sysext: sysext::Settings::from_build_args(&options.build_args),
             without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
                 || !gateway.supports("file.symlink.create"),
             no_cache: options.no_cache.clone(),

@@ -16,7 +16,7 @@ use crate::error::PlanError;
 use crate::image_config::{self, ImageConfig};
 use crate::request::{BaseQuestion, ImageQuestion, Plan, Request};
 use crate::worker::{Worker, WorkerQuestion};
-use crate::{caches, spec_tests, unsupported};
+use crate::{caches, spec_tests, sysext, unsupported};
 
 /// Cache key that makes source packages anew.
 pub const SOURCE_CACHE_KEY: &str = "dalec.srcpkg";
@@ -77,8 +77,8 @@ pub(crate) trait Recipe: Debug + Send + Sync {
 pub(crate) struct Uses {
     /// Sources, patches and build steps.
     pub sources: SourceUse,
-    /// Go modules, which are downloaded for sources that ask for them.
-    pub modules: bool,
+    /// Downloads of generators, for sources that ask for them.
+    pub downloads: bool,
     /// The image section, in a container with the packages.
     pub container: bool,
     /// The tests, run in that container.
@@ -99,15 +99,16 @@ pub(crate) enum SourceUse {
 impl Uses {
     /// Nothing but the names of the target.
     pub const NOTHING: Self =
-        Self { sources: SourceUse::Unused, modules: false, container: false, tests: false };
+        Self { sources: SourceUse::Unused, downloads: false, container: false, tests: false };
     /// What is made of the sources alone.
     pub const SOURCES: Self =
-        Self { sources: SourceUse::Used, modules: true, container: false, tests: false };
+        Self { sources: SourceUse::Used, downloads: true, container: false, tests: false };
     /// Packages that are tested.
-    pub const PACKAGES: Self = Self { sources: SourceUse::Used, modules: true, container: true, tests: true };
+    pub const PACKAGES: Self =
+        Self { sources: SourceUse::Used, downloads: true, container: true, tests: true };
     /// A container that is tested.
     pub const CONTAINER: Self =
-        Self { sources: SourceUse::UnlessPrebuilt, modules: true, container: true, tests: true };
+        Self { sources: SourceUse::UnlessPrebuilt, downloads: true, container: true, tests: true };
 }
 
 /// Whose programs run as root while packages are installed.
@@ -169,21 +170,55 @@ pub(crate) fn container(
     build: impl FnOnce() -> Result<Built, PlanError>,
     assemble: impl FnOnce(&State) -> Result<Container, PlanError>,
 ) -> Result<Plan, PlanError> {
-    let mut warnings = warnings(request);
-    let (packages, to_sign) = match containers::prebuilt(request.answers, key) {
-        Some(prebuilt) => {
-            warnings.push(prebuilt.warning);
-            (prebuilt.packages, None)
-        }
-        None => {
-            unsupported::check_sources(request.spec, Uses::CONTAINER)?;
-            let built = build()?;
-            (built.packages, built.to_sign)
-        }
-    };
+    let Packages { packages, to_sign, warnings } = built_or_given(request, key, build)?;
     let container = assemble(&packages)?;
     let requires = spec_tests::plan(request, &container)?;
     Ok(Plan { requires, to_sign, warnings, ..untested_container(request, container)? })
+}
+
+/// Returns the plan of a system extension for the target `key`, which `make` makes from what `build` builds or from the
+/// packages that a named context brings. It is only good when `assemble` can make a container of them that passes the
+/// spec's tests.
+///
+/// # Errors
+/// Those of `build`, `assemble` and `make`; as [`spec_tests::plan`].
+pub(crate) fn extension(
+    request: &Request<'_>,
+    key: &str,
+    build: impl FnOnce() -> Result<Built, PlanError>,
+    assemble: impl FnOnce(&State) -> Result<Container, PlanError>,
+    make: impl FnOnce(&State) -> Result<State, PlanError>,
+) -> Result<Plan, PlanError> {
+    let Packages { packages, to_sign, mut warnings } = built_or_given(request, key, build)?;
+    warnings.extend(sysext::warnings(request.spec));
+    let container = assemble(&packages)?;
+    let mut requires = spec_tests::plan(request, &container)?;
+    requires.push(container.root);
+    let config = Some(platform_only(request));
+    Ok(Plan { result: make(&packages)?, requires, to_sign, config, warnings, ..Plan::default() })
+}
+
+/// Packages, wherever they are from.
+struct Packages {
+    packages: State,
+    to_sign: Option<State>,
+    warnings: Vec<String>,
+}
+
+/// Returns what `build` builds, or the packages that a named context brings for the target `key`.
+fn built_or_given(
+    request: &Request<'_>,
+    key: &str,
+    build: impl FnOnce() -> Result<Built, PlanError>,
+) -> Result<Packages, PlanError> {
+    let mut warnings = warnings(request);
+    if let Some(prebuilt) = containers::prebuilt(request.answers, key) {
+        warnings.push(prebuilt.warning);
+        return Ok(Packages { packages: prebuilt.packages, to_sign: None, warnings });
+    }
+    unsupported::check_sources(request.spec, Uses::CONTAINER)?;
+    let built = build()?;
+    Ok(Packages { packages: built.packages, to_sign: built.to_sign, warnings })
 }
 
 /// Returns the plan of a container in which no tests run.

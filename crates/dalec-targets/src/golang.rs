@@ -6,14 +6,12 @@ use crate::generators;
 
 /// Returns whether `spec` builds Go programs, as far as its sources and build dependencies tell.
 pub(crate) fn is_built(spec: &TargetSpec) -> bool {
-    generators::wants_gomod(spec) || has_compiler(spec)
+    generators::wants_gomod(spec) || spec.dependencies.build.keys().any(|name| is_compiler(name))
 }
 
-/// Returns whether there is a Go compiler among the build dependencies.
-pub(crate) fn has_compiler(spec: &TargetSpec) -> bool {
-    let is_go =
-        |name: &String| matches!(name.as_str(), "golang" | "msft-golang") || name.starts_with("golang-");
-    spec.dependencies.build.keys().any(is_go)
+/// Returns whether the package `name` is a Go compiler.
+pub(crate) fn is_compiler(name: &str) -> bool {
+    matches!(name, "golang" | "msft-golang") || name.starts_with("golang-")
 }
 
 /// Returns the directories, joined by colons, in which Debian keeps the compilers of the versions that `spec` names

@@ -29,6 +29,7 @@ pub mod rpm;
 pub mod signing;
 pub mod sources;
 pub mod spec_tests;
+pub mod sysext;
 pub mod unmatched;
 pub mod unsupported;
 mod windows;

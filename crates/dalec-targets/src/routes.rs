@@ -35,9 +35,8 @@ impl Route {
     }
 }
 
-/// Returns the keys of all targets that the language has a meaning for, sorted; not all of them can be built yet.
-///
-/// They are upstream's (reference: its list of targets), so that a spec for the whole family has no unknown targets.
+/// The keys of all targets, sorted. They are upstream's (reference: its list of targets), so that a spec for the whole
+/// family has no unknown targets.
 pub const TARGET_KEYS: &[&str] = &[
     "almalinux8",
     "almalinux9",

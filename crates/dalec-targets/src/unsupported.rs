@@ -31,10 +31,7 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Option<String> {
 /// [`PlanError::Unsupported`] with everything that cannot.
 pub(crate) fn check_sources(spec: &TargetSpec, uses: Uses) -> Result<(), PlanError> {
     let sources = spec.sources.values().flat_map(|source| {
-        let downloads = source.generate.iter().flat_map(|generator| match uses.modules {
-            true => of_generator(generator),
-            false => vec![Feature { name: "generators", span: generator.span }],
-        });
+        let downloads = source.generate.iter().filter(|_| uses.downloads).flat_map(of_generator);
         of_kind(source).into_iter().chain(downloads).collect::<Vec<_>>()
     });
     refuse(sources.chain(repositories::sources(spec).flat_map(of_source)).collect())
@@ -69,7 +66,6 @@ fn of_generator(generator: &Generator) -> Vec<Feature> {
     let gomod = generator.gomod.as_ref();
     let wanted = [
         (gomod.is_some_and(|gomod| !gomod.auth.is_empty()), "private Go modules"),
-        (generator.cargohome.is_some(), "`cargohome` generators"),
         (generator.pip.is_some(), "`pip` generators"),
         (generator.nodemod.is_some(), "`nodemod` generators"),
     ];
@@ -114,8 +110,8 @@ dependencies: {extra_repos: [{config: {a.list: {context: {}, path: /a, generate:
             ["private Go modules", "`pip` generators", "generators", "generators"]
         );
         assert_eq!(
-            names(check_sources(&spec, Uses { modules: false, ..Uses::PACKAGES })),
-            ["generators", "generators", "generators"]
+            names(check_sources(&spec, Uses { downloads: false, ..Uses::PACKAGES })),
+            ["generators", "generators"]
         );
     }
 

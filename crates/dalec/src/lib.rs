@@ -78,6 +78,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Key(args) => commands::key::run(&args),
         Command::Sign(args) => commands::sign::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Cache(args) => commands::cache::run(args),
         Command::Frontend(args) => commands::frontend::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }

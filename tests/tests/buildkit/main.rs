@@ -5,6 +5,7 @@
 mod buildkit {
     mod attested;
     mod baked;
+    mod basics;
     mod caches;
     mod client;
     mod docker;

@@ -3,6 +3,9 @@
 //! The modules share one store, kept between runs; see `dalec_e2e::binary`.
 
 mod bad_input;
+mod basics;
+mod cache;
+mod caches;
 mod cancel;
 mod containers;
 mod elsewhere;

@@ -2,6 +2,8 @@
 //! judge; see `dalec_e2e::rpm_world`.
 
 mod artifacts;
+mod basics;
+mod caches;
 mod cancel;
 mod containers;
 mod debug;

@@ -14,6 +14,8 @@ macro_rules! on_the_embedded_engine {
     };
 }
 
+mod basics;
+mod caches;
 mod cancel;
 mod container;
 mod greet;

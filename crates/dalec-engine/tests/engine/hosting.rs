@@ -10,6 +10,7 @@ use dalec_gateway::{
     BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, ProgressSink, Purpose,
     Reference,
 };
+use dalec_ssh_agent::Socket;
 use expect_test::{Expect, expect};
 use sha2::{Digest, Sha256};
 
@@ -227,7 +228,7 @@ fn ssh_agents_are_forwarded(world: &World) {
         assert_eq!(client.read(&mut question).unwrap(), 0);
     });
     let mut engine = world.options();
-    engine.ssh_agents.insert("default".into(), world.path("agent"));
+    engine.ssh_agents.insert("default".into(), Socket { path: world.path("agent"), raw: false });
     let engine = Engine::new(engine).unwrap();
     let session = session(&engine);
     let result = taken(session.solve_frontend(options("contain", &[("ssh", "yes")])));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Location, Mount, ProgressGroup, State};
 use dalec_spec::target_spec::PackageConstraint;
 
 use crate::deb::distro::DebDistro;
@@ -13,11 +13,20 @@ use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
 use crate::repositories::Repositories;
+use crate::worker::ca_bundle;
 
-const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("scripts/direct.sh"),
+    "\n",
+    include_str!("scripts/download.sh"),
+    "\n",
+    include_str!("scripts/install.sh")
+);
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
+/// Where packages go that are not installed.
+const DOWNLOADS: &str = "/run/dalec/downloads";
 
 /// How packages are installed.
 #[derive(Debug, Clone)]
@@ -96,6 +105,15 @@ pub fn install_wanted(
     run(root, &flags, &[], options, Vec::new())
 }
 
+/// Returns a directory with the packages that are wanted, without what they need; `root`, which has apt, stays as it is.
+pub fn download(root: &State, options: &InstallOptions<'_>) -> State {
+    if options.wanted.is_empty() {
+        return State::scratch();
+    }
+    let exec = exec(&["--download", DOWNLOADS], &[], options).mount(Mount::output(DOWNLOADS));
+    root.run(exec).output(DOWNLOADS)
+}
+
 fn run(
     root: &State,
     what: &[&str],
@@ -103,6 +121,10 @@ fn run(
     options: &InstallOptions<'_>,
     mounts: Vec<Mount>,
 ) -> State {
+    root.run(exec(what, names, options).mounts(mounts)).root()
+}
+
+fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     let mut args: Vec<String> = ["/bin/sh", "-c", SCRIPT, "install"].map(str::to_owned).into();
     args.extend(what.iter().map(|arg| (*arg).to_owned()));
     let mut flag = |set: bool, name: &str| {
@@ -119,7 +141,7 @@ fn run(
     }
     args.push("--".to_owned());
     args.extend(names.iter().cloned());
-    let exec = Exec::new(args)
+    Exec::new(args)
         .env("PATH", PATH)
         .name(&options.name)
         .group(&options.group)
@@ -128,14 +150,6 @@ fn run(
         .mounts(options.distro.apt_caches(options.repositories.trust(options.trust)))
         .mount(ca_bundle())
         .mounts(options.repositories.mounts.clone())
-        .mounts(mounts);
-    root.run(exec).root()
-}
-
-/// The certificates that the host trusts besides the usual ones; a client need not give them.
-fn ca_bundle() -> Mount {
-    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
-    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 #[cfg(test)]

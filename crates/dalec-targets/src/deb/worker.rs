@@ -60,7 +60,8 @@ pub fn with_build_dependencies(
     Ok(install_wanted(&worker.root, &package, architecture, &options))
 }
 
-fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
+/// Returns options for a worker, in which the distribution's own programs run alone.
+pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
     InstallOptions {
         distro,
         trust: Trust::Distribution,

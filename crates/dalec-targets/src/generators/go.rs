@@ -7,6 +7,7 @@ use dalec_spec::target_spec::{Gomod, GomodAuth, RepositoryUse};
 
 use super::Generators;
 use crate::quote::shell;
+use crate::worker::ca_bundle;
 
 const SCRIPT: &str = include_str!("go.sh");
 
@@ -41,10 +42,7 @@ pub(super) fn exec<'a>(
         .env("GOPATH", "/go")
         .group(&generators.group)
         .mount(Mount::cache("/work/cache", cache, CacheSharing::Shared))
-        .mount(Mount::secret(
-            "/run/secrets/dalec.ca-bundle",
-            Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 },
-        ))
+        .mount(ca_bundle())
         .mounts(logins.mounts);
     if logins.asks_helper {
         exec = exec.mount(Mount::bind("/work/dalec", &request.frontend).readonly());

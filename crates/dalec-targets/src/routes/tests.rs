@@ -336,7 +336,15 @@ fn errors() {
     assert!(unknown.hint().expect("a hint").contains("bookworm/deb"));
 }
 
-/// TGT-001: what is listed.
+/// Each has something to build.
+#[test]
+fn the_keys() {
+    let mut keys: Vec<&str> = all().iter().map(Route::target).collect();
+    keys.dedup();
+    assert_eq!(keys, TARGET_KEYS);
+}
+
+/// TGT-001, TGT-006: what is listed.
 #[test]
 fn the_list() {
     let list: String = all()
@@ -374,6 +382,7 @@ fn the_list() {
         azlinux3/rpm/debug/buildroot: what rpmbuild starts from
         azlinux3/rpm/debug/sources: the sources as rpmbuild gets them
         azlinux3/rpm/debug/spec: the generated RPM spec file
+        azlinux3/testing/sysext: system extension with the package, from Azure Linux 3
         azlinux3/worker: the image that packages for Azure Linux 3 are built in
         azlinux4 (hidden): container with the package, from Azure Linux 4
         azlinux4/container (default): container with the package, from Azure Linux 4
@@ -382,6 +391,7 @@ fn the_list() {
         azlinux4/rpm/debug/buildroot: what rpmbuild starts from
         azlinux4/rpm/debug/sources: the sources as rpmbuild gets them
         azlinux4/rpm/debug/spec: the generated RPM spec file
+        azlinux4/testing/sysext: system extension with the package, from Azure Linux 4
         azlinux4/worker: the image that packages for Azure Linux 4 are built in
         bionic (hidden): Debian packages for Ubuntu 18.04 (bionic)
         bionic/container: minimal container with the package, from Ubuntu 18.04 (bionic)
@@ -401,6 +411,8 @@ fn the_list() {
         bullseye/dsc: Debian source package for Debian 11 (bullseye)
         bullseye/testing/container: Debian 11 (bullseye) container with the package, for tests
         bullseye/worker: the image that packages for Debian 11 (bullseye) are built in
+        flatcar/testing/sysext (default): system extension with the package for Flatcar Container Linux, from Ubuntu 24.04 (noble)
+        flatcar/worker: the image that packages for Flatcar Container Linux are built in
         focal (hidden): Debian packages for Ubuntu 20.04 (focal)
         focal/container: minimal container with the package, from Ubuntu 20.04 (focal)
         focal/deb (default): Debian packages for Ubuntu 20.04 (focal)
@@ -426,12 +438,14 @@ fn the_list() {
         noble/deb (default): Debian packages for Ubuntu 24.04 (noble)
         noble/dsc: Debian source package for Ubuntu 24.04 (noble)
         noble/testing/container: Ubuntu 24.04 (noble) container with the package, for tests
+        noble/testing/sysext: system extension with the package, from Ubuntu 24.04 (noble)
         noble/worker: the image that packages for Ubuntu 24.04 (noble) are built in
         resolute (hidden): Debian packages for Ubuntu 26.04 (resolute)
         resolute/container: minimal container with the package, from Ubuntu 26.04 (resolute)
         resolute/deb (default): Debian packages for Ubuntu 26.04 (resolute)
         resolute/dsc: Debian source package for Ubuntu 26.04 (resolute)
         resolute/testing/container: Ubuntu 26.04 (resolute) container with the package, for tests
+        resolute/testing/sysext: system extension with the package, from Ubuntu 26.04 (resolute)
         resolute/worker: the image that packages for Ubuntu 26.04 (resolute) are built in
         rockylinux8 (hidden): container with the package, from Rocky Linux 8
         rockylinux8/container (default): container with the package, from Rocky Linux 8
@@ -454,6 +468,7 @@ fn the_list() {
         trixie/deb (default): Debian packages for Debian 13 (trixie)
         trixie/dsc: Debian source package for Debian 13 (trixie)
         trixie/testing/container: Debian 13 (trixie) container with the package, for tests
+        trixie/testing/sysext: system extension with the package, from Debian 13 (trixie)
         trixie/worker: the image that packages for Debian 13 (trixie) are built in
         windowscross (hidden): container with the programs, from one or several images of Windows
         windowscross/container (default): container with the programs, from one or several images of Windows

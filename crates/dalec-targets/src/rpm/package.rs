@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
-use dalec_spec::target_spec::NetworkMode;
+use dalec_spec::target_spec::{Generator, NetworkMode};
 
 use crate::caches;
 use crate::date::epoch;
@@ -22,6 +22,46 @@ use crate::worker::Worker;
 
 const SOURCES: &str = include_str!("scripts/sources.sh");
 const BUILD: &str = include_str!("scripts/build.sh");
+
+/// What a kind of downloads takes.
+struct Tool {
+    program: &'static str,
+    downloads: &'static str,
+    /// A package that has it.
+    package: &'static str,
+    /// Returns whether a generator takes it.
+    is_wanted: fn(&Generator) -> bool,
+    /// Returns whether it is in the package of this name.
+    is_in: fn(&str) -> bool,
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        program: "go",
+        downloads: "modules",
+        package: "golang",
+        is_wanted: |generator| generator.gomod.is_some(),
+        is_in: golang::is_compiler,
+    },
+    Tool {
+        program: "cargo",
+        downloads: "crates",
+        package: "rust",
+        is_wanted: |generator| generator.cargohome.is_some(),
+        is_in: |name| {
+            matches!(name, "rust" | "cargo" | "rustup")
+                || name.starts_with("rust-")
+                || name.starts_with("cargo-")
+        },
+    },
+    Tool {
+        program: "npm",
+        downloads: "packages",
+        package: "npm",
+        is_wanted: |generator| generator.nodemod.is_some(),
+        is_in: |name| matches!(name, "npm" | "nodejs-npm") || name.starts_with("nodejs"),
+    },
+];
 
 /// Everything that is planned for one spec on one distribution.
 pub(super) struct Package<'a> {
@@ -163,16 +203,21 @@ impl<'a> Package<'a> {
     /// Checks that what downloads takes is among the build dependencies: a worker need not have it.
     fn check_tools(&self) -> Result<(), PlanError> {
         let spec = self.request.spec;
-        let mut generators = spec.sources.values().flat_map(|source| &source.generate);
-        let Some(generator) = generators.find(|generator| generator.gomod.is_some()) else { return Ok(()) };
-        if golang::has_compiler(spec) {
-            return Ok(());
+        for tool in TOOLS {
+            let mut generators = spec.sources.values().flat_map(|source| &source.generate);
+            let Some(generator) = generators.find(|generator| (tool.is_wanted)(generator)) else { continue };
+            if !spec.dependencies.build.keys().any(|name| (tool.is_in)(name)) {
+                let Tool { program, downloads, package, .. } = tool;
+                return Err(PlanError::Invalid {
+                    message: format!(
+                        "there is no {program} among the build dependencies to download {downloads} with"
+                    ),
+                    spans: vec![generator.span],
+                    hint: Some(format!("add `{package}` to `dependencies.build`")),
+                });
+            }
         }
-        Err(PlanError::Invalid {
-            message: "there is no go among the build dependencies to download modules with".into(),
-            spans: vec![generator.span],
-            hint: Some("add `golang` to `dependencies.build`".into()),
-        })
+        Ok(())
     }
 
     fn source_group(&self) -> ProgressGroup {

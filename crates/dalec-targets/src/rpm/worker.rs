@@ -60,7 +60,8 @@ pub(super) fn with_build_dependencies(
     Ok(into_worker(&worker.root, &What::Meta(&meta), &options))
 }
 
-fn options<'a>(
+/// Returns options for a worker, in which the distribution's own programs run alone; `phase` is a word for people.
+pub(super) fn options<'a>(
     request: &'a Request<'_>,
     distro: &'a RpmDistro,
     name: &str,

@@ -221,7 +221,7 @@ impl Setup {
         {
             let agent = context.core.options.ssh_agents.get(id);
             let agent = agent.ok_or_else(|| crate::ops::no_agent(id))?;
-            self.variables.insert("SSH_AUTH_SOCK".into(), agent.display().to_string());
+            self.variables.insert("SSH_AUTH_SOCK".into(), agent.path.display().to_string());
             self.login.agent = Some(id.clone());
         }
         let options = options.iter().map(|option| format!(" -o {}", for_shell(option)));

@@ -7,6 +7,7 @@
 #   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
 #   --meta NAME VERSION ARCHITECTURE DEPENDS
 #                         install a package made on the spot that depends on DEPENDS
+#   --download DIR        install nothing: put what is wanted into DIR, without what that needs
 #   --wanted MARK TEXT    a dependency, to be named when it turns out not to be installable
 #
 # A package is a name.
@@ -51,6 +52,7 @@ recommends=
 docs=
 new_lists=
 directory=
+downloads=
 wanted="$work/wanted"
 tab=$(printf '\t')
 : >"$wanted"
@@ -70,6 +72,10 @@ while [ "$1" != -- ]; do
     --new-lists) new_lists=1 ;;
     --directory)
         directory=$2
+        shift
+        ;;
+    --download)
+        downloads=$2
         shift
         ;;
     --meta)
@@ -199,6 +205,15 @@ only_files() {
     done
 }
 
+if [ -n "$downloads" ]; then
+    if [ -z "$new_lists" ] && fresh && download "$downloads"; then
+        exit
+    fi
+    update
+    download "$downloads" && exit
+    cat "$work/explained" >&2
+    exit 1
+fi
 if [ -z "$upgrade" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
     dpkg --force-confdef --force-confold $docs --install "$@"
     exit
