@@ -29,6 +29,7 @@ pub mod run;
 pub mod running;
 pub mod signers;
 pub mod specs;
+pub mod tls;
 pub mod tools;
 pub mod upstream;
 pub mod windows;

@@ -138,8 +138,18 @@ fresh() {
 }
 
 update() {
-    rm -f "$stamp"
-    apt-get update && sources >"$stamp"
+    rm -f "$stamp" "$work/updated"
+    { apt-get update 2>&1 && : >"$work/updated"; } | tee "$work/update"
+    if [ -e "$work/updated" ]; then
+        sources >"$stamp"
+        return
+    fi
+    why=$(sed -n 's/^E: //p' "$work/update" | grep -v '^Some index files ' | head -n 1)
+    case "$why" in
+    *[cC]ertificate*) why="$why; a certificate authority of your own is given with --ca-bundle" ;;
+    esac
+    echo "dalec: error: a package repository cannot be read${why:+: $why}" >&2
+    return 100
 }
 
 install_all() {
