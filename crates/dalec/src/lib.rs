@@ -6,6 +6,7 @@ mod bases;
 mod cli;
 mod commands;
 mod compare_signed;
+mod credential_helper;
 mod errors;
 mod new_file;
 mod observe;
@@ -45,6 +46,7 @@ fn run_part(part: Part) -> i32 {
     match part {
         Part::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
         Part::Compare(args) => compare_signed::main(&args),
+        Part::CredentialHelper(args) => credential_helper::main(&args),
         Part::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
         Part::Signer => ended(commands::frontend::serve(commands::frontend::sign)),
         Part::SignTree(args) => sign_tree::main(&args),
