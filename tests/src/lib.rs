@@ -9,6 +9,7 @@ pub mod binary;
 pub mod buildkit;
 pub mod deb;
 pub mod engine;
+pub mod extensions;
 pub mod http;
 pub mod layout;
 pub mod modules;

@@ -25,5 +25,6 @@ mod repositories;
 mod same;
 mod signing;
 mod specs;
+mod sysext;
 mod upstream;
 mod world;
