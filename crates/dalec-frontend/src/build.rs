@@ -5,13 +5,13 @@ use std::thread;
 
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
 use dalec_llb::{Platform, ProgressGroup, State};
-use dalec_spec::target_spec::{BuildSource, TargetSpec};
+use dalec_spec::target_spec::TargetSpec;
 use dalec_targets::error::PlanError;
 use dalec_targets::locate::locate;
 use dalec_targets::request::{Answers, Options as PlanOptions, Plan, Request};
 use dalec_targets::routes::{self, Route};
 use dalec_targets::signing;
-use dalec_targets::sources::{Planner, built};
+use dalec_targets::sources::{Dockerfile, Planner, built};
 use prost::Message;
 use serde_json::{Value, json};
 
@@ -114,10 +114,10 @@ impl ResultBuild<'_> {
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
-        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec))?;
+        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec), written)?;
         answers.base.clone_from(&self.wanted.base);
         answers.build_platform = Some(self.graph_platform.clone());
-        answers.builds = self.builds(&spec, &answers, !plan_options.skip_tests)?;
+        self.build_dockerfiles(&spec, &mut answers, !plan_options.skip_tests)?;
         let frontend = self.frontend()?;
         let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
@@ -144,20 +144,20 @@ impl ResultBuild<'_> {
         self.build.contexts(&self.graph_platform)
     }
 
-    /// Has the Dockerfiles built that sources are taken from.
-    fn builds(
+    /// Has the Dockerfiles built that sources are taken from, and adds what they yield to `answers`.
+    fn build_dockerfiles(
         &self,
         spec: &TargetSpec,
-        answers: &Answers,
+        answers: &mut Answers,
         tests: bool,
-    ) -> Result<Vec<(BuildSource, State)>, FrontendError> {
-        let Build { gateway, options, route, .. } = *self.build;
-        let planner = Planner {
-            answers,
-            source_map: &self.build.spec.source_map(),
-            group: ProgressGroup::new("prepare contexts of Dockerfiles"),
-        };
-        let build = |build: &BuildSource| {
+    ) -> Result<(), FrontendError> {
+        let Build { gateway, options, route, spec: written, .. } = *self.build;
+        for Dockerfile { build, span } in routes::builds(route, spec, tests, answers) {
+            let planner = Planner {
+                answers,
+                source_map: &written.source_map(),
+                group: ProgressGroup::new("prepare contexts of Dockerfiles"),
+            };
             let context = built::context(&planner, build).map_err(|error| self.plan_error(&error))?;
             let state = dockerfile::build(gateway, options, build, &context, &self.graph_platform);
             let state = state.map_err(|error| match error {
@@ -165,11 +165,11 @@ impl ResultBuild<'_> {
                     let message = format!("there is no file {path:?} in what is to be built");
                     self.plan_error(&PlanError::invalid(message, [build.source.span]))
                 }
-                error => error.into(),
+                error => written.at(error.into(), vec![span]),
             })?;
-            Ok((build.clone(), state))
-        };
-        routes::builds(route, spec, tests, answers).into_iter().map(build).collect()
+            answers.builds.push((build.clone(), state));
+        }
+        Ok(())
     }
 
     /// Returns the file system that holds this program.

@@ -72,6 +72,16 @@ pub enum FrontendError {
         /// Why.
         error: Box<GatewayError>,
     },
+    /// The gateway could not do what something in the spec asks for.
+    #[error("{error}")]
+    At {
+        /// Why.
+        error: Box<GatewayError>,
+        /// The text the spans point into.
+        source_text: SourceText,
+        /// The pieces of the spec that ask, at least one.
+        spans: Vec<Span>,
+    },
     /// The gateway could not do what was asked.
     #[error(transparent)]
     Gateway(#[from] GatewayError),

@@ -33,4 +33,6 @@ pub use own_signer::OWN_SIGNER;
 pub use remote::is_git;
 pub use request::answer;
 pub use routes::{Target, check_target, default_platform, targets};
-pub use signing::{CONFIG_CONTEXT as SIGNING_CONFIG_CONTEXT, CONFIG_PATH as SIGNING_CONFIG_PATH};
+pub use signing::{
+    CONFIG_CONTEXT as SIGNING_CONFIG_CONTEXT, CONFIG_PATH as SIGNING_CONFIG_PATH, SIGN_KEY_CONTEXT,
+};

@@ -4,8 +4,10 @@ use dalec_gateway::{GatewayError, Purpose};
 use dalec_llb::State;
 use dalec_spec::target_spec::{Signer, TargetSpec};
 use dalec_spec::{Platform, SourceText};
+use dalec_targets::image_reference::{full_reference, names_of};
 use serde_json::Value;
 
+use crate::answers::with_contexts;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::frontends;
@@ -13,6 +15,9 @@ use crate::main_context::MAIN;
 use crate::options::Options;
 use crate::own_signer;
 use crate::signer_image;
+
+/// Context of the signing configuration that the flag `--sign-key` stands for.
+pub const SIGN_KEY_CONTEXT: &str = "dalec-signing-config";
 
 /// Leaves packages unsigned.
 const SKIP: &str = "DALEC_SKIP_SIGNING";
@@ -84,10 +89,15 @@ impl Signing {
             }
             (path, in_spec) => {
                 let context = context_of_config(options);
-                if in_spec.is_some() {
-                    warn(format!(
-                        "Spec signing config overwritten by config at path {path:?} in build-context {context:?}"
-                    ));
+                if let Some(in_spec) = in_spec {
+                    warn(match context {
+                        SIGN_KEY_CONTEXT => {
+                            format!("--sign-key takes the place of the spec's signer, {}", in_spec.image)
+                        }
+                        _ => format!(
+                            "Spec signing config overwritten by config at path {path:?} in build-context {context:?}"
+                        ),
+                    });
                 }
                 configured(contexts, context, path, warn)?
             }
@@ -132,7 +142,9 @@ impl Signing {
         request.purpose = Purpose::Sign;
         own_signer::provide(gateway, &mut request, platform)?;
         let digest = signer_image::settle(contexts, &mut request);
-        let result = gateway.solve_frontend(request)?;
+        let result = gateway
+            .solve_frontend(request)
+            .map_err(|error| with_contexts(error, &names_of(&full_reference(&signer.image))))?;
         Ok(Answer { signed: frontends::single(gateway, &signer.image, &result)?, digest })
     }
 

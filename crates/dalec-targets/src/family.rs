@@ -16,7 +16,7 @@ use crate::error::PlanError;
 use crate::image_config::{self, ImageConfig};
 use crate::request::{BaseQuestion, ImageQuestion, Plan, Request};
 use crate::worker::{Worker, WorkerQuestion};
-use crate::{spec_tests, unsupported};
+use crate::{caches, spec_tests, unsupported};
 
 /// Cache key that makes source packages anew.
 pub const SOURCE_CACHE_KEY: &str = "dalec.srcpkg";
@@ -201,6 +201,7 @@ pub(crate) fn untested_container(request: &Request<'_>, container: Container) ->
 pub(crate) fn warnings(request: &Request<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
     warnings.extend(unsupported::warnings(request.spec));
+    warnings.extend(caches::warnings(request));
     warnings
 }
 

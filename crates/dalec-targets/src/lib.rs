@@ -4,6 +4,7 @@
 //! knows no terminal, no transport and not how an engine stores things.
 
 mod build_script;
+mod caches;
 mod capabilities;
 pub mod containers;
 mod date;
@@ -13,6 +14,7 @@ pub mod family;
 #[cfg(test)]
 mod fixture;
 mod generators;
+mod golang;
 pub mod image_config;
 pub mod image_reference;
 pub mod locate;

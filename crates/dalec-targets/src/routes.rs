@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use dalec_spec::Platform;
-use dalec_spec::target_spec::{BuildSource, TargetSpec};
+use dalec_spec::target_spec::{Source, TargetSpec};
 
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
-use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
+use crate::sources::Dockerfile;
+use crate::{caches, containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -119,20 +120,31 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     let uses = route.recipe.uses();
     let mut questions = Questions::default();
     if let Some(worker) = route.recipe.worker() {
-        questions.unless = BTreeMap::from([(worker.image.clone(), worker.context.clone())]);
+        questions.unless = BTreeMap::from([(worker.image.clone(), vec![worker.context.clone()])]);
         questions.images.push(worker.image);
         questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    questions.images.extend(route.recipe.base(spec).ok().flatten());
+    if let Some(base) = route.recipe.base(spec).ok().flatten() {
+        let written = spec.image.bases.first().map(|written| (base.clone(), written.rootfs.span));
+        questions.places.extend(written);
+        questions.images.push(base);
+    }
+    let others = others(uses, spec, uses.tests);
+    questions.contexts.extend(sources::contexts(others.iter().copied()));
+    let images = sources::images(others);
+    questions.images.extend(images.keys().cloned());
+    questions.places.extend(images);
     if uses.sources != SourceUse::Unused {
         questions.contexts.extend(sources::contexts(spec.sources.values()));
-    }
-    if installs(uses) {
-        questions.contexts.extend(sources::contexts(repositories::sources(spec)));
-    }
-    if uses.tests {
-        questions.contexts.extend(spec_tests::contexts(spec));
+        questions.contexts.extend(caches::contexts(spec));
+        for (image, span) in sources::images(spec.sources.values()) {
+            if uses.sources == SourceUse::UnlessPrebuilt && !questions.images.contains(&image) {
+                questions.unless.insert(image.clone(), containers::prebuilt_contexts(route.target).into());
+            }
+            questions.places.entry(image.clone()).or_insert(span);
+            questions.images.push(image);
+        }
     }
     if uses.sources == SourceUse::UnlessPrebuilt {
         questions.contexts.extend(containers::prebuilt_contexts(route.target));
@@ -144,13 +156,14 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions
 }
 
-/// Returns the Dockerfiles that other frontends must build before `route` is planned; `tests` says whether tests run.
+/// Returns the Dockerfiles that other frontends must build before `route` is planned, in that order; `tests` says whether
+/// tests run.
 pub fn builds<'a>(
     route: &Route,
     spec: &'a TargetSpec,
     tests: bool,
     answers: &Answers,
-) -> Vec<&'a BuildSource> {
+) -> Vec<Dockerfile<'a>> {
     let uses = route.recipe.uses();
     let is_built = match uses.sources {
         SourceUse::Unused => false,
@@ -158,9 +171,15 @@ pub fn builds<'a>(
         SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
     };
     let sources = spec.sources.values().filter(|_| is_built);
-    let mounted = spec_tests::mounted(spec).filter(|_| tests && uses.tests);
+    sources::builds(sources.chain(others(uses, spec, tests && uses.tests)))
+}
+
+/// Returns the sources besides those of packages that something which `uses` the spec is made from.
+fn others(uses: Uses, spec: &TargetSpec, tests: bool) -> Vec<&Source> {
+    let mounted = spec_tests::mounted(spec).filter(|_| tests);
     let repositories = repositories::sources(spec).filter(|_| installs(uses));
-    sources::builds(sources.chain(mounted).chain(repositories))
+    let bases = containers::base::changed(spec).filter(|_| uses.container);
+    mounted.chain(repositories).chain(bases).collect()
 }
 
 /// Returns whether packages are installed that repositories of the spec may bring.

@@ -231,10 +231,22 @@ has\tperl\t5.36\t\t
 
     #[test]
     fn a_dependency_is_only_named_by_an_apt_that_can_be_asked() {
-        assert_eq!(
-            explained(" satisfy:command-line : Depends: foo (>= 2) but 1 is to be installed"),
-            "here: dependency \"foo (>= 2)\" cannot be installed, but 1 is to be installed\n"
-        );
+        for (apt, why) in [
+            ("foo (>= 2) but 1 is to be installed", ": the package repositories have 1"),
+            ("foo (>= 2) but it is not installable", ": no package repository has it"),
+            (
+                "foo but it is not going to be installed",
+                ": something that it needs itself cannot be installed",
+            ),
+            ("foo but it is a virtual package", ": it is only a name that other packages provide"),
+            ("foo but 1 is installed", ": 1 is installed"),
+            ("foo", ""),
+        ] {
+            assert_eq!(
+                explained(&format!(" satisfy:command-line : Depends: {apt}")),
+                format!("here: dependency \"foo (>= 2)\" cannot be installed{why}\n")
+            );
+        }
         assert_eq!(explained("E: Invalid operation satisfy"), "");
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
+use crate::caches::{self, Caches};
 use crate::date::epoch;
 use crate::deb::architecture::architecture;
 use crate::deb::debian_dir::{self, DebianDir, patches::kept};
@@ -17,6 +18,7 @@ use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{self, Generators, KINDS};
+use crate::golang;
 use crate::patches;
 use crate::request::Request;
 use crate::signing;
@@ -83,7 +85,7 @@ impl<'a> Package<'a> {
     pub fn build(&self) -> Result<Built, PlanError> {
         let source = self.source_package()?;
         let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?;
-        let built = root.run(self.binary_build(&source));
+        let built = root.run(self.binary_build(&source, self.caches()?));
         let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");
         let to_sign = signed.is_none().then(|| signing::DEB.to_sign(&packages));
@@ -155,10 +157,19 @@ impl<'a> Package<'a> {
         Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
-            env: self.worker.env.clone(),
+            env: self.generator_env(),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
         }))
+    }
+
+    /// Returns the environment of downloads, which find a compiler where Debian keeps those of a version.
+    fn generator_env(&self) -> BTreeMap<String, String> {
+        let mut env = self.worker.env.clone();
+        if let Some(path) = golang::debian_path(self.request.spec) {
+            env.entry("PATH".into()).and_modify(|known| *known = format!("{path}:{known}"));
+        }
+        env
     }
 
     fn source_changes(&self, source: &State) -> State {
@@ -166,21 +177,30 @@ impl<'a> Package<'a> {
         self.worker.root.run(self.changes("source", &stem, source)).output("/work/out")
     }
 
-    fn binary_build(&self, source: &State) -> Exec {
+    fn caches(&self) -> Result<Caches, PlanError> {
+        let group = ProgressGroup::new(format!("{}: build", self.distro.key));
+        let place = caches::Place { namespace: self.distro.version_id, worker: &self.worker, group: &group };
+        caches::plan(self.request, &place)
+    }
+
+    fn binary_build(&self, source: &State, caches: Caches) -> Exec {
         let names = &self.names;
         let args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
         let network = match self.request.spec.build.network_mode {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        self.script(BINARY_PACKAGE, "binary-package", args)
+        let script = [caches.setup(), BINARY_PACKAGE].concat();
+        let exec = self
+            .script(&script, "binary-package", args)
             .name(format!("Build package {}", names.title()))
             .at(self.debian.build_marks.location(&self.request.source_map))
             .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
             .network(network)
             .mount(Mount::bind("/work/in", source).readonly())
             .mount(Mount::output("/work/out"))
-            .mount(Mount::output("/work/meta"))
+            .mount(Mount::output("/work/meta"));
+        caches.give(exec)
     }
 
     fn changes(&self, kind: &str, stem: &str, packages: &State) -> Exec {

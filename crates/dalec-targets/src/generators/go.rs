@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{CacheSharing, Exec, Mount, Secret};
+use dalec_llb::{CacheSharing, Exec, Mount, Secret, Socket};
 use dalec_spec::target_spec::{Gomod, GomodAuth, RepositoryUse};
 
 use super::Generators;
@@ -83,7 +83,8 @@ impl Logins {
                 let socket = format!("/run/ssh/{}", known.unwrap_or(agents.len()));
                 if known.is_none() {
                     agents.push(&ssh.id);
-                    logins.mounts.push(Mount::ssh(&socket, &ssh.id));
+                    let agent = Socket { id: ssh.id.clone(), optional: false, mode: 0o600 };
+                    logins.mounts.push(Mount::socket(&socket, agent));
                 }
                 let call = [host, without_port(host), &ssh.username, &socket].map(shell);
                 logins.script.push_str(&format!("ssh_login {}\n", call.join(" ")));

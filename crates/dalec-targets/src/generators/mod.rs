@@ -42,6 +42,11 @@ pub(crate) fn wanted(spec: &TargetSpec) -> impl Iterator<Item = &'static Kind> +
     KINDS.iter().filter(move |kind| generators().any(kind.is_wanted))
 }
 
+/// Returns whether sources of `spec` ask for Go modules.
+pub(crate) fn wants_gomod(spec: &TargetSpec) -> bool {
+    spec.sources.values().flat_map(|source| &source.generate).any(gomod::KIND.is_wanted)
+}
+
 /// What generators are planned with.
 pub(crate) struct Generators<'a> {
     /// The request.

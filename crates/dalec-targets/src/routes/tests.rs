@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{BuildStep, ContextSource, PackageConstraint, Source, SourceKind};
+use dalec_spec::target_spec::{
+    BaseImage, BuildSource, BuildStep, ContextSource, ImageCommand, ImageSource, PackageConstraint, Source,
+    SourceKind, SourceMount,
+};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -275,7 +278,7 @@ fn given_worker() {
     let spec = spec();
     let route = find("bookworm/worker").expect("known");
     let questions = questions(route, &spec);
-    assert_eq!(questions.unless.values().collect::<Vec<_>>(), ["dalec-bookworm-worker"]);
+    assert_eq!(questions.unless.values().collect::<Vec<_>>(), [&["dalec-bookworm-worker"]]);
     let given = State::image(ImageRef { reference: "example.org/worker:1".into(), ..ImageRef::default() });
     let plan = plan_with("bookworm/worker", &spec, |answers| {
         answers.images.clear();
@@ -522,4 +525,39 @@ fn trees_are_copied_where_they_cannot_be_merged() {
             #3 result #2
         "#]],
     );
+}
+
+/// SRC-006, TGT-021: images of sources are asked for, unless the packages are given; those inside of others too.
+#[test]
+fn images_of_sources() {
+    let image = |reference: &str, mounts: Vec<SourceMount>, start| {
+        let command = ImageCommand { mounts, ..ImageCommand::default() };
+        let command = Some(command).filter(|command| !command.mounts.is_empty());
+        let kind = SourceKind::Image(ImageSource { reference: reference.into(), command });
+        Source { kind, path: "/".into(), span: Span::new(start, start + 1), ..Source::default() }
+    };
+    let mount = SourceMount { source: image("inner", Vec::new(), 1), ..SourceMount::default() };
+    let build = BuildSource {
+        source: Box::new(image("outer:1", vec![mount], 2)),
+        dockerfile_path: "Dockerfile".into(),
+        target: String::new(),
+        args: BTreeMap::new(),
+    };
+    let mut spec = spec();
+    let kind = SourceKind::Build(build);
+    spec.sources.insert("built".into(), Source { kind, span: Span::new(3, 4), ..Source::default() });
+    spec.image.bases = vec![BaseImage { rootfs: image("base", Vec::new(), 4) }];
+
+    let asked = |route: &str| questions(find(route).expect("known"), &spec);
+    let deb = asked("bookworm/deb");
+    let references =
+        deb.images.iter().map(|image| image.reference.strip_prefix("docker.io/library/").unwrap());
+    let references: Vec<_> = references.collect();
+    assert_eq!(references, ["base:latest", "debian:bookworm", "inner:latest", "outer:1"]);
+    let places = deb.images.iter().filter_map(|image| Some(deb.places.get(image)?.start));
+    assert_eq!(places.collect::<Vec<_>>(), [4, 1, 2]);
+    let unless = asked("bookworm/container").unless;
+    let prebuilt = unless.iter().filter(|(_, contexts)| **contexts == ["bookworm-pkg", "pkg"]);
+    assert_eq!(prebuilt.count(), 2);
+    assert!(asked("bookworm/worker").images.len() == 1);
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
-use dalec_spec::target_spec::{Generator, NetworkMode};
+use dalec_spec::target_spec::{Generator, NetworkMode, TargetSpec};
 
+use crate::caches;
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{self, Generators};
+use crate::golang;
 use crate::request::Request;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
@@ -29,8 +31,8 @@ struct Tool {
     package: &'static str,
     /// Returns whether a generator takes it.
     is_wanted: fn(&Generator) -> bool,
-    /// Returns whether it is in the package of this name.
-    is_in: fn(&str) -> bool,
+    /// Returns whether it is among the build dependencies.
+    is_there: fn(&TargetSpec) -> bool,
 }
 
 const TOOLS: [Tool; 3] = [
@@ -39,17 +41,19 @@ const TOOLS: [Tool; 3] = [
         downloads: "modules",
         package: "golang",
         is_wanted: |generator| generator.gomod.is_some(),
-        is_in: |name| matches!(name, "golang" | "msft-golang") || name.starts_with("golang-"),
+        is_there: golang::has_compiler,
     },
     Tool {
         program: "cargo",
         downloads: "crates",
         package: "rust",
         is_wanted: |generator| generator.cargohome.is_some(),
-        is_in: |name| {
-            matches!(name, "rust" | "cargo" | "rustup")
-                || name.starts_with("rust-")
-                || name.starts_with("cargo-")
+        is_there: |spec| {
+            spec.dependencies.build.keys().any(|name| {
+                matches!(name.as_str(), "rust" | "cargo" | "rustup")
+                    || name.starts_with("rust-")
+                    || name.starts_with("cargo-")
+            })
         },
     },
     Tool {
@@ -57,7 +61,9 @@ const TOOLS: [Tool; 3] = [
         downloads: "packages",
         package: "npm",
         is_wanted: |generator| generator.nodemod.is_some(),
-        is_in: |name| matches!(name, "npm" | "nodejs-npm") || name.starts_with("nodejs"),
+        is_there: |spec| {
+            spec.dependencies.build.keys().any(|name| name == "npm" || name.starts_with("nodejs"))
+        },
     },
 ];
 
@@ -119,15 +125,18 @@ impl<'a> Package<'a> {
             NetworkMode::Sandbox => Network::Sandbox,
         };
         let args = vec![self.names.package().to_owned(), self.epoch()];
-        let exec = script(worker, BUILD, "build", args)
+        let group = ProgressGroup::new(format!("{}: build", self.distro.key));
+        let place = caches::Place { namespace: self.distro.key, worker, group: &group };
+        let caches = caches::plan(self.request, &place)?;
+        let exec = script(worker, &[caches.setup(), BUILD].concat(), "build", args)
             .name(format!("Build package {}", self.names.title()))
-            .group(&ProgressGroup::new(format!("{}: build", self.distro.key)))
+            .group(&group)
             .at(self.spec_file.marks.location(&self.request.source_map))
             .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
             .network(network)
             .mount(Mount::bind("/work/top", &build_root).readonly())
             .mount(Mount::output("/work/out"));
-        let built = root.run(exec).output("/work/out");
+        let built = root.run(caches.give(exec)).output("/work/out");
         let signed = self.request.answers.signed.as_ref();
         let to_sign = signed.is_none().then(|| signing::RPM.to_sign(&built));
         let everything = signing::lay_over(built, signed, &self.request.options);
@@ -201,7 +210,7 @@ impl<'a> Package<'a> {
         for tool in TOOLS {
             let mut generators = spec.sources.values().flat_map(|source| &source.generate);
             let Some(generator) = generators.find(|generator| (tool.is_wanted)(generator)) else { continue };
-            if !spec.dependencies.build.keys().any(|name| (tool.is_in)(name)) {
+            if !(tool.is_there)(spec) {
                 let Tool { program, downloads, package, .. } = tool;
                 return Err(PlanError::Invalid {
                     message: format!(

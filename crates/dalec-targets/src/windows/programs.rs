@@ -7,6 +7,7 @@ use dalec_spec::target_spec::{Artifact, NetworkMode, TargetSpec};
 
 use super::worker::{DISTRO, KEY};
 use crate::build_script;
+use crate::caches;
 use crate::date::epoch;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
@@ -50,10 +51,13 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         NetworkMode::Sandbox => Network::Sandbox,
     };
     let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
-    let group_of_sources = ProgressGroup::new(format!("{KEY}: sources"));
-    let env = worker.env.clone();
-    let generators =
-        Generators { request, root: root.clone(), env, group: group_of_sources, trees: &sources };
+    let generators = Generators {
+        request,
+        root: root.clone(),
+        env: worker.env.clone(),
+        group: ProgressGroup::new(format!("{KEY}: sources")),
+        trees: &sources,
+    };
     let downloads = generators.downloads();
     let downloads = downloads.iter().map(|(kind, downloads)| {
         Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
@@ -61,13 +65,16 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
     let edits = generators.edits();
     let given = sources.iter().map(|(name, tree)| (*name, tree));
     let given = given.chain(edits.iter().map(|(name, tree)| (name.as_str(), tree)));
-    let exec = Exec::new(["/bin/sh", "-c", PROGRAMS, "programs"])
+    let group = group();
+    let namespace = format!("{}/{KEY}", DISTRO.version_id);
+    let caches = caches::plan(request, &caches::Place { namespace: &namespace, worker, group: &group })?;
+    let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), PROGRAMS].concat(), "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
         .env("GOOS", "windows")
         .env("SOURCE_DATE_EPOCH", epoch(spec).to_string())
         .name(format!("Build programs of {} {}", spec.name, spec.version))
-        .group(&group())
+        .group(&group)
         .at(marks.location(&request.source_map))
         .ignore_cache(request.options.ignores_cache(BINARY_CACHE_KEY))
         .network(network)
@@ -75,7 +82,7 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         .mounts(downloads)
         .mount(Mount::bind("/work/scripts", &scripts).readonly())
         .mount(Mount::output("/work/out"));
-    let files = root.run(exec).output("/work/out");
+    let files = root.run(caches.give(exec)).output("/work/out");
     let to_sign = signing::WINDOWS.to_sign(&files);
     Ok(Programs { files, to_sign: Some(to_sign) })
 }
@@ -106,7 +113,7 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     let patches = apply(&patches::all(spec)?, marks);
     let directories: Vec<_> = generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
-    let build = build_script::render(spec, &directories, marks)?;
+    let build = build_script::render(spec, &directories, None, marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
     let file = File::new("Write scripts")
         .group(&group())

@@ -8,6 +8,7 @@ use dalec_frontend::FrontendError;
 use dalec_gateway::{GatewayError, SolveFailure};
 use dalec_spec::span::Span;
 use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText};
+use dalec_targets::marker;
 use serde_json::{Value, json};
 
 use super::excerpt::{Excerpt, Report};
@@ -83,7 +84,8 @@ impl Words {
                 writeln!(text, "the end of the log of {}:", clean(words_of(name).as_bytes(), Keep::Nothing));
             for line in &log[log.len().saturating_sub(LOG_LINES)..] {
                 let keep = if style.color { Keep::Style } else { Keep::Nothing };
-                let _ = writeln!(text, "  | {}", clean(line.as_bytes(), keep));
+                let line = marker::without_number(line.as_bytes());
+                let _ = writeln!(text, "  | {}", clean(&line, keep));
             }
             text.push('\n');
         }
@@ -231,6 +233,12 @@ pub(super) fn of_frontend(exit: Exit, error: &FrontendError, spec: &SpecName) ->
         }
         FrontendError::Signing { image, place, error } => {
             of_signing(exit, image, place.as_ref(), error, spec)
+        }
+        FrontendError::At { error, source_text, spans } => {
+            let mut words = of_gateway(exit, error, spec);
+            let place = Excerpt::of_spans(&renamed(source_text, spec), spans);
+            words.excerpts.extend(place.filter(|place| !words.excerpts.contains(place)));
+            words
         }
         FrontendError::Gateway(error) => of_gateway(exit, error, spec),
     }

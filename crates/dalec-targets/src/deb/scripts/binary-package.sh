@@ -24,4 +24,7 @@ debian/rules binary
 mv ../*.deb /work/out/
 mv debian/files /work/meta/
 cd /
-rm -rf "$work"
+# What a cache holds that is mounted there must stay.
+if ! grep -qF " $work/" /proc/self/mountinfo; then
+    rm -rf "$work"
+fi

@@ -162,14 +162,20 @@ fits() {
     done <"$wanted"
 }
 
-# Says which of the wanted dependencies cannot be had, in apt's own words.
+# Says which of the wanted dependencies cannot be had, and what apt has to say of it.
 explain() {
     while IFS="$tab" read -r mark relation; do
         if ! apt-get --simulate satisfy "$relation" >"$work/why" 2>&1; then
             # bionic's apt cannot be asked: what it has said already has to do.
             ! grep -q 'Invalid operation satisfy' "$work/why" || return 0
-            why=$(sed -n 's/^.* but /but /p' "$work/why" | head -n 1)
-            echo "${mark}dependency \"$relation\" cannot be installed${why:+, $why}" >&2
+            why=$(sed -n 's/^.* but //p' "$work/why" | head -n 1)
+            case "$why" in
+            'it is not installable') why='no package repository has it' ;;
+            'it is not going to be installed') why='something that it needs itself cannot be installed' ;;
+            'it is a virtual package') why='it is only a name that other packages provide' ;;
+            *' is to be installed') why="the package repositories have ${why% is to be installed}" ;;
+            esac
+            echo "${mark}dependency \"$relation\" cannot be installed${why:+: $why}" >&2
         fi
     done <"$wanted"
 }
