@@ -1,19 +1,19 @@
 //! What building Go programs takes: how a spec shows that it does, and where Debian keeps the compiler.
 
+use std::collections::BTreeMap;
+
 use dalec_spec::target_spec::TargetSpec;
 
 use crate::generators;
 
 /// Returns whether `spec` builds Go programs, as far as its sources and build dependencies tell.
 pub(crate) fn is_built(spec: &TargetSpec) -> bool {
-    generators::wants_gomod(spec) || has_compiler(spec)
+    generators::wants_gomod(spec) || spec.dependencies.build.keys().any(|name| is_compiler(name))
 }
 
-/// Returns whether there is a Go compiler among the build dependencies.
-pub(crate) fn has_compiler(spec: &TargetSpec) -> bool {
-    let is_go =
-        |name: &String| matches!(name.as_str(), "golang" | "msft-golang") || name.starts_with("golang-");
-    spec.dependencies.build.keys().any(is_go)
+/// Returns whether the package `name` is a Go compiler.
+pub(crate) fn is_compiler(name: &str) -> bool {
+    matches!(name, "golang" | "msft-golang") || name.starts_with("golang-")
 }
 
 /// Returns the directories, joined by colons, in which Debian keeps the compilers of the versions that `spec` names
@@ -34,6 +34,15 @@ pub(crate) fn debian_path(spec: &TargetSpec) -> Option<String> {
     // `golang-1.22` and `golang-1.22-go` are neighbours in the map.
     directories.dedup();
     (!directories.is_empty()).then(|| directories.join(":"))
+}
+
+/// Returns the environment `env` with [`debian_path`] in its search path, for downloads.
+pub(crate) fn debian_env(spec: &TargetSpec, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut env = env.clone();
+    if let Some(path) = debian_path(spec) {
+        env.entry("PATH".into()).and_modify(|known| *known = format!("{path}:{known}"));
+    }
+    env
 }
 
 #[cfg(test)]

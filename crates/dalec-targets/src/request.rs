@@ -11,6 +11,7 @@ use dalec_spec::span::Span;
 use dalec_spec::target_spec::{BuildSource, TargetSpec};
 
 use crate::image_config::ImageConfig;
+use crate::sysext::Settings;
 
 /// What must be known before a plan can be made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,6 +111,11 @@ pub struct Options {
     pub gomod_proxy: String,
     /// Links are made by scripts, for engines whose file ops make none (`DALEC_DISABLE_SYMLINK`).
     pub without_symlinks: bool,
+    /// What is asked of system extensions (`DALEC_SYSEXT_*`).
+    pub sysext: Settings,
+    /// The platform that the result is for, where nothing runs its programs: what is built for it is built on the machine's
+    /// own, and not tried.
+    pub foreign: Option<Platform>,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

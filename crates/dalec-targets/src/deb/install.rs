@@ -15,10 +15,18 @@ use crate::marker::Marks;
 use crate::repositories::Repositories;
 use crate::worker::ca_bundle;
 
-const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("scripts/direct.sh"),
+    "\n",
+    include_str!("scripts/download.sh"),
+    "\n",
+    include_str!("scripts/install.sh")
+);
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
+/// Where packages go that are not installed.
+const DOWNLOADS: &str = "/run/dalec/downloads";
 
 /// How packages are installed.
 #[derive(Debug, Clone)]
@@ -43,6 +51,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
+    pub of_other: Option<&'a str>,
     /// Repositories besides the distribution's.
     pub(crate) repositories: Repositories,
 }
@@ -97,6 +107,15 @@ pub fn install_wanted(
     run(root, &flags, &[], options, Vec::new())
 }
 
+/// Returns a directory with the packages that are wanted, without what they need; `root`, which has apt, stays as it is.
+pub fn download(root: &State, options: &InstallOptions<'_>) -> State {
+    if options.wanted.is_empty() {
+        return State::scratch();
+    }
+    let exec = exec(&["--download", DOWNLOADS], &[], options).mount(Mount::output(DOWNLOADS));
+    root.run(exec).output(DOWNLOADS)
+}
+
 fn run(
     root: &State,
     what: &[&str],
@@ -104,6 +123,10 @@ fn run(
     options: &InstallOptions<'_>,
     mounts: Vec<Mount>,
 ) -> State {
+    root.run(exec(what, names, options).mounts(mounts)).root()
+}
+
+fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     let mut args: Vec<String> = ["/bin/sh", "-c", SCRIPT, "install"].map(str::to_owned).into();
     args.extend(what.iter().map(|arg| (*arg).to_owned()));
     let mut flag = |set: bool, name: &str| {
@@ -115,12 +138,15 @@ fn run(
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
     flag(!options.repositories.is_empty(), "--new-lists");
+    if let Some(architecture) = options.of_other {
+        args.extend(["--of-other", architecture].map(str::to_owned));
+    }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }
     args.push("--".to_owned());
     args.extend(names.iter().cloned());
-    let exec = Exec::new(args)
+    Exec::new(args)
         .env("PATH", PATH)
         .name(&options.name)
         .group(&options.group)
@@ -129,8 +155,6 @@ fn run(
         .mounts(options.distro.apt_caches(options.repositories.trust(options.trust)))
         .mount(ca_bundle())
         .mounts(options.repositories.mounts.clone())
-        .mounts(mounts);
-    root.run(exec).root()
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ fn private_go_modules() {
             mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
             mount /run/secrets/a.example.org/token secret A
             mount /run/secrets/b.example.org:8443/header secret B
-            mount /run/ssh/0 ssh c
+            mount /run/ssh/0 socket c
             mount /run/secrets/e.example.org/token secret E
             mount /work/dalec scratch ro
             mount /work/src #1

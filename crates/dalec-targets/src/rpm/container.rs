@@ -144,7 +144,7 @@ impl Installer<'_> {
 
 /// Returns the packages that belong into a container, out of everything that a build yields: not the debug symbols.
 /// What else changes there, the source package for example, does not touch the container then.
-fn installable(packages: &State) -> State {
+pub(super) fn installable(packages: &State) -> State {
     let copy = Copy {
         contents_only: true,
         include: vec!["**/*.rpm".into()],

@@ -7,17 +7,26 @@ use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, State};
 use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::repositories::Repositories;
+use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::Wanted;
 use crate::worker::ca_bundle;
 
-const SCRIPT: &str = concat!(include_str!("scripts/install.sh"), "\n", include_str!("scripts/clean.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("scripts/download.sh"),
+    "\n",
+    include_str!("scripts/install.sh"),
+    "\n",
+    include_str!("scripts/clean.sh")
+);
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
 /// Where the spec file of a package without files is mounted.
 const META: &str = "/run/dalec/meta.spec";
+/// Where packages go that are not installed.
+const DOWNLOADS: &str = "/run/dalec/downloads";
 /// Where another root file system is mounted.
 const ROOT: &str = "/run/dalec/root";
 /// Where that root file system is as it was.
@@ -86,6 +95,16 @@ pub(super) fn into_root(
         .mount(Mount::bind(ROOT, root))
         .mounts(options.caches(ROOT));
     worker.run(exec).output(ROOT)
+}
+
+/// Returns a directory with the packages that are wanted, without what they need; `worker` stays as it is.
+pub(super) fn download(worker: &State, options: &InstallOptions<'_>) -> State {
+    if options.wanted.is_empty() {
+        return State::scratch();
+    }
+    let flags = ["--download", DOWNLOADS, architecture(options.platform)];
+    let exec = exec(&What::Names(&[]), &flags, options).mounts(options.caches(""));
+    worker.run(exec.mount(Mount::output(DOWNLOADS))).output(DOWNLOADS)
 }
 
 fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {

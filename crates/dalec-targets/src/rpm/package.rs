@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
-use dalec_spec::target_spec::{Generator, NetworkMode, TargetSpec};
+use dalec_spec::target_spec::{Generator, NetworkMode};
 
 use crate::caches;
+use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{self, Generators};
 use crate::golang;
 use crate::request::Request;
+use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
 use crate::rpm::spec_file::{self, SpecFile};
@@ -31,8 +33,8 @@ struct Tool {
     package: &'static str,
     /// Returns whether a generator takes it.
     is_wanted: fn(&Generator) -> bool,
-    /// Returns whether it is among the build dependencies.
-    is_there: fn(&TargetSpec) -> bool,
+    /// Returns whether it is in the package of this name.
+    is_in: fn(&str) -> bool,
 }
 
 const TOOLS: [Tool; 3] = [
@@ -41,19 +43,17 @@ const TOOLS: [Tool; 3] = [
         downloads: "modules",
         package: "golang",
         is_wanted: |generator| generator.gomod.is_some(),
-        is_there: golang::has_compiler,
+        is_in: golang::is_compiler,
     },
     Tool {
         program: "cargo",
         downloads: "crates",
         package: "rust",
         is_wanted: |generator| generator.cargohome.is_some(),
-        is_there: |spec| {
-            spec.dependencies.build.keys().any(|name| {
-                matches!(name.as_str(), "rust" | "cargo" | "rustup")
-                    || name.starts_with("rust-")
-                    || name.starts_with("cargo-")
-            })
+        is_in: |name| {
+            matches!(name, "rust" | "cargo" | "rustup")
+                || name.starts_with("rust-")
+                || name.starts_with("cargo-")
         },
     },
     Tool {
@@ -61,9 +61,7 @@ const TOOLS: [Tool; 3] = [
         downloads: "packages",
         package: "npm",
         is_wanted: |generator| generator.nodemod.is_some(),
-        is_there: |spec| {
-            spec.dependencies.build.keys().any(|name| name == "npm" || name.starts_with("nodejs"))
-        },
+        is_in: |name| matches!(name, "npm" | "nodejs-npm") || name.starts_with("nodejs"),
     },
 ];
 
@@ -124,11 +122,20 @@ impl<'a> Package<'a> {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        let args = vec![self.names.package().to_owned(), self.epoch()];
+        let mut args = vec![self.names.package().to_owned(), self.epoch()];
+        let mut environment = Vec::new();
+        let mut cross_setup = "";
+        if let Some(processor) = Processor::of(self.request)? {
+            let platform = &self.request.platform;
+            args.extend([architecture(platform), processor.gnu].map(str::to_owned));
+            environment = processor.environment(platform);
+            cross_setup = cross::SCRIPT;
+        }
         let group = ProgressGroup::new(format!("{}: build", self.distro.key));
         let place = caches::Place { namespace: self.distro.key, worker, group: &group };
         let caches = caches::plan(self.request, &place)?;
-        let exec = script(worker, &[caches.setup(), BUILD].concat(), "build", args)
+        let exec = script(worker, &[cross_setup, caches.setup(), BUILD].concat(), "build", args)
+            .envs(environment)
             .name(format!("Build package {}", self.names.title()))
             .group(&group)
             .at(self.spec_file.marks.location(&self.request.source_map))
@@ -210,7 +217,7 @@ impl<'a> Package<'a> {
         for tool in TOOLS {
             let mut generators = spec.sources.values().flat_map(|source| &source.generate);
             let Some(generator) = generators.find(|generator| (tool.is_wanted)(generator)) else { continue };
-            if !(tool.is_there)(spec) {
+            if !spec.dependencies.build.keys().any(|name| (tool.is_in)(name)) {
                 let Tool { program, downloads, package, .. } = tool;
                 return Err(PlanError::Invalid {
                     message: format!(

@@ -13,6 +13,7 @@ use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::BINARY_CACHE_KEY;
 use crate::generators::{self, Generators, KINDS};
+use crate::golang;
 use crate::marker::Marks;
 use crate::patches::{self, Patch};
 use crate::paths::{base, join};
@@ -50,14 +51,14 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         NetworkMode::None => Network::None,
         NetworkMode::Sandbox => Network::Sandbox,
     };
+    let group = group();
+    let namespace = format!("{}/{KEY}", DISTRO.version_id);
+    let caches = caches::plan(request, &caches::Place { namespace: &namespace, worker, group: &group })?;
     let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
-    let generators = Generators {
-        request,
-        root: root.clone(),
-        env: worker.env.clone(),
-        group: ProgressGroup::new(format!("{KEY}: sources")),
-        trees: &sources,
-    };
+    let group_of_sources = ProgressGroup::new(format!("{KEY}: sources"));
+    let env = golang::debian_env(spec, &worker.env);
+    let generators =
+        Generators { request, root: root.clone(), env, group: group_of_sources, trees: &sources };
     let downloads = generators.downloads();
     let downloads = downloads.iter().map(|(kind, downloads)| {
         Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
@@ -65,9 +66,6 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
     let edits = generators.edits();
     let given = sources.iter().map(|(name, tree)| (*name, tree));
     let given = given.chain(edits.iter().map(|(name, tree)| (name.as_str(), tree)));
-    let group = group();
-    let namespace = format!("{}/{KEY}", DISTRO.version_id);
-    let caches = caches::plan(request, &caches::Place { namespace: &namespace, worker, group: &group })?;
     let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), PROGRAMS].concat(), "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
@@ -113,7 +111,7 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     let patches = apply(&patches::all(spec)?, marks);
     let directories: Vec<_> = generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
-    let build = build_script::render(spec, &directories, None, marks)?;
+    let build = build_script::render(spec, &directories, golang::debian_path(spec).as_deref(), marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
     let file = File::new("Write scripts")
         .group(&group())
