@@ -38,7 +38,7 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 /// packages of that processor where the spec names them so: `libfoo-dev:arm64`.
 ///
 /// # Errors
-/// As `repositories::plan` and [`Processor::of`].
+/// As `repositories::plan` and `Processor::of`.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,
