@@ -26,9 +26,11 @@ mod signing;
 mod source_filter;
 mod spec;
 mod subrequests;
+mod unmatched;
 
 pub use dalec_targets::routes::TARGET_KEYS;
 pub use dalec_targets::signing::{COMPARE, REPORT};
+pub use dalec_targets::unmatched::{UNMATCHED, UNMATCHED_REPORT};
 pub use error::FrontendError;
 pub use metadata::{SIGNING, is_about_signing};
 pub use own_signer::OWN_SIGNER;

@@ -8,6 +8,8 @@ mod cache;
 mod caches;
 mod cancel;
 mod containers;
+mod crates;
+mod cross;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
@@ -16,6 +18,7 @@ mod rebuild;
 mod repositories;
 mod routes;
 mod signed;
+mod sources;
 mod suites;
 
 use dalec_e2e::specs;

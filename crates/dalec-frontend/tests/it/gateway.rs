@@ -70,7 +70,7 @@ impl Recorder {
         Self {
             options: BuildOptions {
                 options: filename.into_iter().chain(options).collect(),
-                platforms: vec!["linux/amd64".into()],
+                platforms: vec!["linux/amd64".into(), "linux/arm64".into()],
                 ..BuildOptions::default()
             },
             files: BTreeMap::from([("spec.yml".to_owned(), SPEC.into())]),

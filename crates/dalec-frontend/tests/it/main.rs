@@ -4,6 +4,7 @@ mod contexts;
 mod dockerfiles;
 mod forwarding;
 mod gateway;
+mod processors;
 mod requests;
 mod signing;
 mod sources;

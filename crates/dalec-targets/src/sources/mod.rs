@@ -139,9 +139,11 @@ impl Planner<'_> {
             exclude: source.excludes.clone(),
             ..Copy::default()
         };
+        // What can be wrong here is that nothing is at the path.
+        let place = [source.selectors.path, source.span].into_iter().find(|span| span.end > span.start);
         let file = File::new(label)
             .copy(state, &format!("/{path}"), dest, copy)
-            .at(locate(self.source_map, [source.span]))
+            .at(locate(self.source_map, place))
             .group(&self.group);
         State::scratch().file(file)
     }
@@ -224,8 +226,10 @@ fn is_file(source: &Source) -> bool {
 
 /// Returns the path that `source` takes, without leading slash; empty for all.
 fn checked_path(source: &Source) -> Result<String, PlanError> {
-    inside(&source.path)
-        .ok_or_else(|| PlanError::invalid(format!("path {:?} leaves the source", source.path), [source.span]))
+    inside(&source.path).ok_or_else(|| {
+        let places = [source.selectors.path, source.span];
+        PlanError::invalid(format!("path {:?} leaves the source", source.path), places)
+    })
 }
 
 /// Returns `path` without `.`, empty and leading components, or nothing if it climbs out with `..`.
