@@ -1,5 +1,7 @@
 //! What building Go programs takes: how a spec shows that it does, and where Debian keeps the compiler.
 
+use std::collections::BTreeMap;
+
 use dalec_spec::target_spec::TargetSpec;
 
 use crate::generators;
@@ -32,6 +34,15 @@ pub(crate) fn debian_path(spec: &TargetSpec) -> Option<String> {
     // `golang-1.22` and `golang-1.22-go` are neighbours in the map.
     directories.dedup();
     (!directories.is_empty()).then(|| directories.join(":"))
+}
+
+/// Returns the environment `env` with [`debian_path`] in its search path, for downloads.
+pub(crate) fn debian_env(spec: &TargetSpec, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut env = env.clone();
+    if let Some(path) = debian_path(spec) {
+        env.entry("PATH".into()).and_modify(|known| *known = format!("{path}:{known}"));
+    }
+    env
 }
 
 #[cfg(test)]

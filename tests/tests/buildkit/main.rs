@@ -21,4 +21,5 @@ mod buildkit {
     mod secrets;
     mod several;
     mod signers;
+    mod sources;
 }

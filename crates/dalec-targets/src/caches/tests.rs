@@ -49,7 +49,7 @@ fn image(name: &str) -> State {
 
 fn plan(route: &str, platform: &Platform, spec: &TargetSpec, contexts: &[&str]) -> Result<Plan, PlanError> {
     let route = routes::find(route).expect("a route");
-    let questions = routes::questions(route, spec);
+    let questions = routes::questions(route, spec, &Options::default());
     let images = questions.images.into_iter().map(|question| {
         let state = image(&question.reference);
         (question, ImageAnswer { state, has_packages: true, ..ImageAnswer::default() })
@@ -114,8 +114,7 @@ fn directories() {
 fn packages_are_built_elsewhere() {
     for dest in ["/work", "/work/out", "/work/./x", "/a/../work"] {
         let error = plan("bookworm/deb", &Platform::linux("amd64"), &with(vec![dir(at(dest))]), &[])
-            .err()
-            .expect("an error");
+            .expect_err("an error");
         assert_eq!(error.spans(), [Span::new(3, 4)], "{dest}");
         assert_eq!(
             error.to_string(),

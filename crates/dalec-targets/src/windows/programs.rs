@@ -13,6 +13,7 @@ use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::BINARY_CACHE_KEY;
 use crate::generators::{self, Generators, KINDS};
+use crate::golang;
 use crate::marker::Marks;
 use crate::patches::{self, Patch};
 use crate::paths::{base, join};
@@ -55,7 +56,7 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
     let caches = caches::plan(request, &caches::Place { namespace: &namespace, worker, group: &group })?;
     let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
     let group_of_sources = ProgressGroup::new(format!("{KEY}: sources"));
-    let env = worker.env.clone();
+    let env = golang::debian_env(spec, &worker.env);
     let generators =
         Generators { request, root: root.clone(), env, group: group_of_sources, trees: &sources };
     let downloads = generators.downloads();
@@ -110,7 +111,7 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     let patches = apply(&patches::all(spec)?, marks);
     let directories: Vec<_> = generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
-    let build = build_script::render(spec, &directories, None, marks)?;
+    let build = build_script::render(spec, &directories, golang::debian_path(spec).as_deref(), marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
     let file = File::new("Write scripts")
         .group(&group())

@@ -223,6 +223,7 @@ pub(super) fn of_frontend(exit: Exit, error: &FrontendError, spec: &SpecName) ->
             help: hint.clone(),
             ..Words::new(exit, message)
         },
+        FrontendError::Machine { message, hint } => Words { help: hint.clone(), ..Words::new(exit, message) },
         FrontendError::SpecFile { filename, source } => Words {
             causes: chain(source.as_ref(), ""),
             ..Words::new(exit, &format!("cannot read the spec {}", spec.show(filename)))
