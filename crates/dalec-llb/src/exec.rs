@@ -45,6 +45,17 @@ pub struct Secret {
     pub mode: u32,
 }
 
+/// How a socket of the client is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// What the client calls it, for example with `--ssh`.
+    pub id: String,
+    /// True when the build goes on without it; nothing is mounted then.
+    pub optional: bool,
+    /// Permission bits of the socket.
+    pub mode: u32,
+}
+
 /// One mount of an [`Exec`].
 #[derive(Debug, Clone)]
 pub struct Mount {
@@ -61,7 +72,7 @@ enum Kind {
     Cache { id: String, sharing: CacheSharing },
     Tmpfs,
     Secret(Secret),
-    Ssh { id: String },
+    Socket(Socket),
 }
 
 impl Mount {
@@ -90,9 +101,9 @@ impl Mount {
         Self::new(dest, State::scratch(), Kind::Secret(secret))
     }
 
-    /// Mounts the client's ssh agent called `id` as the socket `dest`.
-    pub fn ssh(dest: impl Into<String>, id: impl Into<String>) -> Self {
-        Self::new(dest, State::scratch(), Kind::Ssh { id: id.into() })
+    /// Mounts a client's socket at `dest`.
+    pub fn socket(dest: impl Into<String>, socket: Socket) -> Self {
+        Self::new(dest, State::scratch(), Kind::Socket(socket))
     }
 
     /// Forbids writing; the mount is then no output.
@@ -339,9 +350,14 @@ impl Mount {
                     ..pb::SecretOpt::default()
                 });
             }
-            Kind::Ssh { id } => {
+            Kind::Socket(socket) => {
                 mount.mount_type = pb::MountType::Ssh.into();
-                mount.ssh_opt = Some(pb::SshOpt { id, mode: 0o600, ..pb::SshOpt::default() });
+                mount.ssh_opt = Some(pb::SshOpt {
+                    id: socket.id,
+                    mode: socket.mode,
+                    optional: socket.optional,
+                    ..pb::SshOpt::default()
+                });
             }
         }
         mount

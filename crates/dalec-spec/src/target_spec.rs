@@ -77,6 +77,19 @@ pub struct Source {
     pub generate: Vec<Generator>,
     /// The source variant in the spec.
     pub span: Span,
+    /// What selects a part of the source, in the spec.
+    pub selectors: Selectors,
+}
+
+/// Where a spec says which part of a source is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selectors {
+    /// The path; empty without one.
+    pub path: Span,
+    /// The patterns to take, in order.
+    pub includes: Vec<Span>,
+    /// The patterns to leave out, in order.
+    pub excludes: Vec<Span>,
 }
 
 impl Source {
@@ -339,7 +352,7 @@ pub struct Patch {
     pub path: String,
     /// Leading path components to strip (`patch -pN`).
     pub strip: u32,
-    /// The entry in the spec.
+    /// The path in the spec, or the entry where it has none.
     pub span: Span,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Patch<'a> {
     pub number: usize,
     /// Path components to strip.
     pub strip: u32,
-    /// The entry in the spec.
+    /// The path in the spec, or the entry where it has none.
     pub span: Span,
 }
 

@@ -5,6 +5,7 @@
 mod buildkit {
     mod attested;
     mod baked;
+    mod basics;
     mod caches;
     mod client;
     mod docker;
@@ -20,4 +21,5 @@ mod buildkit {
     mod secrets;
     mod several;
     mod signers;
+    mod sources;
 }

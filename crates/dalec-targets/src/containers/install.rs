@@ -88,6 +88,7 @@ impl Installer<'_> {
             keep_docs: keeps_docs(self.request.spec),
             ignore_cache: self.request.options.ignores_cache(CACHE_KEY),
             wanted: Vec::new(),
+            of_other: None,
             repositories: Repositories::default(),
         }
     }
@@ -107,7 +108,7 @@ impl Installer<'_> {
 
 /// Returns the packages that belong into a container, out of everything that a build yields: not the debug
 /// symbols. What else changes there, the source package for example, does not touch the container then.
-pub(super) fn installable(packages: &State) -> State {
+pub(crate) fn installable(packages: &State) -> State {
     let copy = Copy {
         contents_only: true,
         include: vec!["*.deb".into()],

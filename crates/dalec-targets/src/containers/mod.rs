@@ -5,7 +5,7 @@
 //! `image.bases` entry of the spec where there is one. Nothing here decides what is in a package.
 
 pub(crate) mod base;
-mod install;
+pub(crate) mod install;
 pub mod minimal;
 pub(crate) mod symlinks;
 pub mod testing;

@@ -23,6 +23,8 @@ pub struct DebDistro {
     pub worker_packages: &'static [&'static str],
     /// Packages that containers get besides the built ones.
     pub base_packages: &'static [&'static str],
+    /// Packages that the worker gets besides to make system extensions; none where it makes none.
+    pub extension_packages: &'static [&'static str],
 }
 
 /// Where apt looks for repositories.
@@ -48,6 +50,9 @@ const WORKER: &[&str] = &[
     "git",
 ];
 
+/// Older releases have no tools that make what newer systems mount.
+const EXTENSION: &[&str] = &["erofs-utils"];
+
 /// What every container has.
 const BASE: &[&str] = &["ca-certificates"];
 
@@ -61,6 +66,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/usr/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: EXTENSION,
     },
     DebDistro {
         key: "bookworm",
@@ -70,6 +76,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: &[],
     },
     DebDistro {
         key: "bullseye",
@@ -79,6 +86,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: &[],
     },
     DebDistro {
         key: "resolute",
@@ -88,6 +96,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/usr/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: EXTENSION,
     },
     DebDistro {
         key: "noble",
@@ -97,6 +106,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/usr/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: EXTENSION,
     },
     DebDistro {
         key: "jammy",
@@ -106,6 +116,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: &[],
     },
     DebDistro {
         key: "focal",
@@ -115,6 +126,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: &[],
     },
     DebDistro {
         key: "bionic",
@@ -124,6 +136,7 @@ pub const DISTROS: &[DebDistro] = &[
         unit_dir: "/lib/systemd/system",
         worker_packages: WORKER,
         base_packages: BASE,
+        extension_packages: &[],
     },
 ];
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Location, Mount, ProgressGroup, State};
 use dalec_spec::target_spec::PackageConstraint;
 
 use crate::deb::distro::DebDistro;
@@ -13,11 +13,20 @@ use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
 use crate::repositories::Repositories;
+use crate::worker::ca_bundle;
 
-const SCRIPT: &str = concat!(include_str!("scripts/direct.sh"), "\n", include_str!("scripts/install.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("scripts/direct.sh"),
+    "\n",
+    include_str!("scripts/download.sh"),
+    "\n",
+    include_str!("scripts/install.sh")
+);
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
+/// Where packages go that are not installed.
+const DOWNLOADS: &str = "/run/dalec/downloads";
 
 /// How packages are installed.
 #[derive(Debug, Clone)]
@@ -42,6 +51,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
+    pub of_other: Option<&'a str>,
     /// Repositories besides the distribution's.
     pub(crate) repositories: Repositories,
 }
@@ -96,6 +107,15 @@ pub fn install_wanted(
     run(root, &flags, &[], options, Vec::new())
 }
 
+/// Returns a directory with the packages that are wanted, without what they need; `root`, which has apt, stays as it is.
+pub fn download(root: &State, options: &InstallOptions<'_>) -> State {
+    if options.wanted.is_empty() {
+        return State::scratch();
+    }
+    let exec = exec(&["--download", DOWNLOADS], &[], options).mount(Mount::output(DOWNLOADS));
+    root.run(exec).output(DOWNLOADS)
+}
+
 fn run(
     root: &State,
     what: &[&str],
@@ -103,6 +123,10 @@ fn run(
     options: &InstallOptions<'_>,
     mounts: Vec<Mount>,
 ) -> State {
+    root.run(exec(what, names, options).mounts(mounts)).root()
+}
+
+fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     let mut args: Vec<String> = ["/bin/sh", "-c", SCRIPT, "install"].map(str::to_owned).into();
     args.extend(what.iter().map(|arg| (*arg).to_owned()));
     let mut flag = |set: bool, name: &str| {
@@ -114,12 +138,15 @@ fn run(
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
     flag(!options.repositories.is_empty(), "--new-lists");
+    if let Some(architecture) = options.of_other {
+        args.extend(["--of-other", architecture].map(str::to_owned));
+    }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }
     args.push("--".to_owned());
     args.extend(names.iter().cloned());
-    let exec = Exec::new(args)
+    Exec::new(args)
         .env("PATH", PATH)
         .name(&options.name)
         .group(&options.group)
@@ -128,14 +155,6 @@ fn run(
         .mounts(options.distro.apt_caches(options.repositories.trust(options.trust)))
         .mount(ca_bundle())
         .mounts(options.repositories.mounts.clone())
-        .mounts(mounts);
-    root.run(exec).root()
-}
-
-/// The certificates that the host trusts besides the usual ones; a client need not give them.
-fn ca_bundle() -> Mount {
-    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
-    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 #[cfg(test)]
@@ -236,10 +255,22 @@ has\tperl\t5.36\t\t
 
     #[test]
     fn a_dependency_is_only_named_by_an_apt_that_can_be_asked() {
-        assert_eq!(
-            explained(" satisfy:command-line : Depends: foo (>= 2) but 1 is to be installed"),
-            "here: dependency \"foo (>= 2)\" cannot be installed, but 1 is to be installed\n"
-        );
+        for (apt, why) in [
+            ("foo (>= 2) but 1 is to be installed", ": the package repositories have 1"),
+            ("foo (>= 2) but it is not installable", ": no package repository has it"),
+            (
+                "foo but it is not going to be installed",
+                ": something that it needs itself cannot be installed",
+            ),
+            ("foo but it is a virtual package", ": it is only a name that other packages provide"),
+            ("foo but 1 is installed", ": 1 is installed"),
+            ("foo", ""),
+        ] {
+            assert_eq!(
+                explained(&format!(" satisfy:command-line : Depends: {apt}")),
+                format!("here: dependency \"foo (>= 2)\" cannot be installed{why}\n")
+            );
+        }
         assert_eq!(explained("E: Invalid operation satisfy"), "");
     }
 

@@ -9,4 +9,5 @@ mod names;
 pub mod package;
 pub(crate) mod relation;
 pub(crate) mod routes;
+mod sysext;
 pub mod worker;

@@ -3,13 +3,15 @@
 use dalec_spec::target_spec::TargetSpec;
 
 use crate::containers::{minimal, testing};
-use crate::deb::distro::{DISTROS, DebDistro};
+use crate::deb::distro::{DISTROS, DebDistro, find};
 use crate::deb::package::Package;
-use crate::deb::worker;
+use crate::deb::{sysext, worker};
 use crate::error::PlanError;
 use crate::family::{self, Recipe, Uses};
 use crate::request::{ImageQuestion, Plan, Request};
 use crate::routes::Route;
+use crate::sysext::host::{HOSTS, Host};
+use crate::sysext::{ANYWHERE, Defaults};
 use crate::worker::WorkerQuestion;
 
 /// One product of one distribution.
@@ -25,12 +27,13 @@ enum Product {
     SourcePackage,
     MinimalContainer,
     TestingContainer,
+    SystemExtension { target: &'static str, defaults: &'static Defaults },
     Worker,
 }
 
-/// Returns the routes of every distribution.
+/// Returns the routes of every distribution, and of the systems that have extensions made of its packages.
 pub(crate) fn all() -> Vec<Route> {
-    DISTROS.iter().flat_map(of_distro).collect()
+    DISTROS.iter().flat_map(of_distro).chain(HOSTS.iter().flat_map(of_host)).collect()
 }
 
 fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
@@ -44,7 +47,7 @@ fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
         recipe: Box::new(DebRecipe { distro, product }),
     };
     let packages = format!("Debian packages for {title}");
-    vec![
+    let mut routes = vec![
         route("", Product::Packages, packages.clone()),
         route("/deb", Product::Packages, packages),
         route("/dsc", Product::SourcePackage, format!("Debian source package for {title}")),
@@ -59,6 +62,36 @@ fn of_distro(distro: &'static DebDistro) -> Vec<Route> {
             format!("{title} container with the package, for tests"),
         ),
         route("/worker", Product::Worker, format!("the image that packages for {title} are built in")),
+    ];
+    if !distro.extension_packages.is_empty() {
+        let product = Product::SystemExtension { target: distro.key, defaults: &ANYWHERE };
+        routes.push(route(
+            "/testing/sysext",
+            product,
+            format!("system extension with the package, from {title}"),
+        ));
+    }
+    routes
+}
+
+fn of_host(host: &'static Host) -> Vec<Route> {
+    let Host { key, title, defaults, .. } = host;
+    let Some(distro) = find(host.distro) else { return Vec::new() };
+    let route = |suffix: &str, product: Product, description: String| Route {
+        name: format!("{key}{suffix}"),
+        description,
+        hidden: false,
+        default: suffix == "/testing/sysext",
+        target: key,
+        recipe: Box::new(DebRecipe { distro, product }),
+    };
+    vec![
+        route(
+            "/testing/sysext",
+            Product::SystemExtension { target: key, defaults },
+            format!("system extension with the package for {title}, from {}", distro.title),
+        ),
+        route("/worker", Product::Worker, format!("the image that packages for {title} are built in")),
     ]
 }
 
@@ -68,7 +101,9 @@ impl Recipe for DebRecipe {
             Product::Worker => Uses::NOTHING,
             Product::SourcePackage => Uses::SOURCES,
             Product::Packages => Uses::PACKAGES,
-            Product::MinimalContainer | Product::TestingContainer => Uses::CONTAINER,
+            Product::MinimalContainer | Product::TestingContainer | Product::SystemExtension { .. } => {
+                Uses::CONTAINER
+            }
         }
     }
 
@@ -78,9 +113,28 @@ impl Recipe for DebRecipe {
 
     fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
         match self.product {
-            Product::Packages | Product::TestingContainer => testing::image(spec, self.distro).map(Some),
+            Product::Packages | Product::TestingContainer | Product::SystemExtension { .. } => {
+                testing::image(spec, self.distro).map(Some)
+            }
             Product::MinimalContainer => minimal::image(spec, self.distro).map(Some),
             Product::SourcePackage | Product::Worker => Ok(None),
+        }
+    }
+
+    fn check(&self, spec: &TargetSpec) -> Result<(), PlanError> {
+        match self.product {
+            Product::SystemExtension { .. } => sysext::check(spec, self.distro),
+            _ => Ok(()),
+        }
+    }
+
+    fn runs(&self) -> Option<&'static str> {
+        match self.product {
+            Product::Packages | Product::SourcePackage => None,
+            Product::MinimalContainer
+            | Product::TestingContainer
+            | Product::Worker
+            | Product::SystemExtension { .. } => Some(family::SCRIPTS),
         }
     }
 
@@ -95,8 +149,7 @@ impl Recipe for DebRecipe {
             }
             Product::Packages => {
                 let built = Package::new(request, distro, worker)?.build()?;
-                let container = testing::plan(request, distro, &built.packages)?;
-                family::packages(request, built, container)
+                family::packages(request, built, |packages| testing::plan(request, distro, packages))
             }
             Product::MinimalContainer => {
                 let build = || Package::new(request, distro, worker)?.build();
@@ -108,6 +161,9 @@ impl Recipe for DebRecipe {
                 family::container(request, distro.key, build, |packages| {
                     testing::plan(request, distro, packages)
                 })
+            }
+            Product::SystemExtension { target, defaults } => {
+                sysext::plan(request, distro, worker, target, defaults)
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{CacheSharing, Exec, Mount, Secret};
+use dalec_llb::{CacheSharing, Exec, Mount, Secret, Socket};
 use dalec_spec::target_spec::{Gomod, GomodAuth, RepositoryUse};
 
 use super::Generators;
 use crate::quote::shell;
+use crate::worker::ca_bundle;
 
 const SCRIPT: &str = include_str!("go.sh");
 
@@ -41,10 +42,7 @@ pub(super) fn exec<'a>(
         .env("GOPATH", "/go")
         .group(&generators.group)
         .mount(Mount::cache("/work/cache", cache, CacheSharing::Shared))
-        .mount(Mount::secret(
-            "/run/secrets/dalec.ca-bundle",
-            Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 },
-        ))
+        .mount(ca_bundle())
         .mounts(logins.mounts);
     if logins.asks_helper {
         exec = exec.mount(Mount::bind("/work/dalec", &request.frontend).readonly());
@@ -85,7 +83,8 @@ impl Logins {
                 let socket = format!("/run/ssh/{}", known.unwrap_or(agents.len()));
                 if known.is_none() {
                     agents.push(&ssh.id);
-                    logins.mounts.push(Mount::ssh(&socket, &ssh.id));
+                    let agent = Socket { id: ssh.id.clone(), optional: false, mode: 0o600 };
+                    logins.mounts.push(Mount::socket(&socket, agent));
                 }
                 let call = [host, without_port(host), &ssh.username, &socket].map(shell);
                 logins.script.push_str(&format!("ssh_login {}\n", call.join(" ")));

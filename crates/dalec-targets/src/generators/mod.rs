@@ -3,6 +3,7 @@
 //! Each [`Kind`] of generator yields one tree for all sources, which a package has beside them. Generators see their sources
 //! with the patches of the spec; the sources themselves stay as they are.
 
+mod cargohome;
 pub(crate) mod edits;
 mod go;
 mod gomod;
@@ -33,12 +34,17 @@ pub(crate) struct Kind {
 }
 
 /// Every kind, in the order in which packages have them.
-pub(crate) const KINDS: &[Kind] = &[gomod::KIND];
+pub(crate) const KINDS: &[Kind] = &[gomod::KIND, cargohome::KIND];
 
 /// Returns the kinds that sources of `spec` ask for.
 pub(crate) fn wanted(spec: &TargetSpec) -> impl Iterator<Item = &'static Kind> + use<'_> {
     let generators = || spec.sources.values().flat_map(|source| &source.generate);
     KINDS.iter().filter(move |kind| generators().any(kind.is_wanted))
+}
+
+/// Returns whether sources of `spec` ask for Go modules.
+pub(crate) fn wants_gomod(spec: &TargetSpec) -> bool {
+    spec.sources.values().flat_map(|source| &source.generate).any(gomod::KIND.is_wanted)
 }
 
 /// What generators are planned with.

@@ -279,13 +279,13 @@ fn private_go_modules() {
             mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
             mount /run/secrets/a.example.org/token secret A
             mount /run/secrets/b.example.org:8443/header secret B
-            mount /run/ssh/0 ssh c
+            mount /run/ssh/0 socket c
             mount /run/secrets/e.example.org/token secret E
             mount /work/dalec scratch ro
             mount /work/src #1
             mount /work/modules scratch
     "#]]
-    .assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    .assert_eq(&lines.map(|line| format!("{}\n", line.trim_start())).collect::<String>());
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{BuildStep, ContextSource, PackageConstraint, Source, SourceKind};
+use dalec_spec::target_spec::{
+    BaseImage, BuildSource, BuildStep, ContextSource, ImageCommand, ImageSource, PackageConstraint, Source,
+    SourceKind, SourceMount,
+};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -59,21 +62,22 @@ fn answers(questions: &Questions) -> Answers {
 
 fn plan_with(route: &str, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
     let route = find(route)?;
-    let mut answers = answers(&questions(route, spec));
+    let mut answers = answers(&questions(route, spec, &Options::default()));
     change(&mut answers);
     let request = Request {
         spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: b"line\nline\nline\nline\n".to_vec(),
-        }),
+        source_map: source_map(),
         platform: Platform::linux("amd64"),
         answers: &answers,
         frontend: State::scratch(),
         options: Options::default(),
     };
     plan(route, &request)
+}
+
+fn source_map() -> Arc<SourceMap> {
+    let data = b"line\nline\nline\nline\n".to_vec();
+    Arc::new(SourceMap { filename: "spec.yml".into(), language: "yaml".into(), data })
 }
 
 /// Shows a graph without the scripts, whose texts are files of their own.
@@ -126,7 +130,7 @@ fn packages() {
             #4 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
                 arg changes
                 arg source
                 arg hello-1.0
@@ -165,7 +169,7 @@ fn packages() {
             #6 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK
+                arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK [ARCHITECTURE GNU]
                 arg binary-package
                 arg hello-1.0
                 arg hello_1.0.orig.tar.gz
@@ -183,7 +187,7 @@ fn packages() {
             #7 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
                 arg changes
                 arg binary
                 arg hello-1.0
@@ -248,7 +252,7 @@ fn source_package() {
             #4 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
                 arg changes
                 arg source
                 arg hello-1.0
@@ -274,8 +278,8 @@ fn source_package() {
 fn given_worker() {
     let spec = spec();
     let route = find("bookworm/worker").expect("known");
-    let questions = questions(route, &spec);
-    assert_eq!(questions.unless.values().collect::<Vec<_>>(), ["dalec-bookworm-worker"]);
+    let questions = questions(route, &spec, &Options::default());
+    assert_eq!(questions.unless.values().collect::<Vec<_>>(), [&["dalec-bookworm-worker"]]);
     let given = State::image(ImageRef { reference: "example.org/worker:1".into(), ..ImageRef::default() });
     let plan = plan_with("bookworm/worker", &spec, |answers| {
         answers.images.clear();
@@ -333,7 +337,15 @@ fn errors() {
     assert!(unknown.hint().expect("a hint").contains("bookworm/deb"));
 }
 
-/// TGT-001: what is listed.
+/// Each has something to build.
+#[test]
+fn the_keys() {
+    let mut keys: Vec<&str> = all().iter().map(Route::target).collect();
+    keys.dedup();
+    assert_eq!(keys, TARGET_KEYS);
+}
+
+/// TGT-001, TGT-006: what is listed.
 #[test]
 fn the_list() {
     let list: String = all()
@@ -371,6 +383,7 @@ fn the_list() {
         azlinux3/rpm/debug/buildroot: what rpmbuild starts from
         azlinux3/rpm/debug/sources: the sources as rpmbuild gets them
         azlinux3/rpm/debug/spec: the generated RPM spec file
+        azlinux3/testing/sysext: system extension with the package, from Azure Linux 3
         azlinux3/worker: the image that packages for Azure Linux 3 are built in
         azlinux4 (hidden): container with the package, from Azure Linux 4
         azlinux4/container (default): container with the package, from Azure Linux 4
@@ -379,6 +392,7 @@ fn the_list() {
         azlinux4/rpm/debug/buildroot: what rpmbuild starts from
         azlinux4/rpm/debug/sources: the sources as rpmbuild gets them
         azlinux4/rpm/debug/spec: the generated RPM spec file
+        azlinux4/testing/sysext: system extension with the package, from Azure Linux 4
         azlinux4/worker: the image that packages for Azure Linux 4 are built in
         bionic (hidden): Debian packages for Ubuntu 18.04 (bionic)
         bionic/container: minimal container with the package, from Ubuntu 18.04 (bionic)
@@ -398,6 +412,8 @@ fn the_list() {
         bullseye/dsc: Debian source package for Debian 11 (bullseye)
         bullseye/testing/container: Debian 11 (bullseye) container with the package, for tests
         bullseye/worker: the image that packages for Debian 11 (bullseye) are built in
+        flatcar/testing/sysext (default): system extension with the package for Flatcar Container Linux, from Ubuntu 24.04 (noble)
+        flatcar/worker: the image that packages for Flatcar Container Linux are built in
         focal (hidden): Debian packages for Ubuntu 20.04 (focal)
         focal/container: minimal container with the package, from Ubuntu 20.04 (focal)
         focal/deb (default): Debian packages for Ubuntu 20.04 (focal)
@@ -423,12 +439,14 @@ fn the_list() {
         noble/deb (default): Debian packages for Ubuntu 24.04 (noble)
         noble/dsc: Debian source package for Ubuntu 24.04 (noble)
         noble/testing/container: Ubuntu 24.04 (noble) container with the package, for tests
+        noble/testing/sysext: system extension with the package, from Ubuntu 24.04 (noble)
         noble/worker: the image that packages for Ubuntu 24.04 (noble) are built in
         resolute (hidden): Debian packages for Ubuntu 26.04 (resolute)
         resolute/container: minimal container with the package, from Ubuntu 26.04 (resolute)
         resolute/deb (default): Debian packages for Ubuntu 26.04 (resolute)
         resolute/dsc: Debian source package for Ubuntu 26.04 (resolute)
         resolute/testing/container: Ubuntu 26.04 (resolute) container with the package, for tests
+        resolute/testing/sysext: system extension with the package, from Ubuntu 26.04 (resolute)
         resolute/worker: the image that packages for Ubuntu 26.04 (resolute) are built in
         rockylinux8 (hidden): container with the package, from Rocky Linux 8
         rockylinux8/container (default): container with the package, from Rocky Linux 8
@@ -451,6 +469,7 @@ fn the_list() {
         trixie/deb (default): Debian packages for Debian 13 (trixie)
         trixie/dsc: Debian source package for Debian 13 (trixie)
         trixie/testing/container: Debian 13 (trixie) container with the package, for tests
+        trixie/testing/sysext: system extension with the package, from Debian 13 (trixie)
         trixie/worker: the image that packages for Debian 13 (trixie) are built in
         windowscross (hidden): container with the programs, from one or several images of Windows
         windowscross/container (default): container with the programs, from one or several images of Windows
@@ -505,6 +524,39 @@ fn what_there_is_to_sign() {
     assert!(plan.to_sign.is_none());
 }
 
+/// TGT-010: where nothing runs programs of what is built for, packages are neither installed nor tried, and take compilers.
+#[test]
+fn packages_for_another_processor() {
+    let route = find("bookworm/deb").expect("a route");
+    let foreign = Platform::linux("arm64");
+    let options = Options { foreign: Some(foreign.clone()), ..Options::default() };
+    let plan_of = |spec: &TargetSpec| {
+        let mut answers = answers(&questions(route, spec, &options));
+        answers.build_platform = Some(Platform::linux("amd64"));
+        let request = Request {
+            spec,
+            source_map: source_map(),
+            platform: foreign.clone(),
+            answers: &answers,
+            frontend: State::scratch(),
+            options: options.clone(),
+        };
+        plan(route, &request).expect("a plan")
+    };
+    let plan = plan_of(&spec());
+    assert!(plan.requires.is_empty());
+    assert_eq!(plan.config.expect("a platform").architecture, "arm64");
+    let graph = describe(&plan.result.marshal(&Platform::linux("amd64")));
+    for text in
+        ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "env GOARCH=arm64", "hello_1.0-debian12u1_arm64"]
+    {
+        assert!(graph.contains(text), "{text}");
+    }
+    let plan = plan_of(&TargetSpec { noarch: true, ..spec() });
+    let graph = describe(&plan.result.marshal(&Platform::linux("amd64")));
+    assert!(!graph.contains("aarch64") && !graph.contains("GOARCH"));
+}
+
 /// FE-013: an engine that merges no trees copies them.
 #[test]
 fn trees_are_copied_where_they_cannot_be_merged() {
@@ -522,4 +574,39 @@ fn trees_are_copied_where_they_cannot_be_merged() {
             #3 result #2
         "#]],
     );
+}
+
+/// SRC-006, TGT-021: images of sources are asked for, unless the packages are given; those inside of others too.
+#[test]
+fn images_of_sources() {
+    let image = |reference: &str, mounts: Vec<SourceMount>, start| {
+        let command = ImageCommand { mounts, ..ImageCommand::default() };
+        let command = Some(command).filter(|command| !command.mounts.is_empty());
+        let kind = SourceKind::Image(ImageSource { reference: reference.into(), command });
+        Source { kind, path: "/".into(), span: Span::new(start, start + 1), ..Source::default() }
+    };
+    let mount = SourceMount { source: image("inner", Vec::new(), 1), ..SourceMount::default() };
+    let build = BuildSource {
+        source: Box::new(image("outer:1", vec![mount], 2)),
+        dockerfile_path: "Dockerfile".into(),
+        target: String::new(),
+        args: BTreeMap::new(),
+    };
+    let mut spec = spec();
+    let kind = SourceKind::Build(build);
+    spec.sources.insert("built".into(), Source { kind, span: Span::new(3, 4), ..Source::default() });
+    spec.image.bases = vec![BaseImage { rootfs: image("base", Vec::new(), 4) }];
+
+    let asked = |route: &str| questions(find(route).expect("known"), &spec, &Options::default());
+    let deb = asked("bookworm/deb");
+    let references =
+        deb.images.iter().map(|image| image.reference.strip_prefix("docker.io/library/").unwrap());
+    let references: Vec<_> = references.collect();
+    assert_eq!(references, ["base:latest", "debian:bookworm", "inner:latest", "outer:1"]);
+    let places = deb.images.iter().filter_map(|image| Some(deb.places.get(image)?.start));
+    assert_eq!(places.collect::<Vec<_>>(), [4, 1, 2]);
+    let unless = asked("bookworm/container").unless;
+    let prebuilt = unless.iter().filter(|(_, contexts)| **contexts == ["bookworm-pkg", "pkg"]);
+    assert_eq!(prebuilt.count(), 2);
+    assert!(asked("bookworm/worker").images.len() == 1);
 }

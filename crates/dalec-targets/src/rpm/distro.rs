@@ -27,6 +27,8 @@ pub struct RpmDistro {
     pub base_packages: &'static [&'static str],
     /// Packages that containers get besides, where they can be had.
     pub base_recommends: &'static [&'static str],
+    /// Packages that the worker gets besides to make system extensions; none where it makes none.
+    pub extension_packages: &'static [&'static str],
     /// Left out of lists: its makers no longer care for it, but specs still name it.
     pub retired: bool,
 }
@@ -59,6 +61,7 @@ const AZURE_WORKER: &[&str] =
     &["build-essential", "ca-certificates", "dnf", "mariner-rpm-macros", "rpm-build"];
 const AZURE_BASE: &[&str] = &["distroless-packages-minimal"];
 const AZURE_RECOMMENDS: &[&str] = &["prebuilt-ca-certificates"];
+const AZURE_EXTENSION: &[&str] = &["cpio", "dnf-utils", "erofs-utils"];
 const ALMA_WORKER: &[&str] = &["binutils", "ca-certificates", "rpm-build"];
 const ALMA_BASE: &[&str] = &["almalinux-release", "tzdata"];
 const ROCKY_BASE: &[&str] = &["rocky-release", "tzdata"];
@@ -77,6 +80,7 @@ pub const DISTROS: &[RpmDistro] = &[
         worker_packages: ALMA_WORKER,
         base_packages: ALMA_BASE,
         base_recommends: &[],
+        extension_packages: &[],
         retired: false,
     },
     RpmDistro {
@@ -89,6 +93,7 @@ pub const DISTROS: &[RpmDistro] = &[
         worker_packages: ALMA_WORKER,
         base_packages: ALMA_BASE,
         base_recommends: &[],
+        extension_packages: &[],
         retired: false,
     },
     RpmDistro {
@@ -101,6 +106,7 @@ pub const DISTROS: &[RpmDistro] = &[
         worker_packages: AZURE_WORKER,
         base_packages: AZURE_BASE,
         base_recommends: AZURE_RECOMMENDS,
+        extension_packages: AZURE_EXTENSION,
         retired: false,
     },
     RpmDistro {
@@ -136,6 +142,7 @@ pub const DISTROS: &[RpmDistro] = &[
         ],
         base_packages: &["azurelinux-release", "tzdata"],
         base_recommends: &[],
+        extension_packages: AZURE_EXTENSION,
         retired: false,
     },
     RpmDistro {
@@ -148,6 +155,7 @@ pub const DISTROS: &[RpmDistro] = &[
         worker_packages: AZURE_WORKER,
         base_packages: AZURE_BASE,
         base_recommends: AZURE_RECOMMENDS,
+        extension_packages: &[],
         retired: true,
     },
     RpmDistro {
@@ -160,6 +168,7 @@ pub const DISTROS: &[RpmDistro] = &[
         worker_packages: &["ca-certificates", "rpm-build"],
         base_packages: ROCKY_BASE,
         base_recommends: &[],
+        extension_packages: &[],
         retired: false,
     },
     RpmDistro {
@@ -172,6 +181,7 @@ pub const DISTROS: &[RpmDistro] = &[
         worker_packages: &["ca-certificates", "rpm-build", "systemd-rpm-macros"],
         base_packages: ROCKY_BASE,
         base_recommends: &[],
+        extension_packages: &[],
         retired: false,
     },
 ];

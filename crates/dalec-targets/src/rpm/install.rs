@@ -2,21 +2,31 @@
 //!
 //! Nothing here decides what to install. Package lists and downloads stay in caches, not in the result.
 
-use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, State};
 
 use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::repositories::Repositories;
+use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::Wanted;
+use crate::worker::ca_bundle;
 
-const SCRIPT: &str = concat!(include_str!("scripts/install.sh"), "\n", include_str!("scripts/clean.sh"));
+const SCRIPT: &str = concat!(
+    include_str!("scripts/download.sh"),
+    "\n",
+    include_str!("scripts/install.sh"),
+    "\n",
+    include_str!("scripts/clean.sh")
+);
 
 /// Where the packages to install are mounted.
 const PACKAGES: &str = "/run/dalec/packages";
 /// Where the spec file of a package without files is mounted.
 const META: &str = "/run/dalec/meta.spec";
+/// Where packages go that are not installed.
+const DOWNLOADS: &str = "/run/dalec/downloads";
 /// Where another root file system is mounted.
 const ROOT: &str = "/run/dalec/root";
 /// Where that root file system is as it was.
@@ -87,6 +97,16 @@ pub(super) fn into_root(
     worker.run(exec).output(ROOT)
 }
 
+/// Returns a directory with the packages that are wanted, without what they need; `worker` stays as it is.
+pub(super) fn download(worker: &State, options: &InstallOptions<'_>) -> State {
+    if options.wanted.is_empty() {
+        return State::scratch();
+    }
+    let flags = ["--download", DOWNLOADS, architecture(options.platform)];
+    let exec = exec(&What::Names(&[]), &flags, options).mounts(options.caches(""));
+    worker.run(exec.mount(Mount::output(DOWNLOADS))).output(DOWNLOADS)
+}
+
 fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {
     let distro = options.distro;
     let head = ["/bin/sh", "-c", SCRIPT, "install", "--manager", distro.manager.program()];
@@ -130,12 +150,6 @@ fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {
         .at(options.locations.clone())
         .ignore_cache(options.ignore_cache)
         .mounts(mounts)
-}
-
-/// The certificates that the host trusts besides the usual ones; a client need not give them.
-fn ca_bundle() -> Mount {
-    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
-    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 #[cfg(test)]

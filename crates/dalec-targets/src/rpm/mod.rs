@@ -12,6 +12,7 @@ mod places;
 mod relation;
 pub(crate) mod routes;
 mod spec_file;
+mod sysext;
 mod worker;
 
 #[cfg(test)]

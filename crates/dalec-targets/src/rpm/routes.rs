@@ -11,7 +11,7 @@ use crate::rpm::distro::{DISTROS, RpmDistro};
 use crate::rpm::meta::Meta;
 use crate::rpm::names::check_package;
 use crate::rpm::package::Package;
-use crate::rpm::worker;
+use crate::rpm::{sysext, worker};
 use crate::worker::{Worker, WorkerQuestion};
 
 /// One product of one distribution.
@@ -26,6 +26,7 @@ enum Product {
     Packages,
     Container,
     DependenciesContainer,
+    SystemExtension,
     Worker,
     BuildRoot,
     Sources,
@@ -48,7 +49,7 @@ pub(super) fn of_distro(distro: &'static RpmDistro) -> Vec<Route> {
         recipe: Box::new(RpmRecipe { distro, product }),
     };
     let container = format!("container with the package, from {title}");
-    vec![
+    let mut routes = vec![
         route("", Product::Container, container.clone()),
         route("/rpm", Product::Packages, format!("RPM packages, source and binary, for {title}")),
         route("/container", Product::Container, container),
@@ -61,14 +62,19 @@ pub(super) fn of_distro(distro: &'static RpmDistro) -> Vec<Route> {
         route("/rpm/debug/buildroot", Product::BuildRoot, "what rpmbuild starts from".into()),
         route("/rpm/debug/sources", Product::Sources, "the sources as rpmbuild gets them".into()),
         route("/rpm/debug/spec", Product::SpecFile, "the generated RPM spec file".into()),
-    ]
+    ];
+    if !distro.extension_packages.is_empty() {
+        let description = format!("system extension with the package, from {title}");
+        routes.push(route("/testing/sysext", Product::SystemExtension, description));
+    }
+    routes
 }
 
 impl Recipe for RpmRecipe {
     fn uses(&self) -> Uses {
         match self.product {
             Product::Packages => Uses::PACKAGES,
-            Product::Container => Uses::CONTAINER,
+            Product::Container | Product::SystemExtension => Uses::CONTAINER,
             Product::DependenciesContainer => Uses { container: true, ..Uses::NOTHING },
             Product::BuildRoot | Product::Sources => Uses::SOURCES,
             Product::Worker | Product::SpecFile => Uses::NOTHING,
@@ -81,6 +87,23 @@ impl Recipe for RpmRecipe {
 
     fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
         if self.uses().container { container::image(spec) } else { Ok(None) }
+    }
+
+    fn check(&self, spec: &TargetSpec) -> Result<(), PlanError> {
+        match self.product {
+            Product::SystemExtension => sysext::check(spec),
+            _ => Ok(()),
+        }
+    }
+
+    fn runs(&self) -> Option<&'static str> {
+        match self.product {
+            Product::Packages | Product::BuildRoot | Product::Sources | Product::SpecFile => None,
+            Product::Container
+            | Product::DependenciesContainer
+            | Product::Worker
+            | Product::SystemExtension => Some(family::SCRIPTS),
+        }
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
@@ -97,8 +120,7 @@ impl Recipe for RpmRecipe {
             Product::Packages => {
                 let worker = worker()?;
                 let built = package()?.build(&worker)?;
-                let container = container(&worker, &Content::Packages(&built.packages))?;
-                family::packages(request, built, container)
+                family::packages(request, built, |packages| container(&worker, &Content::Packages(packages)))
             }
             Product::Container => {
                 let worker = worker()?;
@@ -109,6 +131,7 @@ impl Recipe for RpmRecipe {
                     |packages| container(&worker, &Content::Packages(packages)),
                 )
             }
+            Product::SystemExtension => sysext::plan(request, distro, &worker()?),
             Product::DependenciesContainer => {
                 let meta = dependencies(request.spec)?;
                 family::untested_container(request, container(&worker()?, &Content::Dependencies(&meta))?)

@@ -27,4 +27,5 @@ pub(super) const DISTRO: DebDistro = DebDistro {
         "zip",
     ],
     base_packages: &[],
+    extension_packages: &[],
 };

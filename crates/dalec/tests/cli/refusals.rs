@@ -40,11 +40,11 @@ fn a_target_is_needed_and_must_exist() {
     "#]],
     );
     check(
-        &["--target", "flatcar/testing/sysext"],
+        &["--target", "flatcar"],
         expect![[r#"
-            error: this version of dalec cannot build `flatcar` yet
+            error: there is no target `flatcar`
              |
-             = help: `dalec targets` lists what it can build; `dalec lint` and `dalec resolve` know the others
+             = help: did you mean `flatcar/testing/sysext`? `dalec targets` lists all of them
         "#]],
     );
     check(

@@ -95,7 +95,7 @@ override_dh_perl override_dh_missing override_dh_testroot override_dh_dwz:
 mod tests {
     use super::*;
     use crate::fixture::spec;
-    use dalec_spec::target_spec::{Link, Unit};
+    use dalec_spec::target_spec::{Cargohome, Generator, Gomod, Link, Source, Unit};
     use expect_test::expect;
 
     /// DEB-003: a spec that asks for nothing special.
@@ -176,6 +176,24 @@ mod tests {
             override_dh_shlibdeps:
         "#]]
         .assert_eq(text.split("override_dh_dwz:\n").nth(1).expect("overrides"));
+    }
+
+    /// DEB-016, SRC-032: programs of the build find what was downloaded.
+    #[test]
+    fn directories_of_downloads() {
+        let mut spec = spec();
+        let generator = Generator {
+            gomod: Some(Gomod::default()),
+            cargohome: Some(Cargohome::default()),
+            ..Generator::default()
+        };
+        spec.sources.insert("src".into(), Source { generate: vec![generator], ..Source::default() });
+        let text = render(&spec, "hello", false);
+        let exports: Vec<&str> = text.lines().filter(|line| line.starts_with("export")).collect();
+        expect![[r#"
+            export GOMODCACHE := $(CURDIR)/xxxdalecGomodsInternal
+            export CARGO_HOME := $(CURDIR)/xxxdalecCargoHomeInternal"#]]
+        .assert_eq(&exports.join("\n"));
     }
 
     /// DEB-016: make sees only what means the same to it as to the shell.

@@ -5,6 +5,8 @@
 #   --root DIR        install into the root file system at DIR, which this leaves without traces
 #   --keep-docs       install documentation too
 #   --directory DIR   install every package below DIR, but for sources and debug symbols
+#   --download DIR ARCHITECTURE
+#                     install nothing: put what is wanted into DIR, without what that needs
 #   --meta FILE       install the package that the spec file FILE describes
 #   --key FILE        trust packages that this key has signed
 #   --refresh         look at all repositories anew, for some may change any time; keys that this trusts are trusted
@@ -21,7 +23,7 @@ ca=/run/secrets/dalec.ca-bundle
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-manager= release= root= docs= directory= refresh=
+manager= release= root= docs= directory= refresh= downloads= architecture=
 keys="$work/keys"
 : >"$keys"
 wanted="$work/wanted"
@@ -45,6 +47,10 @@ while [ "$1" != -- ]; do
     --directory)
         directory=$2
         shift
+        ;;
+    --download)
+        downloads=$2 architecture=$3
+        shift 2
         ;;
     --meta)
         directory="$work/packages"
@@ -111,6 +117,18 @@ while read -r key; do
     [ -z "$root" ] || rpm --root "$root" --import "$key"
 done <"$keys"
 
+if [ -n "$downloads" ]; then
+    if ! download "$downloads"; then
+        # What the lists do not have may be new.
+        options="$options --refresh"
+        download "$downloads" || {
+            cat "$work/explained" >&2
+            exit 1
+        }
+    fi
+    exit
+fi
+
 # Installs packages that need nothing which is not there, without a look into any repository. What they recommend
 # might be in one.
 alone() {
@@ -135,6 +153,21 @@ run() {
 explain() {
     run --assumeno "$@" >"$work/why" 2>&1 || true
     sed -n 's/^ *- \(nothing provides .*\|.* none of the providers can be installed\)$/\1/p' "$work/why" >"$work/reasons"
+    # A repository that cannot be read is left out by some settings, and may be why a package is not there.
+    sed -n "/^Errors during downloading metadata for repository '/{
+        s/.*'\(.*\)':\$/\1/
+        h
+        n
+        s/^ *- //
+        H
+        x
+        s/\n/ cannot be read: /p
+    }" "$work/why" | sort -u | while read -r unread; do
+        case "$unread" in
+        *[cC]ertificate*) unread="$unread; a certificate authority of your own is given with --ca-bundle" ;;
+        esac
+        echo "dalec: error: the package repository $unread" >&2
+    done
     explained=
     while IFS="$tab" read -r mark relation; do
         if grep -qF "nothing provides $relation needed by " "$work/reasons"; then

@@ -57,7 +57,7 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<SpecFile, PlanE
         _ => {
             let directories: Vec<_> =
                 generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
-            Some(build_script::render(spec, &directories, &mut marks)?)
+            Some(build_script::render(spec, &directories, None, &mut marks)?)
         }
     };
     let sections = [

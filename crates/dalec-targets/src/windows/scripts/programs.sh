@@ -58,4 +58,7 @@ cd /build
 /work/scripts/build.sh
 . /work/scripts/programs
 cd /
-rm -rf /build
+# What a cache holds that is mounted there must stay.
+if ! grep -qF " /build/" /proc/self/mountinfo; then
+    rm -rf /build
+fi

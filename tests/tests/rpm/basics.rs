@@ -1,0 +1,18 @@
+//! What holds for packages of every family, of RPM's.
+
+use dalec_e2e::basics;
+use dalec_e2e::engine::Engine;
+
+use crate::specs::build;
+
+/// BLD-004
+fn steps_ask_for_the_network(engine: Engine) {
+    basics::steps_ask_for_the_network(&|project| build(engine, project, "azlinux3/rpm"));
+}
+
+/// BLD-005
+fn sources_alone_are_a_package(engine: Engine) {
+    basics::sources_alone_are_a_package(&|project| build(engine, project, "azlinux3/rpm"));
+}
+
+on_both_engines!(steps_ask_for_the_network, sources_alone_are_a_package);
