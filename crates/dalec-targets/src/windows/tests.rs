@@ -136,7 +136,7 @@ fn a_zip_file() {
         #4 exec network=NONE
             arg /bin/sh
             arg -c
-            arg # Builds programs for Windows: programs.sh
+            arg # apply MARK TITLE PATCH SOURCE ARGUMENT...: applies one patch with these arguments of patch.
             arg programs
             env GOOS=windows
             env HOME=/root
