@@ -3,7 +3,6 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
-use dalec_e2e::podman::Podman;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::script;
 

@@ -16,5 +16,6 @@ mod repositories;
 mod same;
 mod signing;
 mod specs;
+mod sysext;
 mod upstream;
 mod world;
