@@ -14,5 +14,6 @@ mod repositories;
 mod routes;
 mod signed;
 mod suites;
+mod sysext;
 
 use dalec_e2e::specs;
