@@ -232,6 +232,9 @@ fn in_registry(kind: &str, name: &str, version: &str, suffix: &str) -> PathBuf {
     if let Some(found) = find() {
         return found;
     }
+    std::fs::create_dir_all(&home).expect("folders can be made");
+    let lock = std::fs::File::create(home.join("lock")).expect("the lock can be made");
+    flock(&lock, FlockOperation::LockExclusive).expect("the lock can be taken");
     let project = kept().join("cargo-project").join(format!("{name}-{version}"));
     std::fs::create_dir_all(project.join("src")).expect("folders can be made");
     let manifest = format!(

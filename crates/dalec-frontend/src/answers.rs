@@ -40,17 +40,17 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions, spec: &Spec) -> Re
                 answers.contexts.insert(name.clone(), context.state);
             }
         }
-        let (mut missing, mut places) = (Vec::new(), Vec::new());
+        let mut missing = Vec::new();
         for (question, answer) in images.iter().zip(resolved) {
             match joined(answer) {
                 Ok(answer) => drop(answers.images.insert((*question).clone(), answer)),
-                Err(error) => {
-                    missing.push(error);
-                    places.extend(questions.places.get(*question));
-                }
+                Err(error) => missing.push((questions.places.get(*question).copied(), error)),
             }
         }
-        let mut missing = missing.into_iter();
+        // What the author wrote comes before what the target needs, so that words and places are about the same.
+        missing.sort_by_key(|(place, _)| place.is_none());
+        let places = missing.iter().filter_map(|(place, _)| *place).collect();
+        let mut missing = missing.into_iter().map(|(_, error)| error);
         missing.next().map_or(Ok(answers), |first| Err(spec.at(all_missing(first, missing), places)))
     })
 }

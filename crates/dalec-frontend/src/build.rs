@@ -26,6 +26,7 @@ use crate::options::Options;
 use crate::platforms::for_graph;
 use crate::results::{self, Wanted};
 use crate::signing::{Answer, Signing};
+use crate::source_filter;
 use crate::spec::Spec;
 use crate::unmatched;
 
@@ -57,8 +58,9 @@ impl Build<'_> {
             results::wanted(&self.contexts(&machine), self.spec, self.route, |error| self.plan_error(error))?;
         let is_cross = routes::is_cross(self.route);
         let one = |wanted: &Wanted| {
-            let graph_platform = if is_cross { machine.clone() } else { for_graph(&wanted.platform) };
-            ResultBuild { build: self, wanted, graph_platform }.run()
+            let is_foreign = !is_cross && !self.options.runs(&wanted.platform);
+            let own = if is_cross || is_foreign { &self.options.build_platform } else { &wanted.platform };
+            ResultBuild { build: self, wanted, graph_platform: for_graph(own), is_foreign }.run()
         };
         let built: Vec<Result<Built, FrontendError>> = match wanted.as_slice() {
             [only] => vec![one(only)],
@@ -81,6 +83,9 @@ impl Build<'_> {
     }
 
     fn plan_error(&self, error: &PlanError) -> FrontendError {
+        if let PlanError::Foreign { .. } = error {
+            return FrontendError::Machine { message: error.to_string(), hint: error.hint() };
+        }
         FrontendError::Plan {
             message: error.to_string(),
             hint: error.hint(),
@@ -96,6 +101,8 @@ struct ResultBuild<'a> {
     wanted: &'a Wanted,
     /// What the steps of the build run on.
     graph_platform: Platform,
+    /// Nothing runs programs of what the result is for.
+    is_foreign: bool,
 }
 
 struct Built {
@@ -114,13 +121,15 @@ impl ResultBuild<'_> {
             sysext: sysext::Settings::from_build_args(&options.build_args),
             without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
                 || !gateway.supports("file.symlink.create"),
+            foreign: self.is_foreign.then(|| for_graph(&self.wanted.platform)),
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
-        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec), written)?;
+        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec, &plan_options), written)?;
         answers.base.clone_from(&self.wanted.base);
+        answers.excludes = source_filter::excludes(&self.contexts(), &mut |warning| self.warn(warning))?;
         answers.build_platform = Some(self.graph_platform.clone());
-        self.build_dockerfiles(&spec, &mut answers, !plan_options.skip_tests)?;
+        self.build_dockerfiles(&spec, &mut answers, &plan_options)?;
         let frontend = self.frontend()?;
         let request = self.request(&spec, &frontend, &answers, &plan_options);
         let plan = routes::plan(route, &request).map_err(|error| self.plan_error(&error))?;
@@ -169,10 +178,10 @@ impl ResultBuild<'_> {
         &self,
         spec: &TargetSpec,
         answers: &mut Answers,
-        tests: bool,
+        plan_options: &PlanOptions,
     ) -> Result<(), FrontendError> {
         let Build { gateway, options, route, spec: written, .. } = *self.build;
-        for Dockerfile { build, span } in routes::builds(route, spec, tests, answers) {
+        for Dockerfile { build, span } in routes::builds(route, spec, plan_options, answers) {
             let planner = Planner {
                 answers,
                 source_map: &written.source_map(),

@@ -28,6 +28,14 @@ pub enum FrontendError {
         /// The pieces of the spec it is about.
         spans: Vec<Span>,
     },
+    /// The machine that builds cannot do what was asked for.
+    #[error("{message}")]
+    Machine {
+        /// What it cannot do, and why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// The spec file is not there or not readable as text.
     #[error("cannot read the spec {filename}")]
     SpecFile {

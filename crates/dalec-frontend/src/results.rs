@@ -80,7 +80,13 @@ pub fn wanted(
         for question in bases {
             let location = locate(&spec.source_map(), [question.span]);
             let base = image(&contexts, &question.image, &[], location).map_err(|error| {
-                or_more(&contexts, error, &routes::questions(route, &resolved), spec, question.span)
+                or_more(
+                    &contexts,
+                    error,
+                    &routes::questions(route, &resolved, &PlanOptions::default()),
+                    spec,
+                    question.span,
+                )
             })?;
             check_os(&base, &question).map_err(|error| failed(&error))?;
             let one = from_base(base, &platform);

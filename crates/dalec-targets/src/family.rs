@@ -22,6 +22,8 @@ use crate::{caches, spec_tests, sysext, unsupported};
 pub const SOURCE_CACHE_KEY: &str = "dalec.srcpkg";
 /// Cache key that makes binary packages anew.
 pub const BINARY_CACHE_KEY: &str = "dalec.pkg";
+/// What takes programs of the platform that a root file system is for.
+pub(crate) const SCRIPTS: &str = "the scripts of its packages have to run";
 
 /// How one route is built.
 pub(crate) trait Recipe: Debug + Send + Sync {
@@ -57,6 +59,11 @@ pub(crate) trait Recipe: Debug + Send + Sync {
     /// Returns whether the steps of the build run on the platform of the machine, whatever the result is for.
     fn is_cross(&self) -> bool {
         false
+    }
+
+    /// Returns what of it runs programs of the platform that the result is for; none for what can be made without.
+    fn runs(&self) -> Option<&'static str> {
+        Some(SCRIPTS)
     }
 
     /// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
@@ -97,6 +104,11 @@ pub(crate) enum SourceUse {
 }
 
 impl Uses {
+    /// Returns the same without what runs programs of the result.
+    pub fn untried(self) -> Self {
+        Self { container: false, tests: false, ..self }
+    }
+
     /// Nothing but the names of the target.
     pub const NOTHING: Self =
         Self { sources: SourceUse::Unused, downloads: false, container: false, tests: false };
@@ -146,15 +158,28 @@ pub(crate) fn files(request: &Request<'_>, result: State) -> Plan {
 ///
 /// # Errors
 /// As [`spec_tests::plan`].
-pub(crate) fn packages(request: &Request<'_>, built: Built, container: Container) -> Result<Plan, PlanError> {
-    let mut requires = spec_tests::plan(request, &container)?;
-    requires.push(container.root);
+pub(crate) fn packages(
+    request: &Request<'_>,
+    built: Built,
+    container: impl FnOnce(&State) -> Result<Container, PlanError>,
+) -> Result<Plan, PlanError> {
+    let mut warnings = warnings(request);
+    let mut requires = Vec::new();
+    if let Some(platform) = &request.options.foreign {
+        if !request.options.skip_tests && !request.spec.tests.is_empty() {
+            warnings.push(format!("the spec's tests are not run: nothing here runs programs for {platform}"));
+        }
+    } else {
+        let container = container(&built.packages)?;
+        requires = spec_tests::plan(request, &container)?;
+        requires.push(container.root);
+    }
     Ok(Plan {
         result: built.everything,
         requires,
         to_sign: built.to_sign,
         config: Some(platform_only(request)),
-        warnings: warnings(request),
+        warnings,
         ..Plan::default()
     })
 }

@@ -7,6 +7,7 @@ mod build_script;
 mod caches;
 mod capabilities;
 pub mod containers;
+mod cross;
 mod date;
 pub mod deb;
 pub mod error;

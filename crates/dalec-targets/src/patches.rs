@@ -9,6 +9,23 @@ use dalec_spec::target_spec::TargetSpec;
 use crate::error::PlanError;
 use crate::generators::edits;
 
+/// The function `apply` of shell scripts: a patch that is not there, or does not apply, is named by its mark.
+pub(crate) const APPLY: &str = r#"
+# apply MARK TITLE FILE SOURCE ARGUMENT...: applies one patch with these arguments of patch.
+apply() {
+    mark=$1 title=$2 file=$3 source=$4
+    shift 4
+    if [ ! -f "$file" ]; then
+        echo "${mark}there is no patch \"$title\"" >&2
+        exit 1
+    fi
+    if ! patch -s -f --no-backup-if-mismatch "$@" <"$file"; then
+        echo "${mark}patch \"$title\" does not apply to source \"$source\"" >&2
+        exit 1
+    fi
+}
+"#;
+
 /// One patch of the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Patch<'a> {

@@ -113,6 +113,9 @@ pub struct Options {
     pub without_symlinks: bool,
     /// What is asked of system extensions (`DALEC_SYSEXT_*`).
     pub sysext: Settings,
+    /// The platform that the result is for, where nothing runs its programs: what is built for it is built on the machine's
+    /// own, and not tried.
+    pub foreign: Option<Platform>,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

@@ -88,7 +88,7 @@ pub fn platforms(route: &Route, asked: &[Platform], build: &Platform) -> Result<
     route.recipe.platforms(asked, build)
 }
 
-/// Returns whether the steps of `route` run on the platform of the machine, whatever the result is for.
+/// Returns whether the steps of `route` run on the platform of the machine, whatever operating system the result is for.
 pub fn is_cross(route: &Route) -> bool {
     route.recipe.is_cross()
 }
@@ -104,7 +104,11 @@ pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
-    let uses = route.recipe.uses();
+    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs()) {
+        let (route, platform) = (route.name.clone(), platform.to_string());
+        return Err(PlanError::Foreign { route, platform, why });
+    }
+    let uses = uses(route, options);
     // Whether packages are built or given is sometimes only known with the answers.
     if uses.sources == SourceUse::Used {
         unsupported::check_sources(spec, uses)?;
@@ -115,9 +119,15 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     route.recipe.check(spec)
 }
 
-/// Returns what must be known to plan `route` for `spec`.
-pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
+/// Returns what of a spec `route` is made from.
+fn uses(route: &Route, options: &Options) -> Uses {
     let uses = route.recipe.uses();
+    if options.foreign.is_some() { uses.untried() } else { uses }
+}
+
+/// Returns what must be known to plan `route` for `spec`.
+pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questions {
+    let uses = uses(route, options);
     let mut questions = Questions::default();
     if let Some(worker) = route.recipe.worker() {
         questions.unless = BTreeMap::from([(worker.image.clone(), vec![worker.context.clone()])]);
@@ -125,7 +135,8 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
         questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    if let Some(base) = route.recipe.base(spec).ok().flatten() {
+    let base = || route.recipe.base(spec).ok().flatten();
+    if let Some(base) = options.foreign.is_none().then(base).flatten() {
         let written = spec.image.bases.first().map(|written| (base.clone(), written.rootfs.span));
         questions.places.extend(written);
         questions.images.push(base);
@@ -156,18 +167,17 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions
 }
 
-/// Returns the Dockerfiles that other frontends must build before `route` is planned, in that order; `tests` says whether
-/// tests run.
+/// Returns the Dockerfiles that other frontends must build before `route` is planned, in that order.
 pub fn builds<'a>(
     route: &Route,
     spec: &'a TargetSpec,
-    tests: bool,
+    options: &Options,
     answers: &Answers,
 ) -> Vec<Dockerfile<'a>> {
-    let uses = route.recipe.uses();
+    let uses = uses(route, options);
     let is_built = takes_sources(route, answers);
     let sources = spec.sources.values().filter(|_| is_built);
-    sources::builds(sources.chain(others(uses, spec, tests && uses.tests)))
+    sources::builds(sources.chain(others(uses, spec, uses.tests && !options.skip_tests)))
 }
 
 /// Returns the sources besides those of packages that something which `uses` the spec is made from.

@@ -219,6 +219,7 @@ impl CommandError {
             Self::Frontend { error, .. } => match error.as_ref() {
                 FrontendError::Gateway(error) => exit_of(error),
                 FrontendError::Signing { error, .. } | FrontendError::At { error, .. } => exit_of(error),
+                FrontendError::Machine { .. } => Exit::Environment,
                 _ => Exit::Usage,
             },
             Self::Engine { error, .. } => exit_of(error),

@@ -74,3 +74,10 @@ fn programs_with_go_modules() {
 fn a_source_package() {
     same(|| Project::new(&script("source", "")), "bookworm/dsc");
 }
+
+/// TGT-010.
+#[test]
+fn a_package_for_another_processor() {
+    let spec = script("elsewhere", "").replace("noarch: true\n", "");
+    same_with(|| Project::new(&spec), "bookworm/deb", &["--platform", "linux/arm64"]);
+}

@@ -8,6 +8,8 @@ mod cache;
 mod caches;
 mod cancel;
 mod containers;
+mod crates;
+mod cross;
 mod elsewhere;
 mod first_package;
 mod lifecycle;

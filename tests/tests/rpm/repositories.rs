@@ -1,14 +1,15 @@
 //! Repositories that a spec brings along, served over HTTP with signed packages and signed metadata.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 use std::process::Command;
 
 use dalec_e2e::engine::Engine;
 use dalec_e2e::http::{Response, Server};
+use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::script;
+use dalec_e2e::tls::TlsServer;
 
 use crate::specs::build;
 
@@ -16,35 +17,48 @@ on_both_engines!(
     root: it_is_there_for_the_phases_that_it_is_for,
     the_targets_repositories_go_before,
     what_another_key_signed_is_refused,
+    one_that_cannot_be_read_is_named,
 );
 
 /// A repository with one package, `extra-tool`.
-struct Repository {
+pub struct Repository {
     server: Server,
     key: Key,
 }
 
 impl Repository {
     fn serve() -> Self {
+        Self::of(&["1.0.0"])
+    }
+
+    /// Serves the package in these versions, each of which says its own.
+    pub fn of(versions: &[&str]) -> Self {
         let key = Key::generate("repository@example.org");
-        let project = Project::new(&script("extra-tool", ""));
-        let build = build(Engine::Embedded, &project, "azlinux3/rpm").arg("--build-arg=DALEC_SKIP_TESTS=1");
-        build.arg("--sign-key").arg(key.private()).succeeds();
-        let folder = project.path("out/RPMS");
+        let project = Project::new("");
+        let folder = project.path("packages");
+        fs::create_dir(&folder).unwrap();
+        for version in versions {
+            let spec = script("extra-tool", "").replace("1.0.0", version);
+            let one = Project::new(&spec.replace("I am extra-tool", &format!("I am extra-tool {version}")));
+            let build = build(Engine::Embedded, &one, "azlinux3/rpm").arg("--build-arg=DALEC_SKIP_TESTS=1");
+            build.arg("--sign-key").arg(key.private()).succeeds();
+            let package = one.output(".noarch.rpm");
+            fs::copy(&package, folder.join(package.file_name().unwrap())).unwrap();
+        }
         let createrepo =
             Command::new("createrepo_c").args(["--quiet", "--no-database"]).arg(&folder).output();
         let createrepo = createrepo.expect("createrepo_c starts");
         assert!(createrepo.status.success(), "{}", String::from_utf8_lossy(&createrepo.stderr));
         key.sign_beside(&folder.join("repodata/repomd.xml"));
         let server = Server::start(move |path| {
-            let path = project.path("out/RPMS").join(path.trim_start_matches('/'));
+            let path = project.path("packages").join(path.trim_start_matches('/'));
             fs::read(path).map_or_else(|_| Response::not_found(), Response::ok)
         });
         Self { server, key }
     }
 
     /// Returns the entry of `extra_repos` for `phases`, whose key is `key`.
-    fn entry(&self, key: &str, phases: &str) -> String {
+    pub fn entry(&self, key: &str, phases: &str) -> String {
         let url = self.server.url("");
         let config = format!(
             "[extra]\\nname=extra\\nbaseurl={url}\\ngpgcheck=1\\nrepo_gpgcheck=1\\ngpgkey=file:///etc/pki/rpm-gpg/extra.asc\\n"
@@ -61,7 +75,7 @@ impl Repository {
         self.with(&script(name, &format!("dependencies:\n  extra_repos:\n    - {entry}\n{dependencies}")))
     }
 
-    fn with(&self, spec: &str) -> Project {
+    pub fn with(&self, spec: &str) -> Project {
         let project = Project::new(spec);
         project.write("key.asc", fs::read(self.key.public_text()).unwrap());
         project
@@ -129,4 +143,17 @@ fn what_another_key_signed_is_refused(engine: Engine) {
         build(engine, &project, "azlinux3/rpm").fails(1).says(&[refusal]);
         assert_eq!(project.outputs(), Vec::<String>::new());
     }
+}
+
+/// What is missing because of that is said behind it.
+fn one_that_cannot_be_read_is_named(engine: Engine) {
+    let server = TlsServer::start();
+    let config = format!("[silent]\\nname=silent\\nbaseurl={}\\ngpgcheck=0\\n", server.url(""));
+    let more = format!(
+        "dependencies:\n  build: {{ extra-tool: {{}} }}\n  extra_repos:\n    - envs: [build]\n      config: {{ silent: {{ inline: {{ \
+         file: {{ contents: \"{config}\" }} }} }} }}\n"
+    );
+    let project = Project::new(&script("unread", &more));
+    let ran = build(engine, &project, "azlinux3/rpm").fails(1);
+    ran.says(&["the package repository silent cannot be read: ", "--ca-bundle", "dependency \"extra-tool\""]);
 }

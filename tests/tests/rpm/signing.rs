@@ -1,11 +1,11 @@
 //! Signed packages, by our own signer and by other people's, judged by rpm and by a dnf that insists on signatures.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::probe::Probe;
 use dalec_e2e::rpm::verify;

@@ -1,9 +1,9 @@
 //! What a signer is given and when it is asked, seen by a signer on BuildKit's own client library that writes it down.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use serde_json::{Value, json};
 

@@ -1,11 +1,11 @@
 //! Signers that do what they must not: the build fails, says what they did, and leaves nothing behind.
 
-use dalec_e2e::on_both_engines;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use rustix::process::Signal;
 
 use crate::spec::{UNCOMPARED, args, build, signed_in};

@@ -1,9 +1,9 @@
 //! A real signature by code that is not ours, with a key that is a secret of the build, judged by Debian's verifier.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::run::Project;
 use dalec_e2e::signers::plain_signer;

@@ -1,12 +1,12 @@
 //! A secret that a signer needs is afterwards found nowhere, and nobody else is given it.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dalec_e2e::buildkit::Buildkit;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::{Project, Who, kept_state};
 
 use crate::spec::{SIGNER, UNCOMPARED, args, build, package, with_signer};

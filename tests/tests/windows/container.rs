@@ -1,11 +1,11 @@
 //! `windowscross/container`.
 
-use dalec_e2e::on_both_engines;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use dalec_e2e::windows::{VERSIONS, bases};
 use serde_json::Value;

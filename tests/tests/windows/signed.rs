@@ -1,10 +1,10 @@
 //! Programs that are signed on their way into a zip file or a container.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 use std::path::PathBuf;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::{Invocation, Project};
 use dalec_e2e::signers::go_signer;
 use dalec_e2e::windows::{certificate, is_signed, names_in, unpacked};

@@ -1,9 +1,9 @@
 //! `windowscross/zip`.
 
-use dalec_e2e::on_both_engines;
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::windows::{headers, names_in, unpacked};
 
 use crate::greet::{build, file, greet, greeting};

@@ -49,7 +49,7 @@ fn image(name: &str) -> State {
 
 fn plan(route: &str, platform: &Platform, spec: &TargetSpec, contexts: &[&str]) -> Result<Plan, PlanError> {
     let route = routes::find(route).expect("a route");
-    let questions = routes::questions(route, spec);
+    let questions = routes::questions(route, spec, &Options::default());
     let images = questions.images.into_iter().map(|question| {
         let state = image(&question.reference);
         (question, ImageAnswer { state, has_packages: true, ..ImageAnswer::default() })

@@ -51,6 +51,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
+    pub of_other: Option<&'a str>,
     /// Repositories besides the distribution's.
     pub(crate) repositories: Repositories,
 }
@@ -136,6 +138,9 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
     flag(!options.repositories.is_empty(), "--new-lists");
+    if let Some(architecture) = options.of_other {
+        args.extend(["--of-other", architecture].map(str::to_owned));
+    }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }

@@ -9,6 +9,7 @@ use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
 use crate::caches::{self, Caches};
+use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::deb::architecture::architecture;
 use crate::deb::debian_dir::{self, DebianDir, patches::kept};
@@ -37,6 +38,8 @@ pub struct Package<'a> {
     worker: Worker,
     debian: DebianDir,
     trees: BTreeMap<&'a str, Tree>,
+    /// What is built for, where its programs do not run.
+    processor: Option<Processor>,
 }
 
 impl<'a> Package<'a> {
@@ -65,7 +68,8 @@ impl<'a> Package<'a> {
             }
             trees.insert(name.as_str(), planner.plan(name, source)?);
         }
-        Ok(Self { request, distro, names, worker, debian, trees })
+        let processor = Processor::of(request)?;
+        Ok(Self { request, distro, names, worker, debian, trees, processor })
     }
 
     /// Returns the source package with its description.
@@ -171,14 +175,24 @@ impl<'a> Package<'a> {
 
     fn binary_build(&self, source: &State, caches: Caches) -> Exec {
         let names = &self.names;
-        let args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
+        let mut args =
+            vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
+        let mut environment = Vec::new();
+        let mut cross_setup = "";
+        if let Some(processor) = self.processor {
+            let platform = &self.request.platform;
+            args.extend([architecture(platform), processor.gnu].map(str::to_owned));
+            environment = processor.environment(platform);
+            cross_setup = cross::SCRIPT;
+        }
         let network = match self.request.spec.build.network_mode {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        let script = [caches.setup(), BINARY_PACKAGE].concat();
+        let script = [cross_setup, caches.setup(), BINARY_PACKAGE].concat();
         let exec = self
             .script(&script, "binary-package", args)
+            .envs(environment)
             .name(format!("Build package {}", names.title()))
             .at(self.debian.build_marks.location(&self.request.source_map))
             .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
@@ -190,7 +204,8 @@ impl<'a> Package<'a> {
     }
 
     fn changes(&self, kind: &str, stem: &str, packages: &State) -> Exec {
-        let args = vec![kind.to_owned(), self.names.source_dir(), stem.to_owned(), self.epoch()];
+        let mut args = vec![kind.to_owned(), self.names.source_dir(), stem.to_owned(), self.epoch()];
+        args.extend(self.processor.map(|_| architecture(&self.request.platform).to_owned()));
         self.script(CHANGES, "changes", args)
             .name(format!("Describe {kind} package {}", self.names.title()))
             .network(Network::None)

@@ -6,12 +6,14 @@ use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::{Generator, NetworkMode};
 
 use crate::caches;
+use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
 use crate::generators::{self, Generators};
 use crate::golang;
 use crate::request::Request;
+use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
 use crate::rpm::spec_file::{self, SpecFile};
@@ -120,11 +122,20 @@ impl<'a> Package<'a> {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        let args = vec![self.names.package().to_owned(), self.epoch()];
+        let mut args = vec![self.names.package().to_owned(), self.epoch()];
+        let mut environment = Vec::new();
+        let mut cross_setup = "";
+        if let Some(processor) = Processor::of(self.request)? {
+            let platform = &self.request.platform;
+            args.extend([architecture(platform), processor.gnu].map(str::to_owned));
+            environment = processor.environment(platform);
+            cross_setup = cross::SCRIPT;
+        }
         let group = ProgressGroup::new(format!("{}: build", self.distro.key));
         let place = caches::Place { namespace: self.distro.key, worker, group: &group };
         let caches = caches::plan(self.request, &place)?;
-        let exec = script(worker, &[caches.setup(), BUILD].concat(), "build", args)
+        let exec = script(worker, &[cross_setup, caches.setup(), BUILD].concat(), "build", args)
+            .envs(environment)
             .name(format!("Build package {}", self.names.title()))
             .group(&group)
             .at(self.spec_file.marks.location(&self.request.source_map))

@@ -71,7 +71,7 @@ fn answers(questions: &Questions) -> Answers {
 }
 
 fn plan_route(route: &Route, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
-    let mut answers = answers(&questions(route, spec));
+    let mut answers = answers(&questions(route, spec, &Options::default()));
     change(&mut answers);
     let request = Request {
         spec,
@@ -255,7 +255,7 @@ fn parts() {
     "#]],
     );
     let route = find("azlinux3/rpm/debug/spec").expect("known");
-    assert_eq!(questions(route, &spec()), Questions::default());
+    assert_eq!(questions(route, &spec(), &Options::default()), Questions::default());
     check(
         &plan_with("azlinux3/rpm/debug/spec", &spec(), |_| {}).result,
         expect![[r#"

@@ -121,16 +121,16 @@ fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     Ok(State::scratch().file(file))
 }
 
-/// Returns one call of `apply` per patch.
+/// Returns the commands that apply the patches in the current directory.
 fn apply(patches: &[Patch<'_>], marks: &mut Marks) -> String {
-    let mut text = String::new();
+    let mut text = String::from(patches::APPLY);
     for patch in patches {
         let how = if patch.target_is_dir { "-d " } else { "" };
         text.push_str(&format!(
             "apply {} {} {} {} -p{} {how}{}\n",
             shell(&marks.mark(patch.span)),
             shell(&patch.title()),
-            shell(&patch.file()),
+            shell(&format!("/work/sources/{}", patch.file())),
             shell(patch.target),
             patch.strip,
             shell(&format!("./{}", patch.target)),
@@ -215,9 +215,13 @@ mod tests {
             SpecPatch { source: "fixes".into(), path: "a.patch".into(), strip: 1, span: Span::new(1, 2) };
         spec.patches = BTreeMap::from([("src".to_owned(), vec![patch])]);
         expect![[r#"
-            apply 'dalec: error: @1: ' fixes/a.patch fixes/a.patch src -p1 -d ./src
+            apply 'dalec: error: @1: ' fixes/a.patch /work/sources/fixes/a.patch src -p1 -d ./src
         "#]]
-        .assert_eq(&apply(&patches::all(&spec).expect("valid"), &mut Marks::default()));
+        .assert_eq(
+            apply(&patches::all(&spec).expect("valid"), &mut Marks::default())
+                .strip_prefix(patches::APPLY)
+                .expect("the function comes first"),
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn programs() -> TargetSpec {
 }
 
 fn plan(route: &Route, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
-    let questions = routes::questions(route, spec).images;
+    let questions = routes::questions(route, spec, &Options::default()).images;
     let images = questions
         .iter()
         .map(|question| (question.clone(), ImageAnswer { has_packages: true, ..image(&question.reference) }));
@@ -207,7 +207,7 @@ fn a_container() {
 #[test]
 fn the_worker() {
     let worker = route("windowscross/worker");
-    let questions = routes::questions(worker, &spec());
+    let questions = routes::questions(worker, &spec(), &Options::default());
     assert_eq!(questions.contexts, ["dalec-windowscross-worker"]);
     assert_eq!(questions.images[0].reference, "docker.io/library/ubuntu:jammy");
     for package in

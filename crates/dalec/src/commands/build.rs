@@ -319,7 +319,7 @@ impl Request {
         }
         BuildOptions {
             options,
-            platforms: vec![host().to_string()],
+            platforms: surroundings::runnable(&host()).iter().map(Platform::to_string).collect(),
             session: String::new(),
             product: "dalec".into(),
         }

@@ -184,7 +184,7 @@ impl GitError {
         let (url, host) = (remote.url().to_owned(), remote.host().to_owned());
         let said = last_words(words);
         if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
-            let hint = login.host_key_hint();
+            let hint = login.host_key_hint(words);
             return Self::Untrusted { remote: url, host, said: "its host key is another one".into(), hint };
         }
         if has(&["SSL certificate problem", "server certificate verification failed", "certificate"]) {

@@ -4,6 +4,8 @@
 #   --recommends          install recommended packages too
 #   --keep-docs           unpack documentation even where the image leaves it out
 #   --new-lists           look at all repositories anew, for some may change any time
+#   --of-other ARCHITECTURE
+#                         packages of this architecture are installed, too
 #   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
 #   --meta NAME VERSION ARCHITECTURE DEPENDS
 #                         install a package made on the spot that depends on DEPENDS
@@ -70,6 +72,11 @@ while [ "$1" != -- ]; do
         done
         ;;
     --new-lists) new_lists=1 ;;
+    --of-other)
+        dpkg --add-architecture "$2"
+        new_lists=1
+        shift
+        ;;
     --directory)
         directory=$2
         shift
@@ -131,8 +138,18 @@ fresh() {
 }
 
 update() {
-    rm -f "$stamp"
-    apt-get update && sources >"$stamp"
+    rm -f "$stamp" "$work/updated"
+    { apt-get update 2>&1 && : >"$work/updated"; } | tee "$work/update"
+    if [ -e "$work/updated" ]; then
+        sources >"$stamp"
+        return
+    fi
+    why=$(sed -n 's/^E: //p' "$work/update" | grep -v '^Some index files ' | head -n 1)
+    case "$why" in
+    *[cC]ertificate*) why="$why; a certificate authority of your own is given with --ca-bundle" ;;
+    esac
+    echo "dalec: error: a package repository cannot be read${why:+: $why}" >&2
+    return 100
 }
 
 install_all() {
