@@ -47,8 +47,8 @@ fn run_part(part: Part) -> i32 {
     match part {
         Part::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
         Part::Compare(args) => compare_signed::main(&args),
-        Part::CredentialHelper(args) => credential_helper::main(&args),
         Part::Unmatched(args) => unmatched::main(&args),
+        Part::CredentialHelper(args) => credential_helper::main(&args),
         Part::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
         Part::Signer => ended(commands::frontend::serve(commands::frontend::sign)),
         Part::SignTree(args) => sign_tree::main(&args),

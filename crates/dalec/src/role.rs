@@ -23,11 +23,11 @@ const TEST_RUNNER: &str = "test-runner";
 /// Compares what a signer returned with what was built.
 const COMPARE: &str = dalec_frontend::COMPARE;
 
-/// Answers git where private modules are downloaded.
-const CREDENTIAL_HELPER: &str = "credential-helper";
-
 /// Looks for patterns of a source that match nothing.
 const UNMATCHED: &str = dalec_frontend::UNMATCHED;
+
+/// Answers git where private modules are downloaded.
+const CREDENTIAL_HELPER: &str = "credential-helper";
 
 /// A part of this program that is not the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,10 +38,10 @@ pub enum Part {
     TestRunner(Vec<OsString>),
     /// Compares what a signer returned with what was built, with these arguments.
     Compare(Vec<OsString>),
-    /// Answers git where private modules are downloaded, with these arguments.
-    CredentialHelper(Vec<OsString>),
     /// Looks for patterns of a source that match nothing, with these arguments.
     Unmatched(Vec<OsString>),
+    /// Answers git where private modules are downloaded, with these arguments.
+    CredentialHelper(Vec<OsString>),
     /// Answers a build engine that started the signers' image.
     Signer,
     /// Signs what a build made, with these arguments.
@@ -58,8 +58,8 @@ pub fn of(mut args: impl Iterator<Item = OsString>) -> Option<Part> {
     let part = match args.next() {
         Some(first) if first == TEST_RUNNER => Part::TestRunner(args.collect()),
         Some(first) if first == COMPARE => Part::Compare(args.collect()),
-        Some(first) if is_frontend && first == CREDENTIAL_HELPER => Part::CredentialHelper(args.collect()),
         Some(first) if first == UNMATCHED => Part::Unmatched(args.collect()),
+        Some(first) if is_frontend && first == CREDENTIAL_HELPER => Part::CredentialHelper(args.collect()),
         Some(first) if is_signer && first == SIGN_TREE => Part::SignTree(args.collect()),
         Some(first) if is_frontend || is_signer => Part::Unknown(first.to_string_lossy().into_owned()),
         None if is_frontend => Part::Frontend,

@@ -4,9 +4,12 @@ use std::fs;
 
 use dalec_e2e::basics;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::windows::unpacked;
 
 use crate::greet::{build, file};
+
+on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);
 
 /// BLD-004
 fn steps_ask_for_the_network(engine: Engine) {
@@ -19,5 +22,3 @@ fn sources_alone_are_a_package(engine: Engine) {
     build(engine, &project, "windowscross/zip").succeeds();
     assert_eq!(fs::read_to_string(unpacked(&project.output(".zip")).join("tool.exe")).unwrap(), "MZ");
 }
-
-on_both_engines!(steps_ask_for_the_network, sources_alone_are_a_package);
