@@ -59,6 +59,8 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/bin/git", "git"),
     ("/usr/bin/ssh-agent", "openssh-client"),
     ("/usr/sbin/sshd", "openssh-server"),
+    // Speaks TLS for git's own server.
+    ("/usr/bin/socat", "socat"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.

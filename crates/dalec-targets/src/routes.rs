@@ -111,7 +111,7 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     let uses = uses(route, options);
     // Whether packages are built or given is sometimes only known with the answers.
     if uses.sources == SourceUse::Used {
-        unsupported::check_sources(spec, uses)?;
+        unsupported::check_sources(spec)?;
     }
     if uses.container {
         unsupported::check_container(spec, uses.tests && !options.skip_tests)?;

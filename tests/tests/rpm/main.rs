@@ -11,6 +11,7 @@ mod debug;
 mod distributions;
 mod modules;
 mod package;
+mod python;
 mod rebuild;
 mod repositories;
 mod same;

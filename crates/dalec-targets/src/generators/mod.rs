@@ -1,12 +1,14 @@
 //! What is downloaded for a build beside its sources, with the tools among the build dependencies.
 //!
 //! Each [`Kind`] of generator yields one tree for all sources, which a package has beside them. Generators see their sources
-//! with the patches of the spec; the sources themselves stay as they are.
+//! with the patches of the spec; the sources themselves stay as they are, but for those that get npm packages.
 
 mod cargohome;
 pub(crate) mod edits;
 mod go;
 mod gomod;
+mod nodemod;
+pub(crate) mod pip;
 
 use std::collections::BTreeMap;
 
@@ -40,12 +42,18 @@ pub(crate) struct Kind {
 }
 
 /// Every kind, in the order in which packages have them.
-pub(crate) const KINDS: &[Kind] = &[gomod::KIND, cargohome::KIND];
+pub(crate) const KINDS: &[Kind] = &[gomod::KIND, cargohome::KIND, pip::KIND];
 
 /// Returns the kinds that sources of `spec` ask for.
 pub(crate) fn wanted(spec: &TargetSpec) -> impl Iterator<Item = &'static Kind> + use<'_> {
     let generators = || spec.sources.values().flat_map(|source| &source.generate);
     KINDS.iter().filter(move |kind| generators().any(kind.is_wanted))
+}
+
+/// Returns whether sources of `spec` ask for anything.
+pub(crate) fn wants_any(spec: &TargetSpec) -> bool {
+    let mut generators = spec.sources.values().flat_map(|source| &source.generate);
+    wanted(spec).next().is_some() || generators.any(nodemod::is_wanted)
 }
 
 /// Returns whether sources of `spec` ask for Go modules.
@@ -106,6 +114,11 @@ impl<'a> Generators<'a> {
         State::scratch().file(file)
     }
 
+    /// Returns the sources that have what they ask for in them, by name: they take the place of those that have not.
+    pub(crate) fn filled(&self) -> BTreeMap<&'a str, Tree> {
+        nodemod::plan(self)
+    }
+
     fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {
         let sources = self.request.spec.sources.iter();
         sources.filter_map(|(name, source)| {
@@ -121,6 +134,13 @@ impl<'a> Generators<'a> {
             Some((edits::patch_name(source.name), edited.patch))
         });
         edited.collect()
+    }
+
+    /// Returns whether the spec has patches or edits for the source.
+    fn is_patched(&self, source: &TreeOf<'_>) -> bool {
+        let spec = self.request.spec;
+        let has_patches = spec.patches.get(source.name).is_some_and(|patches| !patches.is_empty());
+        has_patches || spec.sources.get(source.name).is_some_and(|source| edits::wanted(source).is_some())
     }
 
     /// Returns the source with the patches and edits that the spec has for it.

@@ -240,7 +240,7 @@ fn edits_of_go_modules() {
     "#]]
     .assert_eq(&calls.map(|line| format!("{line}\n")).collect::<String>());
     let modules = graph_of(&spec, Options::default(), downloads);
-    assert!(modules.contains("mount /work/src #2.2\n"), "{modules}");
+    assert!(modules.contains("mount /work/src #2.1\n"), "{modules}");
 }
 
 /// SRC-023: a token comes before a header, this before ssh; what is mounted are names.
@@ -291,8 +291,52 @@ fn private_go_modules() {
 #[test]
 fn the_scripts_are_some() {
     let go = include_str!("go.sh");
-    for script in [include_str!("gomod.sh"), include_str!("edits.sh")] {
-        let checked = std::process::Command::new("sh").args(["-n", "-c", &format!("{go}{script}")]).status();
+    let scripts = [include_str!("gomod.sh"), include_str!("edits.sh")].map(|script| format!("{go}{script}"));
+    let others = [include_str!("pip.sh"), include_str!("pip_install.sh"), include_str!("nodemod.sh")];
+    for script in scripts.into_iter().chain(others.map(str::to_owned)) {
+        let checked = std::process::Command::new("sh").args(["-n", "-c", &script]).status();
         assert!(checked.expect("a shell").success());
     }
+}
+
+/// SRC-031: npm gets what others call otherwise, and nothing of it is shown.
+#[test]
+fn npm_behind_a_proxy() {
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(path("src/web")).expect("folders can be made");
+    std::fs::create_dir(path("bin")).expect("folders can be made");
+    let npm = "#!/bin/sh\nenv | grep -i -e ^npm_config -e ^NODE | grep -v -e =false | sort >told\n";
+    std::fs::write(path("bin/npm"), npm).expect("files can be written");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path("bin/npm"), open).expect("it is ours");
+    let script = include_str!("nodemod.sh");
+    let script = script.replace("/work", &folder.path().display().to_string());
+    let script = script.replace("/run/secrets/dalec.ca-bundle", &path("bin/npm").display().to_string());
+    let told = |variables: &[(&str, &str)]| {
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", &script, "nodemod", "web"]).env_clear().envs(variables.iter().copied());
+        let ran = command.env("PATH", format!("{}:/usr/bin:/bin", path("bin").display())).output();
+        let ran = ran.expect("a shell");
+        let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+        assert!(ran.status.success() && said.is_empty(), "{said}");
+        let told = std::fs::read_to_string(path("src/web/told")).expect("npm was called");
+        told.replace(&folder.path().display().to_string(), "")
+    };
+    let proxies =
+        [("HTTP_PROXY", "http://user:password@a"), ("https_proxy", "http://b"), ("no_proxy", "c,d")];
+    expect![[r#"
+        NODE_EXTRA_CA_CERTS=/bin/npm
+        npm_config_cafile=/bin/npm
+        npm_config_https_proxy=http://b
+        npm_config_noproxy=c,d
+        npm_config_proxy=http://user:password@a
+    "#]]
+    .assert_eq(&told(&proxies));
+    let disabled = [proxies.as_slice(), &[("DALEC_DISABLE_PROXY_CONFIG", "1")]].concat();
+    expect![[r#"
+        NODE_EXTRA_CA_CERTS=/bin/npm
+        npm_config_cafile=/bin/npm
+    "#]]
+    .assert_eq(&told(&disabled));
 }

@@ -64,7 +64,8 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
     });
     let edits = generators.edits();
-    let given = sources.iter().map(|(name, tree)| (*name, tree));
+    let filled = generators.filled();
+    let given = sources.iter().map(|(name, tree)| (*name, filled.get(name).unwrap_or(tree)));
     let given = given.chain(edits.iter().map(|(name, tree)| (name.as_str(), tree)));
     let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), APPLY, PROGRAMS].concat(), "programs"])
         .envs(worker.env.clone())
