@@ -11,8 +11,22 @@ use crate::generators::edits;
 use crate::marker::Marks;
 use crate::quote::shell;
 
-/// A function of a shell that applies one patch to what is in the current directory.
-pub(crate) const APPLY: &str = include_str!("apply.sh");
+/// The function `apply` of shell scripts: a patch that is not there, or does not apply, is named by its mark.
+pub(crate) const APPLY: &str = r#"
+# apply MARK TITLE FILE SOURCE ARGUMENT...: applies one patch with these arguments of patch.
+apply() {
+    mark=$1 title=$2 file=$3 source=$4
+    shift 4
+    if [ ! -f "$file" ]; then
+        echo "${mark}there is no patch \"$title\"" >&2
+        exit 1
+    fi
+    if ! patch -s -f --no-backup-if-mismatch "$@" <"$file"; then
+        echo "${mark}patch \"$title\" does not apply to source \"$source\"" >&2
+        exit 1
+    fi
+}
+"#;
 
 /// One patch of the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +116,7 @@ pub(crate) fn all(spec: &TargetSpec) -> Result<Vec<Patch<'_>>, PlanError> {
     Ok(patches)
 }
 
-/// Returns one call of `apply`, a function of [`APPLY`], per patch.
+/// Returns one call of `apply`, a function of [`APPLY`], per patch; the sources are below `/work/sources`.
 pub(crate) fn calls(patches: &[Patch<'_>], marks: &mut Marks) -> String {
     let mut text = String::new();
     for patch in patches {
@@ -111,7 +125,7 @@ pub(crate) fn calls(patches: &[Patch<'_>], marks: &mut Marks) -> String {
             "apply {} {} {} {} -p{} {how}{}\n",
             shell(&marks.mark(patch.span)),
             shell(&patch.title()),
-            shell(&patch.file()),
+            shell(&format!("/work/sources/{}", patch.file())),
             shell(patch.target),
             patch.strip,
             shell(&format!("./{}", patch.target)),
@@ -177,7 +191,7 @@ mod tests {
             SpecPatch { source: "fixes".into(), path: "a.patch".into(), strip: 1, span: Span::new(1, 2) };
         spec.patches.insert("src".into(), vec![patch]);
         expect![[r#"
-            apply 'dalec: error: @1: ' fixes/a.patch fixes/a.patch src -p1 -d ./src
+            apply 'dalec: error: @1: ' fixes/a.patch /work/sources/fixes/a.patch src -p1 -d ./src
         "#]]
         .assert_eq(&calls(&all(&spec).expect("valid"), &mut Marks::default()));
     }

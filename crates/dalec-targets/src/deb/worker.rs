@@ -50,7 +50,7 @@ pub(crate) fn plan_as(
 /// packages of that processor where the spec names them so: `libfoo-dev:arm64`.
 ///
 /// # Errors
-/// As `repositories::plan` and [`Processor::of`].
+/// As `repositories::plan` and `Processor::of`.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,

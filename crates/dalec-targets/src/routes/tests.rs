@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    BaseImage, BuildSource, BuildStep, ContextSource, ImageCommand, ImageSource, PackageConstraint, Source,
-    SourceKind, SourceMount,
+    BaseImage, BuildSource, BuildStep, ContextSource, Generator, Gomod, ImageCommand, ImageSource,
+    PackageConstraint, Source, SourceKind, SourceMount,
 };
 use expect_test::{Expect, expect};
 
@@ -616,4 +616,21 @@ fn images_of_sources() {
     let prebuilt = unless.iter().filter(|(_, contexts)| **contexts == ["bookworm-pkg", "pkg"]);
     assert_eq!(prebuilt.count(), 2);
     assert!(asked("bookworm/worker").images.len() == 1);
+}
+
+/// SRC-016: what one build leaves out of all directories is left out of what is downloaded, too.
+#[test]
+fn downloads_are_filtered() {
+    let mut spec = spec();
+    let generator = Generator { gomod: Some(Gomod::default()), ..Generator::default() };
+    spec.sources.get_mut("src").expect("there is one").generate = vec![generator];
+    let graph = |excludes: &[&str]| {
+        let plan = plan_with("bookworm/dsc", &spec, |answers| {
+            answers.excludes = excludes.iter().map(|pattern| (*pattern).to_owned()).collect();
+        });
+        describe(&plan.expect("a plan").result.marshal(&Platform::linux("amd64")))
+    };
+    let filtered = graph(&["**/*_test.go"]);
+    assert!(filtered.contains(r#":/ -> / exclude ["**/*_test.go"]"#), "{filtered}");
+    assert!(!graph(&[]).contains("exclude"));
 }

@@ -1,6 +1,6 @@
 # Builds programs for Windows: programs.sh
 #
-# Sources are at /work/sources. What the spec has to say is at /work/scripts: `patches` calls apply, `build.sh` is the
+# Sources are at /work/sources. What the spec has to say is at /work/scripts: `patches` applies patches, `build.sh` is the
 # build steps, `programs` calls put. The programs go to /work/out.
 set -eu
 umask 022
