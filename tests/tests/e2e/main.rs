@@ -10,6 +10,7 @@ mod cancel;
 mod containers;
 mod crates;
 mod cross;
+mod debug;
 mod elsewhere;
 mod first_package;
 mod lifecycle;

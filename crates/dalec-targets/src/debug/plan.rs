@@ -98,7 +98,7 @@ fn collected(trees: &BTreeMap<&str, Tree>) -> State {
     }
     let file = File::new("Collect the sources").group(&group());
     State::scratch().file(trees.iter().fold(file, |file, (name, tree)| {
-        let copy = Copy { contents_only: tree.is_dir, ..Copy::default() };
+        let copy = Copy { contents_only: tree.is_dir, make_parents: tree.is_dir, ..Copy::default() };
         let dest = if tree.is_dir { format!("/{name}/") } else { format!("/{name}") };
         file.copy(&tree.state, &tree.path, &dest, copy)
     }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Patch, Repository, RepositoryUse, Source,
+    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Patch, Repository, RepositoryUse, Source,
 };
 use expect_test::{Expect, expect};
 
@@ -288,11 +288,72 @@ fn private_go_modules() {
     .assert_eq(&lines.map(|line| format!("{}\n", line.trim_start())).collect::<String>());
 }
 
+/// SRC-027, SRC-033, SRC-034: one home of cargo's for all, of patched sources.
+#[test]
+fn rust_crates() {
+    let mut spec = spec();
+    for source in spec.sources.values_mut() {
+        for generator in &mut source.generate {
+            let paths = generator.gomod.take().expect("it is one").paths;
+            generator.cargohome = Some(Cargohome { paths });
+        }
+    }
+    let graph = graph(&spec, Options::default());
+    let lines = graph.lines().filter(|line| !line.starts_with("    |"));
+    expect![[r#"
+        #0 source docker-image://worker
+        #1 source local://lib
+        #2 source local://fixes
+        #3 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg set -eu
+            cwd /
+            mount / #0
+            mount /work/src #1 [/lib]
+            mount /work/patches/fixes #2 ro
+            name Patch source lib for downloads
+        #4 source local://app
+        #5 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Downloads the crates of Rust programs: cargohome.sh PATH...
+            arg cargohome
+            arg cmd/.
+            arg cmd/tool
+            cwd /
+            mount / #0
+            mount /work/src #4
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            mount /work/crates scratch
+            name Download Rust crates for source app
+        #6 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Downloads the crates of Rust programs: cargohome.sh PATH...
+            arg cargohome
+            arg /.
+            cwd /
+            mount / #0
+            mount /work/src #3.1 [/lib]
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            mount /work/crates #5.2
+            name Download Rust crates for source lib
+        #7 result #6.2
+    "#]]
+    .assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+}
+
 #[test]
 fn the_scripts_are_some() {
     let go = include_str!("go.sh");
     let scripts = [include_str!("gomod.sh"), include_str!("edits.sh")].map(|script| format!("{go}{script}"));
-    let others = [include_str!("pip.sh"), include_str!("pip_install.sh"), include_str!("nodemod.sh")];
+    let others = [
+        include_str!("cargohome.sh"),
+        include_str!("nodemod.sh"),
+        include_str!("pip.sh"),
+        include_str!("pip_install.sh"),
+    ];
     for script in scripts.into_iter().chain(others.map(str::to_owned)) {
         let checked = std::process::Command::new("sh").args(["-n", "-c", &script]).status();
         assert!(checked.expect("a shell").success());
