@@ -80,8 +80,7 @@ impl Recipe for Product {
     fn uses(&self) -> Uses {
         match self {
             Self::Resolved => Uses::NOTHING,
-            Self::Sources => Uses { downloads: false, ..Uses::SOURCES },
-            Self::PatchedSources | Self::Downloads(_) => Uses::SOURCES,
+            Self::Sources | Self::PatchedSources | Self::Downloads(_) => Uses::SOURCES,
         }
     }
 

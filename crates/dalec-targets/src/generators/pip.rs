@@ -22,6 +22,9 @@ pub(super) const KIND: Kind = Kind {
     directory: "__pipdeps",
     debian_directory: "xxxdalecPipDepsInternal",
     variable: "PIP_CACHE_DIR",
+    route: "pip",
+    worker: "pip-worker",
+    tools: &["ca-certificates", "git", "patch", "python3-pip"],
     is_wanted: |generator| generator.pip.is_some(),
     plan,
 };
