@@ -27,6 +27,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/createrepo_c", "createrepo-c"),
     // Fetches what people publish for Python.
     ("/usr/bin/pip3", "python3-pip"),
+    // The same for Node.js.
+    ("/usr/bin/npm", "npm"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
     // Makes certificates and timestamps.

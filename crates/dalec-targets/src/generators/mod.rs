@@ -105,18 +105,25 @@ impl<'a> Generators<'a> {
 
     /// Returns `downloads` without what this build leaves out of all directories.
     fn without_excluded(&self, downloads: State) -> State {
-        let exclude = self.request.answers.excludes.clone();
-        if exclude.is_empty() {
-            return downloads;
-        }
-        let copy = Copy { contents_only: true, exclude, ..Copy::default() };
-        let file = File::new("Filter downloads").copy(&downloads, "/", "/", copy).group(&self.group);
-        State::scratch().file(file)
+        let tree = Tree { state: downloads, path: "/".into(), is_dir: true };
+        self.without_excluded_in(tree).state
     }
 
     /// Returns the sources that have what they ask for in them, by name: they take the place of those that have not.
     pub(crate) fn filled(&self) -> BTreeMap<&'a str, Tree> {
-        nodemod::plan(self)
+        let filled = nodemod::plan(self).into_iter();
+        filled.map(|(name, tree)| (name, self.without_excluded_in(tree))).collect()
+    }
+
+    /// As [`Generators::without_excluded`], for a source.
+    fn without_excluded_in(&self, tree: Tree) -> Tree {
+        let exclude = self.request.answers.excludes.clone();
+        if exclude.is_empty() {
+            return tree;
+        }
+        let copy = Copy { contents_only: true, exclude, ..Copy::default() };
+        let file = File::new("Filter downloads").copy(&tree.state, &tree.path, "/", copy).group(&self.group);
+        Tree { state: State::scratch().file(file), path: "/".into(), ..tree }
     }
 
     fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {

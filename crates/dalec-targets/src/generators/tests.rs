@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Patch, Repository, RepositoryUse, Source,
+    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Repository, RepositoryUse, Source,
 };
 use expect_test::{Expect, expect};
 
@@ -400,4 +400,70 @@ fn npm_behind_a_proxy() {
         npm_config_cafile=/bin/npm
     "#]]
     .assert_eq(&told(&disabled));
+}
+
+/// SRC-030, SRC-033: npm gets the source with its patches, and the package the one without, so that they are applied once.
+#[test]
+fn npm_packages_go_into_the_source() {
+    let mut spec = spec();
+    for name in ["app", "lib"] {
+        let nodemod = Nodemod { paths: vec![".".into(), "web".into()], registry: "http://r".into() };
+        let generator = Generator { nodemod: Some(nodemod), ..Generator::default() };
+        spec.sources.get_mut(name).expect("it is there").generate = vec![generator];
+    }
+    assert!(wants_any(&spec));
+    let graph = |name: &str| {
+        let graph = graph_of(&spec, Options::default(), |generators| generators.filled()[name].state.clone());
+        let lines = graph.lines().filter(|line| !line.starts_with("    |"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    expect![[r#"
+        #0 source docker-image://worker
+        #1 source local://app
+        #2 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Installs the packages of Node.js programs: nodemod.sh PATH...
+            arg nodemod
+            arg /.
+            arg /web
+            env npm_config_registry=http://r
+            cwd /
+            mount / #0
+            mount /work/src #1
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            name Install npm packages for source app
+        #3 result #2.1
+    "#]]
+    .assert_eq(&graph("app"));
+    expect![[r#"
+        #0 source docker-image://worker
+        #1 source local://lib
+        #2 source local://fixes
+        #3 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg set -eu
+            cwd /
+            mount / #0
+            mount /work/src #1 [/lib]
+            mount /work/patches/fixes #2 ro
+            name Patch source lib for downloads
+        #4 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Installs the packages of Node.js programs: nodemod.sh PATH...
+            arg nodemod
+            arg /.
+            arg /web
+            env npm_config_registry=http://r
+            cwd /
+            mount / #0
+            mount /work/patched #3.1 [/lib]
+            mount /work/src #1 [/lib]
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            name Install npm packages for source lib
+        #5 result #4.2
+    "#]]
+    .assert_eq(&graph("lib"));
 }

@@ -417,6 +417,7 @@ fn the_list() {
         debug/cargohome: the Rust crates that the sources ask for
         debug/gomods: the Go modules that the sources ask for
         debug/patched-sources: the sources with patches and edits applied
+        debug/pip: the Python packages that the sources ask for
         debug/resolve: the spec with its arguments expanded and defaults filled in
         debug/sources: the sources as they are fetched
         flatcar/testing/sysext (default): system extension with the package for Flatcar Container Linux, from Ubuntu 24.04 (noble)
