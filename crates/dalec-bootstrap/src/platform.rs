@@ -47,6 +47,8 @@ impl Recipe {
                 "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
                 "Cmd": ["bash"],
             },
+            // Builders of Dockerfiles take an image without layers for an empty one, and this one's is not known yet.
+            "history": [{ "created_by": "dalec bootstrap" }],
         });
         if let Some(variant) = variant {
             config["variant"] = variant.into();
@@ -75,7 +77,7 @@ mod tests {
     #[test]
     fn the_image_starts_a_shell() {
         let mut recipe = Recipe::new("sid".into(), None, "amd64".into(), vec![], vec![]);
-        expect![[r#"{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["bash"]}}"#]]
+        expect![[r#"{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],"Cmd":["bash"]},"history":[{"created_by":"dalec bootstrap"}]}"#]]
             .assert_eq(&String::from_utf8(recipe.image_config()).unwrap());
         recipe.architecture = "armhf".to_owned();
         let config = String::from_utf8(recipe.image_config()).unwrap();

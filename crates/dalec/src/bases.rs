@@ -94,10 +94,10 @@ impl DebianRoots {
 }
 
 impl RootSource for DebianRoots {
-    /// Names the mirrors: those of another one may know other packages.
+    /// Names the mirrors, those of another one may know other packages, and the form of the configurations.
     fn identity(&self) -> String {
         // Debug output of plain data names every field; a change of its form only asks a mirror once more.
-        self.sources().map(|sources| format!("{sources:?}")).unwrap_or_default()
+        self.sources().map(|sources| format!("with history: {sources:?}")).unwrap_or_default()
     }
 
     fn resolve(&self, request: &RootRequest) -> Result<Option<ResolvedRoot>, RootError> {
