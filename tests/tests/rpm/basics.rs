@@ -2,6 +2,7 @@
 
 use dalec_e2e::basics;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 
 use crate::specs::build;
 
@@ -15,4 +16,4 @@ fn sources_alone_are_a_package(engine: Engine) {
     basics::sources_alone_are_a_package(&|project| build(engine, project, "azlinux3/rpm"));
 }
 
-on_both_engines!(steps_ask_for_the_network, sources_alone_are_a_package);
+on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);

@@ -2,6 +2,7 @@
 
 use dalec_e2e::caches;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 
 use crate::specs::build;
 
@@ -20,7 +21,7 @@ fn distributions_have_caches_of_their_own(engine: Engine) {
 }
 
 on_both_engines!(
-    steps_find_what_they_left,
+    root: steps_find_what_they_left,
     packages_are_the_same_without,
     distributions_have_caches_of_their_own
 );

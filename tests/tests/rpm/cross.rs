@@ -1,6 +1,7 @@
 //! Packages for another processor on a machine that does not run its programs.
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::rpm::Rpm;
 use dalec_e2e::rpm_world;
 use dalec_e2e::run::Project;
@@ -9,7 +10,7 @@ use dalec_e2e::specs::script;
 use crate::specs::{build, package};
 use crate::upstream::TOOLCHAINS;
 
-on_both_engines!(a_go_program, a_script_with_dependencies, a_compiler_that_does_not_heed_it_is_found_out);
+on_both_engines!(root: a_go_program, a_script_with_dependencies, a_compiler_that_does_not_heed_it_is_found_out);
 
 const FOR_ARM: [&str; 2] = ["--platform", "linux/arm64"];
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use dalec_e2e::basics;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::windows::unpacked;
 
 use crate::greet::{build, file};
@@ -20,4 +21,4 @@ fn sources_alone_are_a_package(engine: Engine) {
     assert_eq!(fs::read_to_string(unpacked(&project.output(".zip")).join("tool.exe")).unwrap(), "MZ");
 }
 
-on_both_engines!(steps_ask_for_the_network, sources_alone_are_a_package);
+on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);

@@ -4,6 +4,7 @@ use std::fs;
 
 use dalec_e2e::caches;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 
 use crate::greet::{build, greet};
 
@@ -31,7 +32,7 @@ fn a_cache_may_be_in_the_build_directory(engine: Engine) {
 }
 
 on_both_engines!(
-    steps_find_what_they_left,
+    root: steps_find_what_they_left,
     programs_are_the_same_without,
     a_cache_may_be_in_the_build_directory
 );
