@@ -22,6 +22,7 @@ pub mod locate;
 pub mod marker;
 mod patches;
 mod paths;
+mod proxies;
 mod quote;
 mod repositories;
 pub mod request;

@@ -14,6 +14,7 @@ mod elsewhere;
 mod first_package;
 mod lifecycle;
 mod modules;
+mod proxies;
 mod rebuild;
 mod repositories;
 mod routes;
