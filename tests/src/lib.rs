@@ -14,6 +14,7 @@ pub mod crates;
 pub mod deb;
 pub mod emulator;
 pub mod engine;
+pub mod extensions;
 pub mod http;
 pub mod layout;
 pub mod modules;

@@ -53,7 +53,9 @@ LEFT_OUT = {
 # Nobody reads these in a test.
 NOT_PACKED = re.compile(
     r"/usr/share/(doc|man|info|locale|lintian|bug|bash-completion|doc-base|menu)/.|/var/lib/dpkg/|/var/cache/|"
-    r"/usr/share/i18n/|/usr/lib/debug/|/etc/(apt|dpkg)/|/(bin|sbin|lib|lib64)$|/\.$"
+    r"/usr/share/i18n/|/usr/lib/debug/|/etc/(apt|dpkg)/|/(bin|sbin|lib|lib64)$|/\.$|"
+    # A repository of whatever was downloaded, unsigned.
+    r"/etc/dnf/plugins/local\.conf|.*/dnf-plugins/local\.py"
 )
 
 PROVIDED = {
@@ -109,7 +111,8 @@ DISTRIBUTION = {
     }),
     "azurelinux-rpm-config": (["mariner-rpm-macros"], {}),
     "systemd-rpm-macros": (["mariner-rpm-macros"], {}),
-    "rpm-build": (["rpm", "mariner-rpm-macros", "debugedit", "patch", "tar", "gzip", "file", "binutils"], {}),
+    "dnf-utils": (["dnf-plugins-core"], {}),
+    "rpm-build": (["rpm", "mariner-rpm-macros", "cpio", "debugedit", "rpm2cpio", "patch", "tar", "gzip", "file", "binutils"], {}),
     "build-essential": (TOOLCHAIN + ["autoconf", "automake", "libtool", "pkgconf", "file", "sed", "grep", "mawk"], {}),
     "gawk": (["mawk"], {}),
 }
@@ -331,7 +334,7 @@ def install(top, root, packages):
     settings = [f"--setopt={setting}" for setting in (
         f"reposdir={reposdir}", f"cachedir={top}/cache", "install_weak_deps=False", "keepcache=False", "logdir=/tmp",
     )]
-    run("dnf", "--assumeyes", f"--installroot={root}", "--releasever=3.0", *settings, "install", *packages)
+    run("dnf", "--assumeyes", "--disableplugin=local", f"--installroot={root}", "--releasever=3.0", *settings, "install", *packages)
     shutil.rmtree(root + "/var/log", ignore_errors=True)
     os.makedirs(root + "/var/log")
 

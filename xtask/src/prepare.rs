@@ -37,6 +37,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/osslsigncode", "osslsigncode"),
     // Fetches git sources, and serves them.
     ("/usr/lib/git-core/git-http-backend", "git"),
+    // Read images of system extensions.
+    ("/usr/bin/fsck.erofs", "erofs-utils"),
     // Read what is made for Windows.
     ("/usr/bin/unzip", "unzip"),
     ("/usr/bin/objdump", "binutils"),

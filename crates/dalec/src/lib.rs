@@ -6,6 +6,7 @@ mod bases;
 mod cli;
 mod commands;
 mod compare_signed;
+mod credential_helper;
 mod errors;
 mod new_file;
 mod observe;
@@ -47,6 +48,7 @@ fn run_part(part: Part) -> i32 {
         Part::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
         Part::Compare(args) => compare_signed::main(&args),
         Part::Unmatched(args) => unmatched::main(&args),
+        Part::CredentialHelper(args) => credential_helper::main(&args),
         Part::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
         Part::Signer => ended(commands::frontend::serve(commands::frontend::sign)),
         Part::SignTree(args) => sign_tree::main(&args),

@@ -21,5 +21,6 @@ mod routes;
 mod signed;
 mod sources;
 mod suites;
+mod sysext;
 
 use dalec_e2e::specs;

@@ -17,5 +17,6 @@ mod repositories;
 mod same;
 mod signing;
 mod specs;
+mod sysext;
 mod upstream;
 mod world;

@@ -21,32 +21,44 @@ on_both_engines!(
 );
 
 /// A repository with one package, `extra-tool`.
-struct Repository {
+pub struct Repository {
     server: Server,
     key: Key,
 }
 
 impl Repository {
     fn serve() -> Self {
+        Self::of(&["1.0.0"])
+    }
+
+    /// Serves the package in these versions, each of which says its own.
+    pub fn of(versions: &[&str]) -> Self {
         let key = Key::generate("repository@example.org");
-        let project = Project::new(&script("extra-tool", ""));
-        let build = build(Engine::Embedded, &project, "azlinux3/rpm").arg("--build-arg=DALEC_SKIP_TESTS=1");
-        build.arg("--sign-key").arg(key.private()).succeeds();
-        let folder = project.path("out/RPMS");
+        let project = Project::new("");
+        let folder = project.path("packages");
+        fs::create_dir(&folder).unwrap();
+        for version in versions {
+            let spec = script("extra-tool", "").replace("1.0.0", version);
+            let one = Project::new(&spec.replace("I am extra-tool", &format!("I am extra-tool {version}")));
+            let build = build(Engine::Embedded, &one, "azlinux3/rpm").arg("--build-arg=DALEC_SKIP_TESTS=1");
+            build.arg("--sign-key").arg(key.private()).succeeds();
+            let package = one.output(".noarch.rpm");
+            fs::copy(&package, folder.join(package.file_name().unwrap())).unwrap();
+        }
         let createrepo =
             Command::new("createrepo_c").args(["--quiet", "--no-database"]).arg(&folder).output();
         let createrepo = createrepo.expect("createrepo_c starts");
         assert!(createrepo.status.success(), "{}", String::from_utf8_lossy(&createrepo.stderr));
         key.sign_beside(&folder.join("repodata/repomd.xml"));
         let server = Server::start(move |path| {
-            let path = project.path("out/RPMS").join(path.trim_start_matches('/'));
+            let path = project.path("packages").join(path.trim_start_matches('/'));
             fs::read(path).map_or_else(|_| Response::not_found(), Response::ok)
         });
         Self { server, key }
     }
 
     /// Returns the entry of `extra_repos` for `phases`, whose key is `key`.
-    fn entry(&self, key: &str, phases: &str) -> String {
+    pub fn entry(&self, key: &str, phases: &str) -> String {
         let url = self.server.url("");
         let config = format!(
             "[extra]\\nname=extra\\nbaseurl={url}\\ngpgcheck=1\\nrepo_gpgcheck=1\\ngpgkey=file:///etc/pki/rpm-gpg/extra.asc\\n"
@@ -63,7 +75,7 @@ impl Repository {
         self.with(&script(name, &format!("dependencies:\n  extra_repos:\n    - {entry}\n{dependencies}")))
     }
 
-    fn with(&self, spec: &str) -> Project {
+    pub fn with(&self, spec: &str) -> Project {
         let project = Project::new(spec);
         project.write("key.asc", fs::read(self.key.public_text()).unwrap());
         project
