@@ -23,6 +23,7 @@ pub mod locate;
 pub mod marker;
 mod patches;
 mod paths;
+mod proxies;
 mod quote;
 mod repositories;
 pub mod request;

@@ -18,6 +18,7 @@ mod modules;
 mod node;
 mod private_modules;
 mod python;
+mod proxies;
 mod rebuild;
 mod repositories;
 mod routes;

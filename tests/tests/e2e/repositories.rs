@@ -78,3 +78,56 @@ fn one_that_cannot_be_read_is_named() {
     let ran = project.build("bookworm/deb").fails(1);
     ran.says(&["a package repository cannot be read: ", "--ca-bundle", "spec.yml:21"]);
 }
+
+/// A repository below `repository` of a project, with packages of nothing but a name, a version and dependencies.
+fn repository(project: &Project, packages: &[(&str, &str, &str)]) {
+    let mut index = String::new();
+    for (name, version, depends) in packages {
+        let depends = if depends.is_empty() { String::new() } else { format!("Depends: {depends}\n") };
+        let control = format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Ann <ann@example.org>\n{depends}Description: {name}\n"
+        );
+        let (folder, file) = (format!("package-{name}-{version}"), format!("{name}_{version}.deb"));
+        project.write(&format!("{folder}/DEBIAN/control"), &control);
+        project.write(&format!("repository/{file}"), "");
+        let deb = project.path("repository").join(&file);
+        let mut build = Command::new("dpkg-deb");
+        build.args(["--root-owner-group", "--build"]).arg(project.path(&folder)).arg(&deb);
+        assert!(build.output().unwrap().status.success());
+        let content = fs::read(&deb).unwrap();
+        let digest: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        index
+            .push_str(&format!("{control}Filename: ./{file}\nSize: {}\nSHA256: {digest}\n\n", content.len()));
+        fs::remove_dir_all(project.path(&folder)).unwrap();
+    }
+    project.write("repository/Packages", index);
+}
+
+/// DEP-008: apt takes the newest version or none; old ones are found all the same, with the old ones that they want.
+#[test]
+fn old_versions_are_found_with_what_they_depend_on() {
+    let config = "deb [trusted=yes] file:/srv/extra ./\\n";
+    let repositories = format!(
+        "  extra_repos:\n    - config: {{extra: {{inline: {{file: {{contents: \"{config}\"}}}}}}}}\n      \
+         data: [{{dest: /srv/extra, spec: {{context: {{}}, path: repository}}}}]\n"
+    );
+    let old = "tool: {version: [\"<< 2.0\"]}";
+    let check = "test \"$(dpkg-query -W -f '${Version} ' base library tool)\" = '0.9 1.0 1.5 '";
+    let more = format!(
+        "dependencies:\n  build: {{{old}}}\n  runtime: {{{old}}}\n{repositories}build:\n  steps:\n    - command: {check}\n\
+         tests:\n  - name: old\n    steps:\n      - command: sh -c \"dpkg-query -W tool library base\"\n        \
+         stdout: {{contains: [\"tool\\t1.5\", \"library\\t1.0\", \"base\\t0.9\"]}}\n"
+    );
+    let project = Project::new(&script("old", &more));
+    let packages = [
+        ("tool", "1.0", "library (= 1.0)"),
+        ("tool", "1.5", "library (= 1.0), base"),
+        ("tool", "2.0", "library (= 2.0)"),
+        ("library", "1.0", "base (<< 1.0)"),
+        ("library", "2.0", ""),
+        ("base", "0.9", ""),
+        ("base", "1.0", ""),
+    ];
+    repository(&project, &packages);
+    project.build("bookworm/deb").succeeds();
+}

@@ -5,6 +5,7 @@ mod artifacts;
 mod basics;
 mod caches;
 mod cancel;
+mod client;
 mod containers;
 mod cross;
 mod debug;

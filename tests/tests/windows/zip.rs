@@ -23,7 +23,7 @@ on_the_embedded_engine!(
 const ZIP: &str = "greet_1.2.0-3_amd64.zip";
 
 /// WIN-001, WIN-002, WIN-003; BLD-001: the second step goes on where the first one ended.
-fn a_program_with_its_library(engine: Engine) {
+pub fn a_program_with_its_library(engine: Engine) {
     let project = greet();
     build(engine, &project, "windowscross/zip").succeeds();
     assert_eq!(project.outputs(), [ZIP]);

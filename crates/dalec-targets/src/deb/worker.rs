@@ -38,7 +38,8 @@ pub(crate) fn plan_as(
 ) -> Result<Worker, PlanError> {
     Worker::new(request, question, |root, packages, ignore_cache| {
         let group = ProgressGroup::new(format!("{}: worker", distro.key));
-        let options = InstallOptions { ignore_cache, ..options(distro, "Install build tools".into(), group) };
+        let options =
+            InstallOptions { ignore_cache, ..options(request, distro, "Install build tools".into(), group) };
         install_names(root, packages, &options)
     })
 }
@@ -78,7 +79,7 @@ pub fn with_build_dependencies(
         locations: marks.location(&request.source_map).into_iter().collect(),
         wanted,
         of_other,
-        ..options(distro, "Install build dependencies".into(), group)
+        ..options(request, distro, "Install build dependencies".into(), group)
     };
     let package = format!("{package}-build-deps");
     Ok(install_wanted(&worker.root, &package, own, &options))
@@ -101,7 +102,12 @@ fn is_of(wanted: &Wanted, architecture: &str) -> bool {
 }
 
 /// Returns options for a worker, in which the distribution's own programs run alone.
-pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
+pub(super) fn options<'a>(
+    request: &Request<'_>,
+    distro: &'a DebDistro,
+    name: String,
+    group: ProgressGroup,
+) -> InstallOptions<'a> {
     InstallOptions {
         distro,
         trust: Trust::Distribution,
@@ -113,6 +119,7 @@ pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) ->
         keep_docs: false,
         ignore_cache: false,
         wanted: Vec::new(),
+        without_proxies: request.options.without_proxies,
         of_other: None,
         repositories: Repositories::default(),
     }

@@ -147,7 +147,7 @@ fn packages() {
             #5 exec network=UNSET
                 arg /bin/sh
                 arg -c
-                arg # Installs packages without apt where nothing else must be installed or removed for them. Read before install.sh.
+                arg # Proxies and their certificates for package managers. Read before install.sh of either family.
                 arg install
                 arg --meta
                 arg hello-build-deps
