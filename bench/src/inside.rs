@@ -1,5 +1,6 @@
-//! Builds inside a real BuildKit, of which everything is in its cache: by our frontend image, and by upstream's.
+//! Builds inside a real BuildKit on workers that are ready: by our frontend image, and by upstream's.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,19 +12,13 @@ use dalec_e2e::layout::Layout;
 use dalec_e2e::registry::Registry;
 use dalec_e2e::run::Project;
 use dalec_e2e::signers::frontend_image;
-use dalec_e2e::specs::hello;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::image;
+use crate::kinds::{Kind, change, project};
 use crate::process::run;
 use crate::scenarios::summary;
-
-/// What is built; the example has one test.
-const TARGET: &str = "bookworm/deb";
-
-/// The context that brings what packages are built in, by the same name for us and for upstream.
-const WORKER: &str = "dalec-bookworm-worker";
 
 /// How many builds by each frontend and client make a run.
 const BUILDS: usize = 5;
@@ -45,20 +40,23 @@ impl Client {
         }
     }
 
-    /// Returns the build of `project` on `daemon` by the image `frontend`.
-    fn build(self, daemon: &Buildkit, project: &Project, frontend: &Layout) -> Command {
-        let (folder, worker) = (project.path(""), bases::worker("bookworm"));
+    /// Returns the build of `project` as `kind` on `daemon` by the image `frontend`.
+    fn build(self, daemon: &Buildkit, project: &Project, kind: &Kind, frontend: &Layout) -> Command {
+        let folder = project.path("");
         let invocation = match self {
             Self::Buildctl => {
                 let build = by_buildctl(daemon, &folder, frontend);
-                let build = build.args(buildctl_context(WORKER, "worker", &worker));
-                let build = build.args(["--opt", "filename=spec.yml", "--opt", &format!("target={TARGET}")]);
+                let contexts = kind.contexts.iter().enumerate();
+                let build = contexts.fold(build, |build, (at, (name, image))| {
+                    build.args(buildctl_context(name, &format!("image{at}"), image))
+                });
+                let target = format!("target={}", kind.target);
+                let build = build.args(["--opt", "filename=spec.yml", "--opt", &target]);
                 build.args(["--local=context=.", "--local=dockerfile=.", "--output=type=local,dest=out"])
             }
             Self::Buildx => {
-                let build = by_buildx(daemon, &folder, frontend);
-                let build = build.args(["--build-context", &format!("{WORKER}={}", worker.context())]);
-                build.args(["-f", "spec.yml", "--target", TARGET, "--output", "out", "."])
+                let build = by_buildx(daemon, &folder, frontend).args(kind.flags());
+                build.args(["-f", "spec.yml", "--target", kind.target, "--output", "out", "."])
             }
         };
         invocation.command
@@ -94,29 +92,40 @@ struct Frontend {
     name: &'static str,
     image: Layout,
     project: Project,
-    seconds: [Vec<f64>; Client::ALL.len()],
+    /// Seconds by kind of package, client and what is timed.
+    seconds: BTreeMap<(&'static str, &'static str, &'static str), Vec<f64>>,
 }
 
 impl Frontend {
     fn new(name: &'static str, image: Layout) -> Self {
-        Self { name, image, project: hello(), seconds: Default::default() }
+        Self { name, image, project: project(), seconds: BTreeMap::new() }
     }
 
-    /// Builds once with each client; the times count if `is_timed`.
-    fn build(&mut self, daemon: &Buildkit, is_timed: bool) -> Result<(), String> {
-        for (client, seconds) in Client::ALL.into_iter().zip(&mut self.seconds) {
-            let cost = run(&mut client.build(daemon, &self.project, &self.image), false)?;
-            // There is one, or this panics.
-            self.project.output(".deb");
-            if is_timed {
-                seconds.push(cost.seconds);
-            }
+    /// Builds `kind` with each client, which takes what `timed` names if it is to be kept.
+    fn build(&mut self, daemon: &Buildkit, kind: &Kind, timed: Option<&'static str>) -> Result<(), String> {
+        for client in Client::ALL {
+            self.build_by(client, daemon, kind, timed)?;
+        }
+        Ok(())
+    }
+
+    fn build_by(
+        &mut self,
+        client: Client,
+        daemon: &Buildkit,
+        kind: &Kind,
+        timed: Option<&'static str>,
+    ) -> Result<(), String> {
+        let cost = run(&mut client.build(daemon, &self.project, kind, &self.image), false)?;
+        if let Some(timed) = timed {
+            self.seconds.entry((kind.target, client.name(), timed)).or_default().push(cost.seconds);
         }
         Ok(())
     }
 }
 
-/// Measures `runs` times five builds with each client by our image and, if its checkout `upstream` is given, by upstream's.
+/// Measures `runs` times five builds of each kind of package with each client by our image and, if its checkout
+/// `upstream` is given, by upstream's: with nothing changed, and after one line of the program changed.
 ///
 /// # Errors
 /// When an image cannot be made or a build fails, with what was said.
@@ -127,29 +136,31 @@ pub fn measure(runs: usize, upstream: Option<&Path>) -> Result<Value, String> {
     if let Some(checkout) = upstream {
         frontends.push(Frontend::new("upstream", theirs(checkout, folder)?));
     }
-    // The first build fills the cache, the second one finds out what of it can be used.
-    for _ in 0..2 {
-        for frontend in &mut frontends {
-            eprintln!("filling the cache: {}", frontend.name);
-            frontend.build(&daemon.buildkit, false)?;
+    let mut changes = 0;
+    for kind in Kind::all() {
+        // The first build fills the cache, the second one finds out what of it can be used.
+        for _ in 0..2 {
+            for frontend in &mut frontends {
+                eprintln!("filling the cache: {}, {}", kind.target, frontend.name);
+                frontend.build(&daemon.buildkit, &kind, None)?;
+            }
         }
-    }
-    for number in 0..runs * BUILDS {
-        eprintln!("builds in BuildKit, {} of {}", number + 1, runs * BUILDS);
-        for frontend in &mut frontends {
-            frontend.build(&daemon.buildkit, true)?;
+        for number in 0..runs * BUILDS {
+            eprintln!("{} in BuildKit, {} of {}", kind.target, number + 1, runs * BUILDS);
+            for frontend in &mut frontends {
+                frontend.build(&daemon.buildkit, &kind, Some("nothing_changed"))?;
+            }
         }
-    }
-    let mut report = Map::new();
-    for (at, client) in Client::ALL.into_iter().enumerate() {
-        let mut times: Map<String, Value> = frontends
-            .iter()
-            .map(|frontend| (frontend.name.to_owned(), summary(&frontend.seconds[at])))
-            .collect();
-        let median = |name: &str| times.get(name).and_then(|times| times["median"].as_f64());
-        let ratio = median("ours").zip(median("upstream")).map(|(ours, theirs)| ours / theirs);
-        times.insert("ratio".into(), json!(ratio));
-        report.insert(client.name().into(), times.into());
+        for number in 0..runs * BUILDS {
+            eprintln!("{} in BuildKit, changed, {} of {}", kind.target, number + 1, runs * BUILDS);
+            for client in Client::ALL {
+                for frontend in &mut frontends {
+                    changes += 1;
+                    change(&frontend.project, changes);
+                    frontend.build_by(client, &daemon.buildkit, &kind, Some("line_changed"))?;
+                }
+            }
+        }
     }
     let sizes: Result<Map<String, Value>, String> = frontends
         .iter()
@@ -159,7 +170,23 @@ pub fn measure(runs: usize, upstream: Option<&Path>) -> Result<Value, String> {
         Some(checkout) => json!(checkout),
         None => json!("not measured: --upstream DIR names a checkout of it"),
     };
-    Ok(json!({ "upstream": upstream, "all_cached": report, "frontend_image": sizes? }))
+    Ok(json!({ "upstream": upstream, "builds": compare(&frontends), "frontend_image": sizes? }))
+}
+
+/// Returns what the builds of each kind took, by client and by what was timed, and our median as a part of upstream's.
+fn compare(frontends: &[Frontend]) -> Value {
+    let mut report = json!({});
+    for (kind, client, timed) in frontends.iter().flat_map(|frontend| frontend.seconds.keys()) {
+        let seconds = |frontend: &Frontend| summary(&frontend.seconds[&(*kind, *client, *timed)]);
+        let times: Map<String, Value> =
+            frontends.iter().map(|frontend| (frontend.name.to_owned(), seconds(frontend))).collect();
+        let median = |name: &str| times.get(name).and_then(|times| times["median"].as_f64());
+        let ratio = median("ours").zip(median("upstream")).map(|(ours, theirs)| ours / theirs);
+        let place = &mut report[*kind][*client][*timed];
+        *place = times.into();
+        place["ratio"] = json!(ratio);
+    }
+    report
 }
 
 /// Makes our frontend image as it is published, in `folder`.

@@ -3,12 +3,14 @@
 mod hosting;
 mod image;
 mod inside;
+mod kinds;
 mod process;
 mod request;
 mod sandbox;
 mod scenarios;
 mod signing;
 mod specs;
+mod together;
 mod windows;
 
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
 fn run() -> Result<Value, String> {
     let mut request = Request::parse(std::env::args().skip(1))?;
     let mut report = Map::new();
-    let of_binaries = [Part::Builds, Part::Signing, Part::Hosting, Part::Rpm, Part::Windows];
+    let of_binaries = [Part::Builds, Part::Signing, Part::Hosting, Part::Rpm, Part::Windows, Part::Together];
     if of_binaries.iter().any(|part| request.has(*part)) && request.binaries.is_empty() {
         request.binaries.push(release_build()?);
     }
@@ -54,6 +56,9 @@ fn run() -> Result<Value, String> {
     }
     if request.has(Part::Windows) {
         report.insert("windows".into(), each(binaries, |binary| windows::measure(binary, *runs))?);
+    }
+    if request.has(Part::Together) {
+        report.insert("together".into(), each(binaries, |binary| together::measure(binary, *runs))?);
     }
     if request.has(Part::Rpm) {
         let flags = dalec_e2e::rpm_world::contexts("azlinux3");

@@ -7,7 +7,7 @@ const HELP: &str = "\
 Measures dalec and prints JSON.
 
 usage: dalec-bench [--runs N] [--binary PATH]... [--signing] [--hosting] [--rpm] [--windows]
-                   [--buildkit [--upstream DIR]] [--specs N]
+                   [--together] [--buildkit [--upstream DIR]] [--specs N]
 
   --runs N        how often each measurement is taken (default 3)
   --binary PATH   a dalec binary to measure; several take turns (default: a release build of this checkout)
@@ -15,12 +15,12 @@ usage: dalec-bench [--runs N] [--binary PATH]... [--signing] [--hosting] [--rpm]
   --hosting       measure what a signer that does nothing costs on the embedded engine
   --rpm           measure builds of RPM packages; needs root
   --windows       measure zip files of programs for Windows on the embedded engine; needs root
+  --together      measure packages of several families of one spec, each alone and all in one run; needs root
   --buildkit      measure builds by our frontend image inside a real BuildKit; needs root and Go
   --upstream DIR  and by upstream's, of which DIR is a checkout
   --specs N       measure nothing but reading specs, N times each
 
-Without --signing, --hosting, --rpm, --windows and --buildkit all but the last three are measured, and builds on the
-embedded engine.
+Without any of the parts, those that do not need root are measured, and builds on the embedded engine.
 ";
 
 /// What is measured, and how often.
@@ -51,6 +51,8 @@ pub enum Part {
     Rpm,
     /// Programs for Windows.
     Windows,
+    /// Packages of several families.
+    Together,
     /// Builds inside a real BuildKit.
     Buildkit,
     /// Reading specs.
@@ -75,6 +77,7 @@ impl Request {
                 "--hosting" => _ = request.parts.insert(Part::Hosting),
                 "--rpm" => _ = request.parts.insert(Part::Rpm),
                 "--windows" => _ = request.parts.insert(Part::Windows),
+                "--together" => _ = request.parts.insert(Part::Together),
                 "--buildkit" => _ = request.parts.insert(Part::Buildkit),
                 "--specs" => {
                     request.spec_runs = number(value()?)?;
@@ -88,7 +91,7 @@ impl Request {
 
     /// Returns whether `part` is measured.
     pub fn has(&self, part: Part) -> bool {
-        let asked_for = [Part::Rpm, Part::Windows, Part::Buildkit];
+        let asked_for = [Part::Rpm, Part::Windows, Part::Together, Part::Buildkit];
         self.parts.contains(&part) || self.parts.is_empty() && !asked_for.contains(&part)
     }
 }

@@ -82,3 +82,20 @@ pub fn base_contexts() -> Vec<String> {
         context("dalec-bookworm-worker", &bases::worker("bookworm")),
     ]
 }
+
+/// Makes a test of each function for each engine: embedded, and inside BuildKit. Those that need a BuildKit daemon have
+/// `buildkit::` in their names; behind `root:` come those whose worlds only root can make, and the others of them have
+/// `root::` in their names.
+#[macro_export]
+macro_rules! on_both_engines {
+    ($($name:ident),+ $(,)?) => { $crate::on_both_engines!(in embedded $($name)+); };
+    (root: $($name:ident),+ $(,)?) => { $crate::on_both_engines!(in root $($name)+); };
+    (in $module:ident $($name:ident)+) => {
+        mod $module {
+            $(#[test] fn $name() { super::$name($crate::engine::Engine::Embedded); })+
+        }
+        mod buildkit {
+            $(#[test] fn $name() { super::$name($crate::engine::Engine::Inside); })+
+        }
+    };
+}

@@ -5,9 +5,14 @@
 //! that others come from are made with a room of ours, because no registry has to be there to give them.
 
 pub mod bases;
+pub mod basics;
 pub mod binary;
 pub mod buildkit;
+pub mod caches;
+pub mod cancelled;
+pub mod crates;
 pub mod deb;
+pub mod emulator;
 pub mod engine;
 pub mod extensions;
 pub mod http;
@@ -25,6 +30,7 @@ pub mod run;
 pub mod running;
 pub mod signers;
 pub mod specs;
+pub mod tls;
 pub mod tools;
 pub mod upstream;
 pub mod windows;

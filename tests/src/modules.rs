@@ -87,6 +87,50 @@ pub fn project() -> Project {
     project
 }
 
+/// Sums of what edits lead to.
+const EDITED_SUMS: &str = "\
+rsc.io/quote v1.5.1 h1:ptSemFtffEBvMed43o25vSUpcTVcqxfXU8Jv0sfFVJs=
+rsc.io/quote v1.5.1/go.mod h1:LzX7hefJvL54yjefDEDHNONDjII0t9xZLPXsUe+TKr0=
+rsc.io/sampler v1.3.1 h1:F0c3J2nQCdk9ODsNhU3sElnvPIxM/xV1c/qZuAeZmac=
+rsc.io/sampler v1.3.1/go.mod h1:T1hPZKmBbMNahiBKFy5HrXp6adAjACjK9JXDnKaTXpA=
+";
+
+/// Returns the same with edits without which nothing can be downloaded: one program needs a module that nobody has, and
+/// the other one has copies of its modules, which follow. What each build step sees is checked in it.
+///
+/// # Panics
+/// When the copies cannot be made.
+pub fn edited_project() -> Project {
+    let project = project();
+    let edits = "
+      - gomod:
+          paths: [., tools]
+          edits:
+            replace: [rsc.io/quote => rsc.io/quote@v1.5.1, {old: rsc.io/sampler, new: rsc.io/sampler@v1.3.1}]
+            drop: [example.org/gone]";
+    let spec = SPEC.replace("\n      - gomod: {paths: [., tools]}", edits).replace(
+        "        cd src && go build",
+        r#"        test "$(sed 1,2d /proc/net/dev | cut -d: -f1 | tr -d ' ')" = lo
+        grep 'rsc.io/quote => rsc.io/quote v1.5.1' src/go.mod
+        grep 'rsc.io/sampler v1.3.1/go.mod' src/go.sum src/tools/go.sum
+        grep 'in a variety of languages' src/tools/vendor/rsc.io/sampler/sampler.go
+        cd src && go build"#,
+    );
+    project.write("spec.yml", spec);
+    let cache = fetched();
+    let tools = project.path("tools");
+    let mut go = Command::new(tools::go().expect("there is a go"));
+    go.args(["mod", "vendor"]).current_dir(&tools).env("GOMODCACHE", cache).env("GOFLAGS", "-modcacherw");
+    finishes(go.env("GOPROXY", "off"));
+    project.write("go.sum", format!("{SUMS}{EDITED_SUMS}"));
+    project.write("tools/go.sum", format!("{SUMS}{EDITED_SUMS}"));
+    let required: String = REQUIRED.replace("require rsc", "require example.org/gone v1.0.0\n\nrequire rsc");
+    let added: String = required.lines().map(|line| format!("+{line}\n")).collect();
+    let head = "--- a/go.mod\n+++ b/go.mod\n@@ -1,3 +1,12 @@\n module example.org/quoted\n \n go 1.19\n";
+    project.write("fix.patch", head.to_owned() + &added);
+    project
+}
+
 /// Serves the modules of [`project`], fetched once from where this machine gets its modules.
 ///
 /// # Panics
@@ -109,7 +153,10 @@ fn fetched() -> PathBuf {
     let write =
         |name: &str, text: String| std::fs::write(folder.path().join(name), text).expect("it is ours");
     write("go.mod", format!("module example.org/quoted\n\ngo 1.19\n{REQUIRED}"));
-    write("go.sum", SUMS.to_owned());
+    write("go.sum", format!("{SUMS}{EDITED_SUMS}"));
+    download(folder.path(), &cache);
+    let edited = REQUIRED.replace("quote v1.5.2", "quote v1.5.1").replace("sampler v1.3.0", "sampler v1.3.1");
+    write("go.mod", format!("module example.org/quoted\n\ngo 1.19\n{edited}"));
     download(folder.path(), &cache);
     cache
 }
@@ -117,6 +164,10 @@ fn fetched() -> PathBuf {
 fn download(folder: &Path, cache: &Path) {
     let mut go = Command::new(tools::go().expect("there is a go"));
     go.args(["mod", "download"]).current_dir(folder).env("GOMODCACHE", cache).env("GOFLAGS", "-modcacherw");
+    finishes(&mut go);
+}
+
+fn finishes(go: &mut Command) {
     let output = go.output().expect("go starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

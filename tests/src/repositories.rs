@@ -208,16 +208,26 @@ pub struct SshServer {
 }
 
 impl SshServer {
+    /// Gives the server another host key.
+    ///
+    /// # Panics
+    /// When it does not start again.
+    pub fn change_host_key(&mut self) {
+        let daemon = self.processes.first_mut().expect("it runs");
+        let _ = daemon.kill();
+        daemon.wait().expect("it was started by us");
+        for name in ["host", "host.pub"] {
+            std::fs::remove_file(self.folder.path().join(name)).expect("it is there");
+        }
+        make_key(&self.folder.path().join("host"));
+        self.processes[0] = daemon_of(self.folder.path());
+        self.answers();
+    }
+
     fn start(repository: PathBuf) -> Self {
         let folder = TempDir::with_prefix_in("dalec-ssh-", "/var/tmp").expect("/var/tmp can be written");
         let path = |name: &str| folder.path().join(name);
-        for name in ["host", "user"] {
-            let made = Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-                .arg(path(name))
-                .status();
-            assert!(made.expect("ssh-keygen starts").success());
-        }
+        ["host", "user"].iter().for_each(|name| make_key(&path(name)));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         // Free now, and hardly taken by somebody else in the moment between.
         let port = port.expect("loopback has a free port").port();
@@ -230,22 +240,22 @@ impl SshServer {
         std::fs::write(path("config"), config).expect("it can be written");
         // Where it locks itself up; systems that start one themselves make it.
         std::fs::create_dir_all("/run/sshd").expect("root can make folders");
-        let start = |command: &mut Command| {
-            let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            command.spawn().expect("programs of OpenSSH start")
-        };
-        let daemon = start(Command::new("/usr/sbin/sshd").args(["-D", "-f"]).arg(path("config")));
-        let agent = start(Command::new("ssh-agent").arg("-D").arg("-a").arg(path("agent")));
-        let server = Self { repository, port, processes: vec![daemon, agent], folder };
-        let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() || !server.agent().exists() {
-            assert!(begin.elapsed() < PATIENCE, "sshd or ssh-agent does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let agent = in_background(Command::new("ssh-agent").arg("-D").arg("-a").arg(path("agent")));
+        let processes = vec![daemon_of(folder.path()), agent];
+        let server = Self { repository, port, processes, folder };
+        server.answers();
         let mut add = Command::new("ssh-add");
         add.arg("-q").arg(server.folder.path().join("user")).env("SSH_AUTH_SOCK", server.agent());
         assert!(add.status().expect("ssh-add starts").success());
         server
+    }
+
+    fn answers(&self) {
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() || !self.agent().exists() {
+            assert!(begin.elapsed() < PATIENCE, "sshd or ssh-agent does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Returns the URL of the repository.
@@ -267,4 +277,18 @@ impl Drop for SshServer {
             let _ = process.wait();
         }
     }
+}
+
+fn make_key(path: &Path) {
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status();
+    assert!(made.expect("ssh-keygen starts").success());
+}
+
+fn daemon_of(folder: &Path) -> Child {
+    in_background(Command::new("/usr/sbin/sshd").args(["-D", "-f"]).arg(folder.join("config")))
+}
+
+fn in_background(command: &mut Command) -> Child {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("programs of OpenSSH start")
 }

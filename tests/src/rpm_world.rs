@@ -199,7 +199,11 @@ fn repackage(root: &Root, arguments: &[&str]) {
     inside(&root.path, &command, &env).expect("the packages can be made");
 }
 
-fn find(target: &str) -> &'static Distribution {
+/// Returns the distribution of a target.
+///
+/// # Panics
+/// When the images can stand for none of that name.
+pub fn find(target: &str) -> &'static Distribution {
     DISTRIBUTIONS.iter().find(|distribution| distribution.target == target).expect("a known target")
 }
 

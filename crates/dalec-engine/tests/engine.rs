@@ -33,6 +33,8 @@ mod people;
 mod probe;
 #[path = "engine/processes.rs"]
 mod processes;
+#[path = "engine/pruning.rs"]
+mod pruning;
 #[path = "engine/scopes.rs"]
 mod scopes;
 #[path = "engine/sharing.rs"]
@@ -46,7 +48,7 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 11] = [
+const CASES: [&[(&str, Case)]; 12] = [
     caching::CASES,
     exports::CASES,
     failures::CASES,
@@ -56,6 +58,7 @@ const CASES: [&[(&str, Case)]; 11] = [
     layers::CASES,
     outputs::CASES,
     processes::CASES,
+    pruning::CASES,
     scopes::CASES,
     sharing::CASES,
 ];

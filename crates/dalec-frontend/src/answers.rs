@@ -3,52 +3,110 @@
 use std::thread;
 
 use dalec_gateway::GatewayError;
+use dalec_llb::Location;
+use dalec_spec::span::Span;
 use dalec_targets::image_reference::names_of;
+use dalec_targets::locate::locate;
 use dalec_targets::request::{Answers, ImageAnswer, ImageQuestion, Questions};
 
 use crate::build::joined;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::images::{self, Wanted};
+use crate::spec::Spec;
 
-/// Answers `questions` for one platform.
+/// Answers `questions` of `spec` for one platform.
 ///
 /// A named context called like an image's reference, in its full or its familiar form, replaces the image.
 ///
 /// # Errors
 /// The first error in the order of the questions, contexts before images.
-pub fn answer(contexts: &Contexts<'_>, questions: &Questions) -> Result<Answers, FrontendError> {
+pub fn answer(contexts: &Contexts<'_>, questions: &Questions, spec: &Spec) -> Result<Answers, FrontendError> {
     let wanted = |question: &&ImageQuestion| {
-        let replaced = questions.unless.get(question);
-        replaced.is_none_or(|context| !contexts.is_given(context))
+        !questions.unless.get(*question).is_some_and(|names| names.iter().any(|name| contexts.is_given(name)))
     };
     let images: Vec<&ImageQuestion> = questions.images.iter().filter(wanted).collect();
     let mut answers = Answers::default();
     thread::scope(|scope| {
         let names = questions.contexts.iter();
         let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
-        let ask = |one: &&ImageQuestion| image(contexts, one, questions.unless.get(one));
+        let ask = |one: &ImageQuestion| {
+            let others = questions.unless.get(one).map_or(&[][..], Vec::as_slice);
+            image(contexts, one, others, locate(&spec.source_map(), questions.places.get(one).copied()))
+        };
         let resolved: Vec<_> = images.iter().map(|one| scope.spawn(move || ask(one))).collect();
         for (name, context) in names.zip(found) {
             if let Some(context) = joined(context)? {
                 answers.contexts.insert(name.clone(), context.state);
             }
         }
+        let mut missing = Vec::new();
         for (question, answer) in images.iter().zip(resolved) {
-            answers.images.insert((*question).clone(), joined(answer)?);
+            match joined(answer) {
+                Ok(answer) => drop(answers.images.insert((*question).clone(), answer)),
+                Err(error) => missing.push((questions.places.get(*question).copied(), error)),
+            }
         }
-        Ok(answers)
+        // What the author wrote comes before what the target needs, so that words and places are about the same.
+        missing.sort_by_key(|(place, _)| place.is_none());
+        let places = missing.iter().filter_map(|(place, _)| *place).collect();
+        let mut missing = missing.into_iter().map(|(_, error)| error);
+        missing.next().map_or(Ok(answers), |first| Err(spec.at(all_missing(first, missing), places)))
     })
 }
 
-/// Returns the image of one question; `worker` is the named context that makes it unneeded, if there is one.
+/// Returns `error`, which is about what `span` asks for; about an image that is nowhere to be had, it also names those
+/// that `questions` miss.
+pub fn or_more(
+    contexts: &Contexts<'_>,
+    error: FrontendError,
+    questions: &Questions,
+    spec: &Spec,
+    span: Span,
+) -> FrontendError {
+    let more = missing_image(&error).and_then(|_| answer(contexts, questions, spec).err());
+    spec.at(all_missing(error, more), vec![span])
+}
+
+/// Returns `first`; about an image that is nowhere to be had, what to do names every other such image in `more`.
+fn all_missing(mut first: FrontendError, more: impl IntoIterator<Item = FrontendError>) -> FrontendError {
+    if let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) = &mut first {
+        let mut told = vec![reference.clone()];
+        for error in more {
+            if let Some((reference, more)) = missing_image(&error)
+                && !told.contains(reference)
+            {
+                let line = if hint.is_empty() { "" } else { "\n" };
+                hint.push_str(&format!("{line}the image {reference} cannot be found either: {more}"));
+                told.push(reference.clone());
+            }
+        }
+    }
+    first
+}
+
+/// Returns the reference of the image that is nowhere to be had, and what to do.
+fn missing_image(error: &FrontendError) -> Option<(&String, &String)> {
+    let error = match error {
+        FrontendError::Gateway(error) => error,
+        FrontendError::At { error, .. } => error,
+        _ => return None,
+    };
+    match error {
+        GatewayError::Image { reference, hint, .. } => Some((reference, hint)),
+        _ => None,
+    }
+}
+
+/// Returns the image of one question, which `location` asks for; `others` are the named contexts that make it unneeded.
 ///
 /// # Errors
 /// What the gateway says when it cannot be had, with the named contexts that could have brought it.
 pub fn image(
     contexts: &Contexts<'_>,
     question: &ImageQuestion,
-    worker: Option<&String>,
+    others: &[String],
+    location: Option<Location>,
 ) -> Result<ImageAnswer, FrontendError> {
     let mut names = names_of(&question.reference);
     for name in &names {
@@ -61,17 +119,21 @@ pub fn image(
         name: "",
         packages: &question.packages,
         platform: contexts.platform,
+        location,
     };
     images::resolve(contexts.gateway, contexts.options, &wanted).map_err(|error| {
-        names.splice(0..0, worker.cloned());
-        with_contexts(error, &names)
+        names.splice(0..0, others.iter().cloned());
+        match error {
+            FrontendError::Gateway(error) => with_contexts(error, &names).into(),
+            error => error,
+        }
     })
 }
 
 /// Says which named contexts could have brought an image that is nowhere to be had.
-fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
+pub fn with_contexts(error: GatewayError, names: &[String]) -> GatewayError {
     match error {
-        FrontendError::Gateway(GatewayError::Image { reference, hint, source }) => {
+        GatewayError::Image { reference, hint, source } => {
             let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             let first = names.first().map_or("", String::as_str);
             let mut words = format!(
@@ -82,7 +144,7 @@ fn with_contexts(error: FrontendError, names: &[String]) -> FrontendError {
             if !hint.is_empty() {
                 words = format!("{hint}; or {words}");
             }
-            GatewayError::Image { reference, hint: words, source }.into()
+            GatewayError::Image { reference, hint: words, source }
         }
         error => error,
     }
@@ -101,9 +163,8 @@ mod tests {
             source: None,
         };
         let names = ["dalec-azlinux3-worker", "example.org/base:3"].map(str::to_owned);
-        let FrontendError::Gateway(GatewayError::Image { hint, .. }) = with_contexts(missing.into(), &names)
-        else {
-            panic!("another error");
+        let GatewayError::Image { hint, .. } = with_contexts(missing, &names) else {
+            panic!("another error")
         };
         assert_eq!(
             hint,
@@ -111,9 +172,25 @@ mod tests {
              `--build-context dalec-azlinux3-worker=oci-layout://DIRECTORY`: there is no build context called \
              `dalec-azlinux3-worker` or `example.org/base:3`"
         );
-        assert!(matches!(
-            with_contexts(GatewayError::Cancelled.into(), &names),
-            FrontendError::Gateway(GatewayError::Cancelled)
-        ));
+        assert!(matches!(with_contexts(GatewayError::Cancelled, &names), GatewayError::Cancelled));
+    }
+
+    /// Who gives one image should not learn afterwards that another is missing, too.
+    #[test]
+    fn all_missing_images_are_named_at_once() {
+        let missing = |name: &str| {
+            let (reference, hint) = (name.to_owned(), format!("give {name}"));
+            FrontendError::Gateway(GatewayError::Image { reference, hint, source: None })
+        };
+        let more = [missing("b"), missing("b"), GatewayError::Cancelled.into()];
+        let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) =
+            all_missing(missing("a"), more)
+        else {
+            panic!("another error")
+        };
+        assert_eq!(
+            (reference.as_str(), hint.as_str()),
+            ("a", "give a\nthe image b cannot be found either: give b")
+        );
     }
 }

@@ -5,13 +5,13 @@ use std::thread;
 
 use dalec_gateway::{FrontendResult, Gateway, GatewayError, Reference, SolveRequest, Warning};
 use dalec_llb::{Platform, ProgressGroup, State};
-use dalec_spec::target_spec::{BuildSource, TargetSpec};
+use dalec_spec::target_spec::TargetSpec;
 use dalec_targets::error::PlanError;
 use dalec_targets::locate::locate;
 use dalec_targets::request::{Answers, Options as PlanOptions, Plan, Request};
 use dalec_targets::routes::{self, Route};
 use dalec_targets::signing;
-use dalec_targets::sources::{Planner, built};
+use dalec_targets::sources::{Dockerfile, Planner, built};
 use dalec_targets::sysext;
 use prost::Message;
 use serde_json::{Value, json};
@@ -26,7 +26,9 @@ use crate::options::Options;
 use crate::platforms::for_graph;
 use crate::results::{self, Wanted};
 use crate::signing::{Answer, Signing};
+use crate::source_filter;
 use crate::spec::Spec;
+use crate::unmatched;
 
 /// More bytes than this are no report of what was compared.
 const LARGEST_REPORT: u64 = 16 << 20;
@@ -56,8 +58,9 @@ impl Build<'_> {
             results::wanted(&self.contexts(&machine), self.spec, self.route, |error| self.plan_error(error))?;
         let is_cross = routes::is_cross(self.route);
         let one = |wanted: &Wanted| {
-            let graph_platform = if is_cross { machine.clone() } else { for_graph(&wanted.platform) };
-            ResultBuild { build: self, wanted, graph_platform }.run()
+            let is_foreign = !is_cross && !self.options.runs(&wanted.platform);
+            let own = if is_cross || is_foreign { &self.options.build_platform } else { &wanted.platform };
+            ResultBuild { build: self, wanted, graph_platform: for_graph(own), is_foreign }.run()
         };
         let built: Vec<Result<Built, FrontendError>> = match wanted.as_slice() {
             [only] => vec![one(only)],
@@ -80,6 +83,9 @@ impl Build<'_> {
     }
 
     fn plan_error(&self, error: &PlanError) -> FrontendError {
+        if let PlanError::Foreign { .. } = error {
+            return FrontendError::Machine { message: error.to_string(), hint: error.hint() };
+        }
         FrontendError::Plan {
             message: error.to_string(),
             hint: error.hint(),
@@ -95,6 +101,8 @@ struct ResultBuild<'a> {
     wanted: &'a Wanted,
     /// What the steps of the build run on.
     graph_platform: Platform,
+    /// Nothing runs programs of what the result is for.
+    is_foreign: bool,
 }
 
 struct Built {
@@ -106,35 +114,54 @@ impl ResultBuild<'_> {
     fn run(&self) -> Result<Built, FrontendError> {
         let Build { gateway, options, spec: written, route, .. } = *self.build;
         let spec = written.resolve(gateway, options, options.target_key(), &self.wanted.platform)?;
-        let mut plan_options = PlanOptions {
+        let plan_options = PlanOptions {
             skip_tests: options.flag("DALEC_SKIP_TESTS")?,
             without_merge: options.is_one("DALEC_DISABLE_DIFF_MERGE") || !gateway.supports("mergeop"),
             gomod_proxy: options.build_args.get("DALEC_GOMOD_PROXY").cloned().unwrap_or_default(),
             sysext: sysext::Settings::from_build_args(&options.build_args),
             without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
                 || !gateway.supports("file.symlink.create"),
+            foreign: self.is_foreign.then(|| for_graph(&self.wanted.platform)),
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
-        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec))?;
+        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec, &plan_options), written)?;
         answers.base.clone_from(&self.wanted.base);
+        answers.excludes = source_filter::excludes(&self.contexts(), &mut |warning| self.warn(warning))?;
         answers.build_platform = Some(self.graph_platform.clone());
-        answers.builds = self.builds(&spec, &answers, !plan_options.skip_tests)?;
+        self.build_dockerfiles(&spec, &mut answers, &plan_options)?;
         let frontend = self.frontend()?;
-        let mut plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
+        let request = self.request(&spec, &frontend, &answers, &plan_options);
+        let plan = routes::plan(route, &request).map_err(|error| self.plan_error(&error))?;
         plan.warnings.iter().cloned().for_each(|warning| self.warn(warning));
-        let mut facts = Facts::new(&spec);
+        let patterns = routes::patterns(route, &request).map_err(|error| self.plan_error(&error))?;
+        unmatched::beside(gateway, &self.graph_platform, &patterns, || {
+            self.finish(&spec, &frontend, answers, plan_options, plan)
+        })
+    }
+
+    /// Has built what `plan` says; with a signer, plans again with what it returned.
+    fn finish(
+        &self,
+        spec: &TargetSpec,
+        frontend: &State,
+        mut answers: Answers,
+        mut plan_options: PlanOptions,
+        mut plan: Plan,
+    ) -> Result<Built, FrontendError> {
+        let mut facts = Facts::new(spec);
         if let Some(packages) = plan.to_sign.take()
-            && let Some(signing) = self.signing(&spec)?
+            && let Some(signing) = self.signing(spec)?
         {
             if !signing.before_tests {
                 self.solve(&plan.requires, None)?;
                 plan_options.skip_tests = true;
             }
-            let (signed, report) = self.sign(&signing, &frontend, &packages)?;
+            let (signed, report) = self.sign(&signing, frontend, &packages)?;
             facts.signing = Some(report);
             answers.signed = Some(signed);
-            plan = self.plan(&spec, &frontend, &answers, &plan_options)?;
+            let request = self.request(spec, frontend, &answers, &plan_options);
+            plan = routes::plan(self.build.route, &request).map_err(|error| self.plan_error(&error))?;
         }
         let reference = self.solve(&plan.requires, Some(&plan.result))?;
         facts.config = plan.config;
@@ -146,20 +173,20 @@ impl ResultBuild<'_> {
         self.build.contexts(&self.graph_platform)
     }
 
-    /// Has the Dockerfiles built that sources are taken from.
-    fn builds(
+    /// Has the Dockerfiles built that sources are taken from, and adds what they yield to `answers`.
+    fn build_dockerfiles(
         &self,
         spec: &TargetSpec,
-        answers: &Answers,
-        tests: bool,
-    ) -> Result<Vec<(BuildSource, State)>, FrontendError> {
-        let Build { gateway, options, route, .. } = *self.build;
-        let planner = Planner {
-            answers,
-            source_map: &self.build.spec.source_map(),
-            group: ProgressGroup::new("prepare contexts of Dockerfiles"),
-        };
-        let build = |build: &BuildSource| {
+        answers: &mut Answers,
+        plan_options: &PlanOptions,
+    ) -> Result<(), FrontendError> {
+        let Build { gateway, options, route, spec: written, .. } = *self.build;
+        for Dockerfile { build, span } in routes::builds(route, spec, plan_options, answers) {
+            let planner = Planner {
+                answers,
+                source_map: &written.source_map(),
+                group: ProgressGroup::new("prepare contexts of Dockerfiles"),
+            };
             let context = built::context(&planner, build).map_err(|error| self.plan_error(&error))?;
             let state = dockerfile::build(gateway, options, build, &context, &self.graph_platform);
             let state = state.map_err(|error| match error {
@@ -167,11 +194,11 @@ impl ResultBuild<'_> {
                     let message = format!("there is no file {path:?} in what is to be built");
                     self.plan_error(&PlanError::invalid(message, [build.source.span]))
                 }
-                error => error.into(),
+                error => written.at(error.into(), vec![span]),
             })?;
-            Ok((build.clone(), state))
-        };
-        routes::builds(route, spec, tests, answers).into_iter().map(build).collect()
+            answers.builds.push((build.clone(), state));
+        }
+        Ok(())
     }
 
     /// Returns the file system that holds this program.
@@ -182,22 +209,21 @@ impl ResultBuild<'_> {
         })
     }
 
-    fn plan(
+    fn request<'a>(
         &self,
-        spec: &TargetSpec,
+        spec: &'a TargetSpec,
         frontend: &State,
-        answers: &Answers,
+        answers: &'a Answers,
         options: &PlanOptions,
-    ) -> Result<Plan, FrontendError> {
-        let request = Request {
+    ) -> Request<'a> {
+        Request {
             spec,
             source_map: self.build.spec.source_map(),
             platform: for_graph(&self.wanted.platform),
             answers,
             frontend: frontend.clone(),
             options: options.clone(),
-        };
-        routes::plan(self.build.route, &request).map_err(|error| self.plan_error(&error))
+        }
     }
 
     fn signing(&self, spec: &TargetSpec) -> Result<Option<Signing>, FrontendError> {

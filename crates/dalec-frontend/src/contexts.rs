@@ -76,7 +76,7 @@ impl Contexts<'_> {
             return Ok(ImageAnswer::default());
         }
         if let Some(reference) = image(value) {
-            let wanted = Wanted { reference, name, packages: &[], platform: self.platform };
+            let wanted = Wanted { reference, name, packages: &[], platform: self.platform, location: None };
             return images::resolve(self.gateway, self.options, &wanted);
         }
         if let Some(input) = value.strip_prefix("input:") {

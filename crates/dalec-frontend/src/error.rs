@@ -28,6 +28,14 @@ pub enum FrontendError {
         /// The pieces of the spec it is about.
         spans: Vec<Span>,
     },
+    /// The machine that builds cannot do what was asked for.
+    #[error("{message}")]
+    Machine {
+        /// What it cannot do, and why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// The spec file is not there or not readable as text.
     #[error("cannot read the spec {filename}")]
     SpecFile {
@@ -71,6 +79,16 @@ pub enum FrontendError {
         place: Option<(SourceText, Span)>,
         /// Why.
         error: Box<GatewayError>,
+    },
+    /// The gateway could not do what something in the spec asks for.
+    #[error("{error}")]
+    At {
+        /// Why.
+        error: Box<GatewayError>,
+        /// The text the spans point into.
+        source_text: SourceText,
+        /// The pieces of the spec that ask, at least one.
+        spans: Vec<Span>,
     },
     /// The gateway could not do what was asked.
     #[error(transparent)]

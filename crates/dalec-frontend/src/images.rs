@@ -1,7 +1,7 @@
 //! Images that a plan starts from: resolved by the gateway, unless a named context replaces them.
 
 use dalec_gateway::{Gateway, GatewayError, ResolveImage, ResolvedImage};
-use dalec_llb::{ImageRef, Platform, ResolveMode, State};
+use dalec_llb::{ImageRef, Location, Platform, ResolveMode, State};
 use dalec_targets::image_reference::full_reference;
 use dalec_targets::request::ImageAnswer;
 
@@ -18,6 +18,8 @@ pub struct Wanted<'a> {
     pub packages: &'a [String],
     /// Platform of the image.
     pub platform: &'a Platform,
+    /// What in the spec asks for it.
+    pub location: Option<Location>,
 }
 
 /// Asks the gateway for `wanted`.
@@ -37,8 +39,14 @@ pub fn resolve(
             message: format!("its configuration cannot be read: {error}"),
         })?,
     };
+    let with = match wanted.packages.len() {
+        count @ 1.. if found.has_packages => {
+            format!(" with {count} package{}", if count == 1 { "" } else { "s" })
+        }
+        _ => String::new(),
+    };
     let state = State::image(ImageRef {
-        name: format!("load {}", plain_name(wanted.name).as_deref().unwrap_or(wanted.reference)),
+        name: format!("load {}{with}", plain_name(wanted.name).as_deref().unwrap_or(wanted.reference)),
         reference: found.reference,
         attrs: found.attrs,
         resolve_mode: match options.resolve_mode.as_str() {
@@ -47,7 +55,7 @@ pub fn resolve(
             _ => ResolveMode::Default,
         },
         platform: Some(wanted.platform.clone()),
-        locations: Vec::new(),
+        locations: wanted.location.iter().cloned().collect(),
     });
     Ok(ImageAnswer { state, config, has_packages: found.has_packages })
 }

@@ -20,17 +20,23 @@ mod remote;
 mod request;
 mod results;
 mod routes;
+mod side_file;
 mod signer_image;
 mod signing;
+mod source_filter;
 mod spec;
 mod subrequests;
+mod unmatched;
 
 pub use dalec_targets::routes::TARGET_KEYS;
 pub use dalec_targets::signing::{COMPARE, REPORT};
+pub use dalec_targets::unmatched::{UNMATCHED, UNMATCHED_REPORT};
 pub use error::FrontendError;
 pub use metadata::{SIGNING, is_about_signing};
 pub use own_signer::OWN_SIGNER;
 pub use remote::is_git;
 pub use request::answer;
 pub use routes::{Target, check_target, default_platform, targets};
-pub use signing::{CONFIG_CONTEXT as SIGNING_CONFIG_CONTEXT, CONFIG_PATH as SIGNING_CONFIG_PATH};
+pub use signing::{
+    CONFIG_CONTEXT as SIGNING_CONFIG_CONTEXT, CONFIG_PATH as SIGNING_CONFIG_PATH, SIGN_KEY_CONTEXT,
+};

@@ -17,6 +17,8 @@ pub struct Options {
     pub platforms: Vec<Platform>,
     /// Platform that runs the build.
     pub build_platform: Platform,
+    /// Platforms whose programs run where the build runs, emulated ones too.
+    machine: Vec<Platform>,
     /// `build-arg:NAME` options by name.
     pub build_args: BTreeMap<String, String>,
     /// `context:NAME` options by name.
@@ -70,16 +72,16 @@ impl Options {
         let platforms = option("platform");
         let platforms = platforms.split(',').filter(|text| !text.trim().is_empty());
         let platforms: Vec<Platform> = platforms.map(platform).collect::<Result<_, _>>()?;
+        let machine: Vec<Platform> =
+            request.platforms.iter().map(|text| platform(text)).collect::<Result<_, _>>()?;
         let names_platforms = given("build-arg:BUILDKIT_MULTI_PLATFORM").or_else(|| given("multi-platform"));
         let names_platforms =
             names_platforms.map_or(Ok(platforms.len() > 1), |text| named(&text, platforms.len()))?;
         Ok(Self {
             target: option("target"),
             platforms,
-            build_platform: request
-                .platforms
-                .first()
-                .map_or(Ok(Platform::default()), |text| platform(text))?,
+            build_platform: machine.first().cloned().unwrap_or_default(),
+            machine,
             build_args: prefixed("build-arg:"),
             contexts: prefixed("context:"),
             filename: given("filename").unwrap_or_else(|| "Dockerfile".into()),
@@ -97,6 +99,12 @@ impl Options {
             }),
             resolve_mode: option("image-resolve-mode"),
         })
+    }
+
+    /// Returns whether programs for `platform` run where the build runs. Which variants of its processor do is known too late.
+    pub fn runs(&self, platform: &Platform) -> bool {
+        let runs = |one: &Platform| one.os == platform.os && one.arch == platform.arch;
+        self.machine.iter().chain([&self.build_platform]).any(runs)
     }
 
     /// Returns the session that serves the directory `name`.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use dalec_spec::Platform;
 use dalec_targets::error::PlanError;
+use dalec_targets::locate::locate;
 use dalec_targets::request::{BaseQuestion, ImageAnswer, Options as PlanOptions};
 use dalec_targets::routes::{self, Route};
 use serde_json::{Value, json};
 
-use crate::answers::image;
+use crate::answers::{image, or_more};
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::options::Options;
@@ -77,7 +78,16 @@ pub fn wanted(
         let contexts = Contexts { platform: &graph_platform, ..*contexts };
         let mut known: BTreeMap<String, BaseQuestion> = BTreeMap::new();
         for question in bases {
-            let base = image(&contexts, &question.image, None)?;
+            let location = locate(&spec.source_map(), [question.span]);
+            let base = image(&contexts, &question.image, &[], location).map_err(|error| {
+                or_more(
+                    &contexts,
+                    error,
+                    &routes::questions(route, &resolved, &PlanOptions::default()),
+                    spec,
+                    question.span,
+                )
+            })?;
             check_os(&base, &question).map_err(|error| failed(&error))?;
             let one = from_base(base, &platform);
             if let Some(other) = known.insert(one.id(), question.clone()) {

@@ -36,7 +36,7 @@ pub fn settle(contexts: &Contexts<'_>, request: &mut FrontendRequest) -> Option<
         None => (short, format!("{IMAGE}{reference}")),
     };
     let digest = |reference: &str| {
-        let wanted = Wanted { reference, name: &name, packages: &[], platform: &platform };
+        let wanted = Wanted { reference, name: &name, packages: &[], platform: &platform, location: None };
         let found = images::found(contexts.gateway, contexts.options, &wanted).ok()?;
         Some(found.digest).filter(|digest| !digest.is_empty())
     };

@@ -2,17 +2,22 @@
 
 use dalec_gateway::{GatewayError, Purpose};
 use dalec_llb::State;
+use dalec_spec::Platform;
 use dalec_spec::target_spec::{Signer, TargetSpec};
-use dalec_spec::{Platform, SourceText};
+use dalec_targets::image_reference::{full_reference, names_of};
 use serde_json::Value;
 
+use crate::answers::with_contexts;
 use crate::contexts::Contexts;
 use crate::error::FrontendError;
 use crate::frontends;
 use crate::main_context::MAIN;
-use crate::options::Options;
 use crate::own_signer;
+use crate::side_file::SideFile;
 use crate::signer_image;
+
+/// Context of the signing configuration that the flag `--sign-key` stands for.
+pub const SIGN_KEY_CONTEXT: &str = "dalec-signing-config";
 
 /// Leaves packages unsigned.
 const SKIP: &str = "DALEC_SKIP_SIGNING";
@@ -25,8 +30,8 @@ const BEFORE_TESTS: &str = "DALEC_SIGN_BEFORE_TESTS";
 /// Takes what a signer returns without comparing it.
 const UNVERIFIED: &str = "DALEC_SIGNING_UNVERIFIED";
 
-/// More bytes than this are no signing configuration.
-const LARGEST_CONFIG: u64 = 1 << 20;
+/// The file that says who signs, and its context.
+const CONFIG: SideFile = SideFile { path: CONFIG_PATH, context: CONFIG_CONTEXT, default_context: MAIN };
 
 /// How the packages of one build are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +69,7 @@ impl Signing {
         warn: &mut dyn FnMut(String),
     ) -> Result<Option<Self>, FrontendError> {
         let options = contexts.options;
-        let path = options.build_args.get(CONFIG_PATH).map_or("", String::as_str);
+        let path = CONFIG.path_in(contexts);
         let in_spec = spec.package_config.signer.as_ref();
         // Text that is no boolean leaves signing on, as upstream has it.
         if options.flag(SKIP).unwrap_or(false) {
@@ -83,13 +88,18 @@ impl Signing {
                 signer.clone()
             }
             (path, in_spec) => {
-                let context = context_of_config(options);
-                if in_spec.is_some() {
-                    warn(format!(
-                        "Spec signing config overwritten by config at path {path:?} in build-context {context:?}"
-                    ));
+                let context = CONFIG.context_in(contexts);
+                if let Some(in_spec) = in_spec {
+                    warn(match context {
+                        SIGN_KEY_CONTEXT => {
+                            format!("--sign-key takes the place of the spec's signer, {}", in_spec.image)
+                        }
+                        _ => format!(
+                            "Spec signing config overwritten by config at path {path:?} in build-context {context:?}"
+                        ),
+                    });
                 }
-                configured(contexts, context, path, warn)?
+                configured(contexts, warn)?
             }
         };
         let is_compared = !options.flag(UNVERIFIED)?;
@@ -132,7 +142,9 @@ impl Signing {
         request.purpose = Purpose::Sign;
         own_signer::provide(gateway, &mut request, platform)?;
         let digest = signer_image::settle(contexts, &mut request);
-        let result = gateway.solve_frontend(request)?;
+        let result = gateway
+            .solve_frontend(request)
+            .map_err(|error| with_contexts(error, &names_of(&full_reference(&signer.image))))?;
         Ok(Answer { signed: frontends::single(gateway, &signer.image, &result)?, digest })
     }
 
@@ -151,37 +163,10 @@ impl Signing {
     }
 }
 
-fn context_of_config(options: &Options) -> &str {
-    let context = options.build_args.get(CONFIG_CONTEXT).map_or("", String::as_str);
-    if context.is_empty() { MAIN } else { context }
-}
-
-/// Reads the signer in the file `path` of the context `context`.
-fn configured(
-    contexts: &Contexts<'_>,
-    context: &str,
-    path: &str,
-    warn: &mut dyn FnMut(String),
-) -> Result<Signer, FrontendError> {
-    let wrong =
-        |name: &str, message: String| FrontendError::Option { option: format!("build-arg {name}"), message };
-    let inside = path.trim_start_matches('/');
-    if inside.split('/').any(|part| part == "..") {
-        return Err(wrong(CONFIG_PATH, format!("{path:?} leaves the build context {context:?}")));
-    }
-    let content = match contexts.read(context, inside, LARGEST_CONFIG) {
-        Ok(Some(content)) => content,
-        Ok(None) => return Err(wrong(CONFIG_CONTEXT, format!("there is no build context {context:?}"))),
-        Err(FrontendError::Gateway(GatewayError::NotFound { .. })) => {
-            return Err(wrong(
-                CONFIG_PATH,
-                format!("there is no file {path:?} in the build context {context:?}"),
-            ));
-        }
-        Err(error) => return Err(error),
-    };
-    let source_text =
-        SourceText::from_bytes(path, content).map_err(|error| wrong(CONFIG_PATH, error.to_string()))?;
+/// Reads the signer in the file that the request names.
+fn configured(contexts: &Contexts<'_>, warn: &mut dyn FnMut(String)) -> Result<Signer, FrontendError> {
+    let source_text = CONFIG.read(contexts)?;
+    let path = CONFIG.path_in(contexts);
     let (signer, diagnostics) = dalec_spec::load_signing_config(&source_text);
     let Some(signer) = signer else { return Err(FrontendError::Spec { source_text, diagnostics }) };
     diagnostics.into_iter().for_each(|diagnostic| warn(format!("{path}: {}", diagnostic.message)));

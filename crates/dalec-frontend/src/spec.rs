@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dalec_gateway::{Excerpt, Gateway, Warning};
+use dalec_gateway::{Excerpt, Gateway, GatewayError, Warning};
 use dalec_llb::SourceMap;
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::TargetSpec;
@@ -81,6 +81,18 @@ impl Spec {
     /// Returns the text for locations of the graph.
     pub fn source_map(&self) -> Arc<SourceMap> {
         source_map(&self.source_text)
+    }
+
+    /// Returns `error` with the pieces of the spec at `spans`, which ask for what the gateway could not do.
+    pub fn at(&self, error: FrontendError, spans: Vec<Span>) -> FrontendError {
+        let spans: Vec<Span> = spans.into_iter().filter(|span| span.end > span.start).collect();
+        match error {
+            FrontendError::Gateway(GatewayError::Cancelled) => GatewayError::Cancelled.into(),
+            FrontendError::Gateway(error) if !spans.is_empty() => {
+                FrontendError::At { error: Box::new(error), source_text: self.source_text.clone(), spans }
+            }
+            error => error,
+        }
     }
 
     /// Returns what a finding in a usable spec says, with the piece of the spec that it is about.

@@ -126,7 +126,7 @@ fn describe_exec(
             pb::MountType::Secret => {
                 format!("secret {}", mount.secret_opt.clone().unwrap_or_default().id)
             }
-            pb::MountType::Ssh => "ssh".to_owned(),
+            pb::MountType::Ssh => format!("socket {}", mount.ssh_opt.clone().unwrap_or_default().id),
             pb::MountType::Cache => {
                 let cache = mount.cache_opt.clone().unwrap_or_default();
                 format!("cache {} {}", cache.id, cache.sharing().as_str_name())

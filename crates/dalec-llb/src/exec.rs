@@ -45,6 +45,17 @@ pub struct Secret {
     pub mode: u32,
 }
 
+/// How a socket of the client is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// What the client calls it, for example with `--ssh`.
+    pub id: String,
+    /// True when the build goes on without it; nothing is mounted then.
+    pub optional: bool,
+    /// Permission bits of the socket.
+    pub mode: u32,
+}
+
 /// One mount of an [`Exec`].
 #[derive(Debug, Clone)]
 pub struct Mount {
@@ -61,6 +72,7 @@ enum Kind {
     Cache { id: String, sharing: CacheSharing },
     Tmpfs,
     Secret(Secret),
+    Socket(Socket),
 }
 
 impl Mount {
@@ -87,6 +99,11 @@ impl Mount {
     /// Mounts a client's secret as the file `dest`.
     pub fn secret(dest: impl Into<String>, secret: Secret) -> Self {
         Self::new(dest, State::scratch(), Kind::Secret(secret))
+    }
+
+    /// Mounts a client's socket at `dest`.
+    pub fn socket(dest: impl Into<String>, socket: Socket) -> Self {
+        Self::new(dest, State::scratch(), Kind::Socket(socket))
     }
 
     /// Forbids writing; the mount is then no output.
@@ -331,6 +348,15 @@ impl Mount {
                     mode: secret.mode,
                     optional: secret.optional,
                     ..pb::SecretOpt::default()
+                });
+            }
+            Kind::Socket(socket) => {
+                mount.mount_type = pb::MountType::Ssh.into();
+                mount.ssh_opt = Some(pb::SshOpt {
+                    id: socket.id,
+                    mode: socket.mode,
+                    optional: socket.optional,
+                    ..pb::SshOpt::default()
                 });
             }
         }

@@ -18,7 +18,7 @@ mod state;
 
 pub use bollard_buildkit_proto::pb;
 pub use describe::describe;
-pub use exec::{CacheSharing, Exec, Executed, Mount, Network, Secret};
+pub use exec::{CacheSharing, Exec, Executed, Mount, Network, Secret, Socket};
 pub use file::{Copy, File, Owner};
 pub use foreign::ForeignError;
 pub use location::{Location, Position, Range, SourceMap};

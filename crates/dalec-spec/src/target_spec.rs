@@ -32,6 +32,8 @@ pub struct TargetSpec {
     pub packager: String,
     /// True when the package holds nothing that depends on the architecture.
     pub noarch: bool,
+    /// Where the parts stand that packages are called by.
+    pub places: NamePlaces,
     /// Declared arguments with the values that were used.
     pub args: BTreeMap<String, String>,
     /// Sources by name; each becomes the file or directory of that name in the build root.
@@ -62,6 +64,17 @@ pub struct TargetSpec {
     pub extensions: Extensions,
 }
 
+/// Where a spec says what its packages are called; empty for what it does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamePlaces {
+    /// The name.
+    pub name: Span,
+    /// The upstream version.
+    pub version: Span,
+    /// The packaging revision.
+    pub revision: Span,
+}
+
 /// One source: where it comes from and which part of it is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {
@@ -77,6 +90,19 @@ pub struct Source {
     pub generate: Vec<Generator>,
     /// The source variant in the spec.
     pub span: Span,
+    /// What selects a part of the source, in the spec.
+    pub selectors: Selectors,
+}
+
+/// Where a spec says which part of a source is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selectors {
+    /// The path; empty without one.
+    pub path: Span,
+    /// The patterns to take, in order.
+    pub includes: Vec<Span>,
+    /// The patterns to leave out, in order.
+    pub excludes: Vec<Span>,
 }
 
 impl Source {
@@ -339,7 +365,7 @@ pub struct Patch {
     pub path: String,
     /// Leading path components to strip (`patch -pN`).
     pub strip: u32,
-    /// The entry in the spec.
+    /// The path in the spec, or the entry where it has none.
     pub span: Span,
 }
 

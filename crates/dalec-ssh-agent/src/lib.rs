@@ -1,12 +1,23 @@
-//! What a step of a build may do with an ssh agent of the host: list its keys and sign with them, and nothing else.
+//! What a step of a build may do with a socket of the host. With an ssh agent: list its keys and sign with them, and nothing
+//! else. With another server, which the client gave as one: whatever that server allows.
 //!
 //! The embedded engine and the client of a `buildkitd` both lend agents, each over connections of its own. The protocol is
 //! `draft-ietf-sshm-ssh-agent`: a length of four bytes, a byte that says what it is, and the rest.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 /// The agent of mounts that name none.
 pub const DEFAULT: &str = "default";
+
+/// A socket of the host that steps may connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is no agent's: bytes are passed on as they are, both ways.
+    pub raw: bool,
+}
 
 /// Bytes of the largest message; the agent of OpenSSH takes no larger ones.
 const MAX_MESSAGE: usize = 256 << 10;

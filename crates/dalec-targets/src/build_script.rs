@@ -11,18 +11,23 @@ use crate::quote::shell_expanding;
 
 /// Returns the script; a step that fails is named by its mark.
 ///
-/// `directories` are variables that name a directory beside the sources.
+/// `directories` are variables that name a directory beside the sources; `path` is searched for programs first, and
+/// needs no quoting.
 ///
 /// # Errors
 /// [`PlanError::Invalid`] for an environment variable that a shell cannot set.
 pub(crate) fn render(
     spec: &TargetSpec,
     directories: &[(&str, &str)],
+    path: Option<&str>,
     marks: &mut Marks,
 ) -> Result<String, PlanError> {
     let mut text = String::from(HEAD);
     for (name, directory) in directories {
         text.push_str(&format!("export {name}=\"$PWD/{directory}\"\n"));
+    }
+    if let Some(path) = path {
+        text.push_str(&format!("export PATH=\"{path}:$PATH\"\n"));
     }
     for (name, value) in &spec.build.env {
         text.push_str(&export(name, value, spec.build.steps.first())?);
@@ -92,6 +97,7 @@ mod tests {
             dalec_step='dalec: error: build environment'
             trap 'dalec_status=$?; echo "$dalec_step failed with exit code $dalec_status" >&2; exit $dalec_status' EXIT
             export GOMODCACHE="$PWD/__gomods"
+            export PATH="/usr/lib/go-1.22/bin:$PATH"
             export GOFLAGS="-X \"$V\" \\n"
 
             dalec_step='dalec: error: @1: build step 1'
@@ -113,14 +119,14 @@ mod tests {
 
             trap - EXIT
         "#]]
-        .assert_eq(&render(&spec, &[("GOMODCACHE", "__gomods")], &mut marks).expect("valid"));
+        .assert_eq(&render(&spec, &[("GOMODCACHE", "__gomods")], Some("/usr/lib/go-1.22/bin"), &mut marks).expect("valid"));
     }
 
     #[test]
     fn names_cannot_be_code() {
         let mut spec = spec();
         spec.build.env = BTreeMap::from([("A=1; id; B".into(), "x".into())]);
-        assert!(render(&spec, &[], &mut Marks::default()).is_err());
+        assert!(render(&spec, &[], None, &mut Marks::default()).is_err());
     }
 
     /// What the generated script does, said by a real shell.
@@ -134,7 +140,8 @@ mod tests {
         ] {
             let mut spec = spec();
             spec.build.steps = vec![step(command, &[], 5)];
-            let script = render(&spec, &[], &mut Marks::default()).expect("valid").replace("set -x\n", "");
+            let script =
+                render(&spec, &[], None, &mut Marks::default()).expect("valid").replace("set -x\n", "");
             let output = std::process::Command::new("sh").arg("-c").arg(script).output().expect("a shell");
             assert_eq!(output.status.code(), Some(code), "{command}");
             assert_eq!(String::from_utf8_lossy(&output.stderr), text, "{command}");

@@ -41,6 +41,18 @@ pub enum PlanError {
         /// What in the spec asked for it; empty for the target's own.
         span: Span,
     },
+    /// The result is for a platform whose programs nothing here runs, and it takes some that do.
+    #[error(
+        "{route} cannot be built for {platform} here: {why}, and nothing here runs programs for {platform}"
+    )]
+    Foreign {
+        /// What was to be built.
+        route: String,
+        /// What for.
+        platform: String,
+        /// What would run, as a clause.
+        why: &'static str,
+    },
     /// The spec uses parts of the language that cannot be built yet.
     #[error("this version of dalec cannot build {}", names(features))]
     Unsupported {
@@ -70,6 +82,15 @@ impl PlanError {
         Self::Invalid { message, spans: Vec::new(), hint: Some(hint.to_owned()) }
     }
 
+    /// Returns the error at `span`, besides where it was.
+    #[must_use]
+    pub(crate) fn at(mut self, span: Span) -> Self {
+        if let Self::Invalid { spans, .. } = &mut self {
+            spans.push(span);
+        }
+        self
+    }
+
     /// Checks that `product` has what it needs: each of `fields`, with its value, is written.
     ///
     /// # Errors
@@ -87,7 +108,7 @@ impl PlanError {
     /// Returns the places in the spec, most important first; empty when none can be named.
     pub fn spans(&self) -> Vec<Span> {
         let spans = match self {
-            Self::UnknownRoute { .. } | Self::MissingFields { .. } => Vec::new(),
+            Self::UnknownRoute { .. } | Self::MissingFields { .. } | Self::Foreign { .. } => Vec::new(),
             Self::MissingContext { span, .. } | Self::MissingImage { span, .. } => vec![*span],
             Self::Invalid { spans, .. } => spans.clone(),
             Self::Unsupported { features } => features.iter().map(|feature| feature.span).collect(),
@@ -107,6 +128,11 @@ impl PlanError {
             Self::MissingContext { name, .. } => {
                 Some(format!("give it with `--build-context {name}=DIRECTORY`"))
             }
+            Self::Foreign { .. } => Some(
+                "build on such a machine, or register an emulator (QEMU user mode, binfmt_misc); packages alone are built \
+                 for other processors without one"
+                    .into(),
+            ),
             Self::MissingImage { .. } | Self::Unsupported { .. } => None,
             Self::Invalid { hint, .. } => hint.clone(),
         }

@@ -16,12 +16,14 @@ use crate::error::PlanError;
 use crate::image_config::{self, ImageConfig};
 use crate::request::{BaseQuestion, ImageQuestion, Plan, Request};
 use crate::worker::{Worker, WorkerQuestion};
-use crate::{spec_tests, sysext, unsupported};
+use crate::{caches, spec_tests, sysext, unsupported};
 
 /// Cache key that makes source packages anew.
 pub const SOURCE_CACHE_KEY: &str = "dalec.srcpkg";
 /// Cache key that makes binary packages anew.
 pub const BINARY_CACHE_KEY: &str = "dalec.pkg";
+/// What takes programs of the platform that a root file system is for.
+pub(crate) const SCRIPTS: &str = "the scripts of its packages have to run";
 
 /// How one route is built.
 pub(crate) trait Recipe: Debug + Send + Sync {
@@ -59,6 +61,11 @@ pub(crate) trait Recipe: Debug + Send + Sync {
         false
     }
 
+    /// Returns what of it runs programs of the platform that the result is for; none for what can be made without.
+    fn runs(&self) -> Option<&'static str> {
+        Some(SCRIPTS)
+    }
+
     /// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
     /// platforms that are built for say how many results there are.
     fn bases(&self, _spec: &TargetSpec) -> Vec<BaseQuestion> {
@@ -77,8 +84,8 @@ pub(crate) trait Recipe: Debug + Send + Sync {
 pub(crate) struct Uses {
     /// Sources, patches and build steps.
     pub sources: SourceUse,
-    /// Go modules, which are downloaded for sources that ask for them.
-    pub modules: bool,
+    /// Downloads of generators, for sources that ask for them.
+    pub downloads: bool,
     /// The image section, in a container with the packages.
     pub container: bool,
     /// The tests, run in that container.
@@ -97,17 +104,23 @@ pub(crate) enum SourceUse {
 }
 
 impl Uses {
+    /// Returns the same without what runs programs of the result.
+    pub fn untried(self) -> Self {
+        Self { container: false, tests: false, ..self }
+    }
+
     /// Nothing but the names of the target.
     pub const NOTHING: Self =
-        Self { sources: SourceUse::Unused, modules: false, container: false, tests: false };
+        Self { sources: SourceUse::Unused, downloads: false, container: false, tests: false };
     /// What is made of the sources alone.
     pub const SOURCES: Self =
-        Self { sources: SourceUse::Used, modules: true, container: false, tests: false };
+        Self { sources: SourceUse::Used, downloads: true, container: false, tests: false };
     /// Packages that are tested.
-    pub const PACKAGES: Self = Self { sources: SourceUse::Used, modules: true, container: true, tests: true };
+    pub const PACKAGES: Self =
+        Self { sources: SourceUse::Used, downloads: true, container: true, tests: true };
     /// A container that is tested.
     pub const CONTAINER: Self =
-        Self { sources: SourceUse::UnlessPrebuilt, modules: true, container: true, tests: true };
+        Self { sources: SourceUse::UnlessPrebuilt, downloads: true, container: true, tests: true };
 }
 
 /// Whose programs run as root while packages are installed.
@@ -145,15 +158,28 @@ pub(crate) fn files(request: &Request<'_>, result: State) -> Plan {
 ///
 /// # Errors
 /// As [`spec_tests::plan`].
-pub(crate) fn packages(request: &Request<'_>, built: Built, container: Container) -> Result<Plan, PlanError> {
-    let mut requires = spec_tests::plan(request, &container)?;
-    requires.push(container.root);
+pub(crate) fn packages(
+    request: &Request<'_>,
+    built: Built,
+    container: impl FnOnce(&State) -> Result<Container, PlanError>,
+) -> Result<Plan, PlanError> {
+    let mut warnings = warnings(request);
+    let mut requires = Vec::new();
+    if let Some(platform) = &request.options.foreign {
+        if !request.options.skip_tests && !request.spec.tests.is_empty() {
+            warnings.push(format!("the spec's tests are not run: nothing here runs programs for {platform}"));
+        }
+    } else {
+        let container = container(&built.packages)?;
+        requires = spec_tests::plan(request, &container)?;
+        requires.push(container.root);
+    }
     Ok(Plan {
         result: built.everything,
         requires,
         to_sign: built.to_sign,
         config: Some(platform_only(request)),
-        warnings: warnings(request),
+        warnings,
         ..Plan::default()
     })
 }
@@ -234,6 +260,7 @@ pub(crate) fn untested_container(request: &Request<'_>, container: Container) ->
 pub(crate) fn warnings(request: &Request<'_>) -> Vec<String> {
     let mut warnings: Vec<String> = spec_tests::skip_warning(request).into_iter().collect();
     warnings.extend(unsupported::warnings(request.spec));
+    warnings.extend(caches::warnings(request));
     warnings
 }
 

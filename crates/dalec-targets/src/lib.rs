@@ -4,8 +4,10 @@
 //! knows no terminal, no transport and not how an engine stores things.
 
 mod build_script;
+mod caches;
 mod capabilities;
 pub mod containers;
+mod cross;
 mod date;
 pub mod deb;
 pub mod error;
@@ -13,6 +15,7 @@ pub mod family;
 #[cfg(test)]
 mod fixture;
 mod generators;
+mod golang;
 pub mod image_config;
 pub mod image_reference;
 pub mod locate;
@@ -28,6 +31,7 @@ pub mod signing;
 pub mod sources;
 pub mod spec_tests;
 pub mod sysext;
+pub mod unmatched;
 pub mod unsupported;
 mod windows;
 pub mod worker;

@@ -9,6 +9,7 @@
 //! scripts on purpose: an edit elsewhere in the spec would otherwise build everything anew, and what the spec
 //! file is called on the command line would end up in source packages.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dalec_llb::{Location, SourceMap};
@@ -37,6 +38,20 @@ pub fn parse(line: &str) -> Option<Marker<'_>> {
         Some(Marker { range: Some(range), message })
     });
     Some(numbered.unwrap_or(Marker { range: None, message: text }))
+}
+
+/// Returns `line` for people: without the number, which says nothing to them.
+pub fn without_number(line: &[u8]) -> Cow<'_, [u8]> {
+    let Some(start) = line.windows(PREFIX.len()).position(|part| part == PREFIX.as_bytes()) else {
+        return line.into();
+    };
+    let words = start + PREFIX.len();
+    let marked =
+        std::str::from_utf8(&line[start..]).ok().and_then(parse).filter(|marker| marker.range.is_some());
+    match marked {
+        Some(marker) => [&line[..words], marker.message.as_bytes()].concat().into(),
+        None => line.into(),
+    }
 }
 
 /// The places that one op's scripts may name, in the order they were marked.
@@ -79,6 +94,17 @@ mod tests {
             parse(&line),
             Some(Marker { range: Some(1), message: "build step 2 failed: exit code 3" })
         );
+    }
+
+    #[test]
+    fn people_see_no_numbers() {
+        let shown = |line: &str| String::from_utf8(without_number(line.as_bytes()).into_owned()).unwrap();
+        assert_eq!(shown("dalec: error: @12: step failed"), "dalec: error: step failed");
+        assert_eq!(shown("  dalec: error: @1: no: such"), "  dalec: error: no: such");
+        for plain in ["dalec: error: no: such", "dalec: error: @home: x", "mail a@1: b", ""] {
+            assert_eq!(shown(plain), plain);
+        }
+        assert_eq!(without_number(b"dalec: error: @1: \xff").as_ref(), b"dalec: error: @1: \xff");
     }
 
     #[test]

@@ -20,8 +20,10 @@ pub struct Questions {
     pub images: Vec<ImageQuestion>,
     /// Named contexts to look up; a missing one is no error here.
     pub contexts: Vec<String>,
-    /// Images that nobody needs if the client gives the named context beside them.
-    pub unless: BTreeMap<ImageQuestion, String>,
+    /// Images that nobody needs if the client gives one of the named contexts beside them.
+    pub unless: BTreeMap<ImageQuestion, Vec<String>>,
+    /// What in the spec asks for an image; nothing for those of the target.
+    pub places: BTreeMap<ImageQuestion, Span>,
 }
 
 /// An image that a plan starts from.
@@ -51,6 +53,8 @@ pub struct Answers {
     pub images: BTreeMap<ImageQuestion, ImageAnswer>,
     /// The named contexts that exist, by name. The main context is called `context`.
     pub contexts: BTreeMap<String, State>,
+    /// Patterns of files that every source that is a directory leaves out.
+    pub excludes: Vec<String>,
     /// What Dockerfiles yield; [`crate::routes::builds`] says which are needed.
     pub builds: Vec<(BuildSource, State)>,
     /// The image that this result starts from, one of those that [`crate::routes::bases`] names.
@@ -109,6 +113,9 @@ pub struct Options {
     pub without_symlinks: bool,
     /// What is asked of system extensions (`DALEC_SYSEXT_*`).
     pub sysext: Settings,
+    /// The platform that the result is for, where nothing runs its programs: what is built for it is built on the machine's
+    /// own, and not tried.
+    pub foreign: Option<Platform>,
     /// Cache keys to ignore (`no-cache`); `Some` of an empty list ignores all.
     pub no_cache: Option<Vec<String>>,
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use dalec_spec::Platform;
-use dalec_spec::target_spec::{BuildSource, TargetSpec};
+use dalec_spec::target_spec::{Source, TargetSpec};
 
 use crate::error::PlanError;
 use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
-use crate::{containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
+use crate::sources::Dockerfile;
+use crate::unmatched::{self, Patterns};
+use crate::{caches, containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -86,7 +88,7 @@ pub fn platforms(route: &Route, asked: &[Platform], build: &Platform) -> Result<
     route.recipe.platforms(asked, build)
 }
 
-/// Returns whether the steps of `route` run on the platform of the machine, whatever the result is for.
+/// Returns whether the steps of `route` run on the platform of the machine, whatever operating system the result is for.
 pub fn is_cross(route: &Route) -> bool {
     route.recipe.is_cross()
 }
@@ -102,7 +104,11 @@ pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
-    let uses = route.recipe.uses();
+    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs()) {
+        let (route, platform) = (route.name.clone(), platform.to_string());
+        return Err(PlanError::Foreign { route, platform, why });
+    }
+    let uses = uses(route, options);
     // Whether packages are built or given is sometimes only known with the answers.
     if uses.sources == SourceUse::Used {
         unsupported::check_sources(spec, uses)?;
@@ -113,25 +119,43 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     route.recipe.check(spec)
 }
 
-/// Returns what must be known to plan `route` for `spec`.
-pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
+/// Returns what of a spec `route` is made from.
+fn uses(route: &Route, options: &Options) -> Uses {
     let uses = route.recipe.uses();
+    if options.foreign.is_some() { uses.untried() } else { uses }
+}
+
+/// Returns what must be known to plan `route` for `spec`.
+pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questions {
+    let uses = uses(route, options);
     let mut questions = Questions::default();
     if let Some(worker) = route.recipe.worker() {
-        questions.unless = BTreeMap::from([(worker.image.clone(), worker.context.clone())]);
+        questions.unless = BTreeMap::from([(worker.image.clone(), vec![worker.context.clone()])]);
         questions.images.push(worker.image);
         questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    questions.images.extend(route.recipe.base(spec).ok().flatten());
+    let base = || route.recipe.base(spec).ok().flatten();
+    if let Some(base) = options.foreign.is_none().then(base).flatten() {
+        let written = spec.image.bases.first().map(|written| (base.clone(), written.rootfs.span));
+        questions.places.extend(written);
+        questions.images.push(base);
+    }
+    let others = others(uses, spec, uses.tests);
+    questions.contexts.extend(sources::contexts(others.iter().copied()));
+    let images = sources::images(others);
+    questions.images.extend(images.keys().cloned());
+    questions.places.extend(images);
     if uses.sources != SourceUse::Unused {
         questions.contexts.extend(sources::contexts(spec.sources.values()));
-    }
-    if installs(uses) {
-        questions.contexts.extend(sources::contexts(repositories::sources(spec)));
-    }
-    if uses.tests {
-        questions.contexts.extend(spec_tests::contexts(spec));
+        questions.contexts.extend(caches::contexts(spec));
+        for (image, span) in sources::images(spec.sources.values()) {
+            if uses.sources == SourceUse::UnlessPrebuilt && !questions.images.contains(&image) {
+                questions.unless.insert(image.clone(), containers::prebuilt_contexts(route.target).into());
+            }
+            questions.places.entry(image.clone()).or_insert(span);
+            questions.images.push(image);
+        }
     }
     if uses.sources == SourceUse::UnlessPrebuilt {
         questions.contexts.extend(containers::prebuilt_contexts(route.target));
@@ -143,23 +167,42 @@ pub fn questions(route: &Route, spec: &TargetSpec) -> Questions {
     questions
 }
 
-/// Returns the Dockerfiles that other frontends must build before `route` is planned; `tests` says whether tests run.
+/// Returns the Dockerfiles that other frontends must build before `route` is planned, in that order.
 pub fn builds<'a>(
     route: &Route,
     spec: &'a TargetSpec,
-    tests: bool,
+    options: &Options,
     answers: &Answers,
-) -> Vec<&'a BuildSource> {
-    let uses = route.recipe.uses();
-    let is_built = match uses.sources {
+) -> Vec<Dockerfile<'a>> {
+    let uses = uses(route, options);
+    let is_built = takes_sources(route, answers);
+    let sources = spec.sources.values().filter(|_| is_built);
+    sources::builds(sources.chain(others(uses, spec, uses.tests && !options.skip_tests)))
+}
+
+/// Returns the sources besides those of packages that something which `uses` the spec is made from.
+fn others(uses: Uses, spec: &TargetSpec, tests: bool) -> Vec<&Source> {
+    let mounted = spec_tests::mounted(spec).filter(|_| tests);
+    let repositories = repositories::sources(spec).filter(|_| installs(uses));
+    let bases = containers::base::changed(spec).filter(|_| uses.container);
+    mounted.chain(repositories).chain(bases).collect()
+}
+
+/// Returns where to look for patterns of sources that match nothing.
+///
+/// # Errors
+/// As [`plan`].
+pub fn patterns(route: &Route, request: &Request<'_>) -> Result<Vec<Patterns>, PlanError> {
+    if takes_sources(route, request.answers) { unmatched::plan(request) } else { Ok(Vec::new()) }
+}
+
+/// Returns whether `route` is made of the spec's sources.
+fn takes_sources(route: &Route, answers: &Answers) -> bool {
+    match route.recipe.uses().sources {
         SourceUse::Unused => false,
         SourceUse::Used => true,
         SourceUse::UnlessPrebuilt => containers::prebuilt(answers, route.target).is_none(),
-    };
-    let sources = spec.sources.values().filter(|_| is_built);
-    let mounted = spec_tests::mounted(spec).filter(|_| tests && uses.tests);
-    let repositories = repositories::sources(spec).filter(|_| installs(uses));
-    sources::builds(sources.chain(mounted).chain(repositories))
+    }
 }
 
 /// Returns whether packages are installed that repositories of the spec may bring.

@@ -1,32 +1,28 @@
 //! What the language has and no target can build yet.
 //!
 //! It is said when such a target is built, so that specs can use the whole language before that. What would change
-//! the result is an error; what only makes builds faster is a warning.
+//! the result is an error.
 
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{Generator, Source, SourceKind, SourceMount, TargetSpec};
+use dalec_spec::target_spec::{Generator, Source, SourceMount, TargetSpec};
 
 use crate::error::PlanError;
 use crate::family::Uses;
-use crate::repositories;
+use crate::{containers, repositories, sources};
 
 /// Something that cannot be built yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
-    /// What it is, for example `image sources`.
+    /// What it is, for example `generators`.
     pub name: &'static str,
     /// Where the spec asks for it.
     pub span: Span,
 }
 
 /// Returns warnings about what is left out of a build.
-pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
-    // A Go build cache that is disabled asks for none.
-    let caches = spec.build.caches.iter().any(|cache| cache.gobuild.as_ref().is_none_or(|go| !go.disabled));
-    let caches = caches.then(|| "`build.caches` is not used yet: the build starts without caches".to_owned());
+pub(crate) fn warnings(spec: &TargetSpec) -> Option<String> {
     let mounts = spec.build.steps.iter().any(|step| !step.mounts.is_empty());
-    let mounts = mounts.then(|| "`mounts` of build steps have no effect".to_owned());
-    caches.into_iter().chain(mounts).collect()
+    mounts.then(|| "`mounts` of build steps have no effect".to_owned())
 }
 
 /// Checks that what `uses` the sources of `spec` can be made of them.
@@ -35,10 +31,7 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Vec<String> {
 /// [`PlanError::Unsupported`] with everything that cannot.
 pub(crate) fn check_sources(spec: &TargetSpec, uses: Uses) -> Result<(), PlanError> {
     let sources = spec.sources.values().flat_map(|source| {
-        let downloads = source.generate.iter().flat_map(|generator| match uses.modules {
-            true => of_generator(generator),
-            false => vec![Feature { name: "generators", span: generator.span }],
-        });
+        let downloads = source.generate.iter().filter(|_| uses.downloads).flat_map(of_generator);
         of_kind(source).into_iter().chain(downloads).collect::<Vec<_>>()
     });
     refuse(sources.chain(repositories::sources(spec).flat_map(of_source)).collect())
@@ -52,14 +45,7 @@ pub(crate) fn check_container(spec: &TargetSpec, tests: bool) -> Result<(), Plan
     let mounts = spec.tests.iter().filter(|_| tests).flat_map(|test| &test.mounts);
     let mut features: Vec<Feature> =
         mounts.flat_map(|mount: &SourceMount| of_source(&mount.source)).collect();
-    for rootfs in spec.image.bases.iter().map(|base| &base.rootfs) {
-        let SourceKind::Image(image) = &rootfs.kind else { continue };
-        let is_whole = rootfs.path.split('/').all(|component| matches!(component, "" | "."));
-        let is_part = !is_whole || !rootfs.includes.is_empty() || !rootfs.excludes.is_empty();
-        if is_part || image.command.is_some() {
-            features.push(Feature { name: "base images that are changed first", span: rootfs.span });
-        }
-    }
+    features.extend(containers::base::changed(spec).flat_map(of_source));
     features.extend(repositories::sources(spec).flat_map(of_source));
     refuse(features)
 }
@@ -72,13 +58,7 @@ pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
 }
 
 fn of_kind(source: &Source) -> Vec<Feature> {
-    match &source.kind {
-        SourceKind::Image(_) => vec![Feature { name: "image sources", span: source.span }],
-        SourceKind::Build(build) => of_source(&build.source),
-        SourceKind::Git(_) | SourceKind::Http(_) | SourceKind::Context(_) | SourceKind::Inline(_) => {
-            Vec::new()
-        }
-    }
+    sources::parts(source).into_iter().flat_map(of_source).collect()
 }
 
 /// Returns what of a generator cannot be built where Go modules can.
@@ -86,8 +66,6 @@ fn of_generator(generator: &Generator) -> Vec<Feature> {
     let gomod = generator.gomod.as_ref();
     let wanted = [
         (gomod.is_some_and(|gomod| !gomod.auth.is_empty()), "private Go modules"),
-        (gomod.is_some_and(|gomod| gomod.edits.is_some()), "edits of `go.mod`"),
-        (generator.cargohome.is_some(), "`cargohome` generators"),
         (generator.pip.is_some(), "`pip` generators"),
         (generator.nodemod.is_some(), "`nodemod` generators"),
     ];
@@ -122,53 +100,30 @@ mod tests {
         let spec = spec(
             "\
 sources:
-  a: {image: {ref: registry.example.org/a}, path: /a, generate: [{gomod: {auth: {example.org: {token: T}}}, pip: {}}]}
-  b: {context: {}}
-dependencies: {extra_repos: [{config: {a.list: {image: {ref: registry.example.org/a}, path: /a}}}]}
+  a: {context: {}, generate: [{gomod: {auth: {example.org: {token: T}}}, pip: {}}]}
+  b: {build: {source: {context: {}, generate: [{gomod: {}}]}}}
+dependencies: {extra_repos: [{config: {a.list: {context: {}, path: /a, generate: [{gomod: {}}]}}}]}
 ",
         );
         assert_eq!(
             names(check_sources(&spec, Uses::PACKAGES)),
-            ["image sources", "private Go modules", "`pip` generators", "image sources"]
+            ["private Go modules", "`pip` generators", "generators", "generators"]
         );
         assert_eq!(
-            names(check_sources(&spec, Uses { modules: false, ..Uses::PACKAGES })),
-            ["image sources", "generators", "image sources"]
+            names(check_sources(&spec, Uses { downloads: false, ..Uses::PACKAGES })),
+            ["generators", "generators"]
         );
-    }
-
-    #[test]
-    fn caches_are_only_left_out() {
-        let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {}}]}\n");
-        assert_eq!(check_sources(&spec, Uses::PACKAGES), Ok(()));
-        assert_eq!(warnings(&spec), ["`build.caches` is not used yet: the build starts without caches"]);
-    }
-    #[test]
-    fn a_disabled_cache_is_not_missed() {
-        let spec = spec("build: {steps: [{command: make}], caches: [{gobuild: {disabled: true}}]}\n");
-        assert_eq!(warnings(&spec), [""; 0]);
     }
 
     #[test]
     fn mounts_of_tests_matter_where_tests_run() {
-        let image = "{image: {ref: registry.example.org/a}, path: /a}";
+        let inner = "{context: {}, generate: [{gomod: {}}]}";
+        let image = format!(
+            "{{image: {{ref: a, cmd: {{steps: [{{command: x, mounts: [{{dest: /c, spec: {inner}}}]}}]}}}}, path: /a}}"
+        );
         let test = format!("{{name: a, files: {{/a: }}, mounts: [{{dest: /b, spec: {image}}}]}}");
         let spec = spec(&format!("tests: [{test}]\n"));
-        assert_eq!(names(check_container(&spec, true)), ["image sources"]);
+        assert_eq!(names(check_container(&spec, true)), ["generators"]);
         assert_eq!(check_container(&spec, false), Ok(()));
-    }
-
-    #[test]
-    fn a_base_image_is_taken_as_a_whole() {
-        let base = |rest: &str| {
-            let rootfs = format!("{{image: {{ref: registry.example.org/a}}{rest}}}");
-            check_container(&spec(&format!("image: {{bases: [{{rootfs: {rootfs}}}]}}\n")), true)
-        };
-        for whole in ["", ", path: /", ", path: ."] {
-            assert_eq!(base(whole), Ok(()), "{whole}");
-        }
-        for part in [", path: /usr", ", includes: [usr]"] {
-            assert_eq!(names(base(part)), ["base images that are changed first"], "{part}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::State;
+use dalec_llb::{Mount, Secret, State};
 use dalec_spec::span::Span;
 
 use crate::error::PlanError;
@@ -57,6 +57,12 @@ impl Worker {
         let again = request.options.ignores_cache(&image.reference) || request.options.ignores_cache(context);
         Ok(Self { root: install(&answer.state, &image.packages, again), env, config })
     }
+}
+
+/// Returns a mount of the certificates that the host trusts besides the usual ones; a client need not give them.
+pub(crate) fn ca_bundle() -> Mount {
+    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
+    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 /// Returns the environment of an image's processes; there is always a search path and a home.

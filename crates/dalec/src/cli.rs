@@ -3,7 +3,9 @@
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, completions, frontend, key, lint, resolve, schema, sign, targets, verify};
+use crate::commands::{
+    build, cache, completions, frontend, key, lint, resolve, schema, sign, targets, verify,
+};
 
 const ENVIRONMENT: &str = "\
 Environment variables:
@@ -18,7 +20,7 @@ Environment variables:
 
 Exit codes:
   0  done
-  1  the build failed, a file cannot be signed, or a signature does not hold
+  1  the build failed, a file cannot be signed, a signature does not hold, or the cache is damaged
   2  the command line, the spec or the key is wrong
   3  the environment is missing something
   70 the build engine that started `dalec frontend` cannot be answered
@@ -54,6 +56,7 @@ pub enum Command {
     Key(key::Args),
     Sign(sign::Args),
     Verify(verify::Args),
+    Cache(cache::Args),
     Frontend(frontend::Args),
     Completions(completions::Args),
 }

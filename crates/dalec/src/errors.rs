@@ -183,7 +183,9 @@ impl CommandError {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                 Some("free some space on that disk".to_owned())
             }
-            std::io::ErrorKind::PermissionDenied => Some("choose a place that you may write to".to_owned()),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                Some("choose a place that you may write to".to_owned())
+            }
             _ => None,
         };
         let message = format!("cannot write {}", path.into().display());
@@ -216,7 +218,8 @@ impl CommandError {
             }
             Self::Frontend { error, .. } => match error.as_ref() {
                 FrontendError::Gateway(error) => exit_of(error),
-                FrontendError::Signing { error, .. } => exit_of(error),
+                FrontendError::Signing { error, .. } | FrontendError::At { error, .. } => exit_of(error),
+                FrontendError::Machine { .. } => Exit::Environment,
                 _ => Exit::Usage,
             },
             Self::Engine { error, .. } => exit_of(error),
@@ -226,6 +229,15 @@ impl CommandError {
             Self::Said(exit) => *exit,
             Self::StdoutClosed => Exit::Signal(libc::SIGPIPE),
         }
+    }
+
+    /// Returns one line about it, for the step of a build that it ends.
+    pub fn headline(&self) -> String {
+        let said = match self {
+            Self::StdoutClosed => Some("nobody reads standard output any more".to_owned()),
+            error => error.words().and_then(|words| words.message().lines().next().map(str::to_owned)),
+        };
+        said.unwrap_or_else(|| "failed".to_owned())
     }
 
     /// Returns the words, none when nothing is left to say.

@@ -6,6 +6,7 @@ mod bases;
 mod cli;
 mod commands;
 mod compare_signed;
+mod credential_helper;
 mod errors;
 mod new_file;
 mod observe;
@@ -21,6 +22,7 @@ mod summary;
 mod surroundings;
 mod terminal;
 mod timestamps;
+mod unmatched;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -45,6 +47,8 @@ fn run_part(part: Part) -> i32 {
     match part {
         Part::TestRunner(args) => dalec_testrunner::main(args.into_iter()),
         Part::Compare(args) => compare_signed::main(&args),
+        Part::Unmatched(args) => unmatched::main(&args),
+        Part::CredentialHelper(args) => credential_helper::main(&args),
         Part::Frontend => ended(commands::frontend::run(&commands::frontend::Args {})),
         Part::Signer => ended(commands::frontend::serve(commands::frontend::sign)),
         Part::SignTree(args) => sign_tree::main(&args),
@@ -76,6 +80,7 @@ fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Key(args) => commands::key::run(&args),
         Command::Sign(args) => commands::sign::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Cache(args) => commands::cache::run(args),
         Command::Frontend(args) => commands::frontend::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }

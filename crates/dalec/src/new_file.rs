@@ -43,7 +43,8 @@ impl NewFile {
         let temporary = tempfile::Builder::new()
             .prefix(".dalec-")
             .permissions(std::fs::Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
+            .tempfile_in(folder)
+            .map_err(of_the_system)?;
         watch.remove_when_killed(temporary.path());
         Ok(Self::Beside { temporary, real })
     }
@@ -70,6 +71,17 @@ impl NewFile {
             }
             Self::Through(_) => Ok(()),
         }
+    }
+}
+
+/// Returns `error` without the name of the temporary file, which nobody knows.
+fn of_the_system(error: io::Error) -> io::Error {
+    use io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        kind @ (NotFound | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull) => {
+            kind.into()
+        }
+        _ => error,
     }
 }
 
@@ -111,6 +123,12 @@ mod tests {
     use std::os::unix::fs::{FileTypeExt, symlink};
 
     use super::*;
+
+    #[test]
+    fn an_error_names_no_temporary_file() {
+        let error = NewFile::create(Path::new("/proc/x"), &Watch::default()).map(drop).unwrap_err();
+        assert!(!error.to_string().contains(".dalec-"), "{error}");
+    }
 
     fn write(dest: &Path, text: &str) -> io::Result<()> {
         let file = NewFile::create(dest, &Watch::default())?;

@@ -19,6 +19,9 @@ use crate::progress::words;
 pub struct Base {
     /// The reference that was asked for.
     pub reference: String,
+    /// How many packages are in it besides its own because they were asked for.
+    #[serde(skip)]
+    pub packages: usize,
     /// The platform that was asked for; empty for the preferred one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub platform: String,
@@ -26,6 +29,13 @@ pub struct Base {
     pub digest: String,
     /// Where it came from, in words.
     pub origin: String,
+}
+
+impl Base {
+    /// Returns what people call it.
+    pub fn name(&self) -> String {
+        called(&self.reference, self.packages)
+    }
 }
 
 /// A gateway with a memory for images.
@@ -65,6 +75,7 @@ impl<'a> Relay for Observed<'a> {
         let found = found?;
         let base = Base {
             reference: image.reference.clone(),
+            packages: if found.has_packages { image.packages.len() } else { 0 },
             platform: image.platform.clone(),
             digest: found.digest.clone(),
             origin: found.origin.clone(),
@@ -74,15 +85,19 @@ impl<'a> Relay for Observed<'a> {
     }
 }
 
+/// Returns what people call the image `reference` with so many packages more.
+fn called(reference: &str, packages: usize) -> String {
+    match packages {
+        0 => reference.to_owned(),
+        count => format!("{reference} with {}", words::count(count as u64, "package")),
+    }
+}
+
 /// Returns the step of looking for `image`, which starts now.
 fn finding(image: &ResolveImage) -> VertexEvent {
-    let mut name = format!("[internal] find {}", image.reference);
-    if !image.packages.is_empty() {
-        name = format!("{name} with {}", words::count(image.packages.len() as u64, "package"));
-    }
     VertexEvent {
         digest: format!("find {} {} {}", image.reference, image.platform, image.packages.join(" ")),
-        name,
+        name: format!("[internal] find {}", called(&image.reference, image.packages.len())),
         group: String::new(),
         inputs: Vec::new(),
         started: Some(SystemTime::now()),

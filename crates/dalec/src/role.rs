@@ -23,6 +23,12 @@ const TEST_RUNNER: &str = "test-runner";
 /// Compares what a signer returned with what was built.
 const COMPARE: &str = dalec_frontend::COMPARE;
 
+/// Looks for patterns of a source that match nothing.
+const UNMATCHED: &str = dalec_frontend::UNMATCHED;
+
+/// Answers git where private modules are downloaded.
+const CREDENTIAL_HELPER: &str = "credential-helper";
+
 /// A part of this program that is not the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Part {
@@ -32,6 +38,10 @@ pub enum Part {
     TestRunner(Vec<OsString>),
     /// Compares what a signer returned with what was built, with these arguments.
     Compare(Vec<OsString>),
+    /// Looks for patterns of a source that match nothing, with these arguments.
+    Unmatched(Vec<OsString>),
+    /// Answers git where private modules are downloaded, with these arguments.
+    CredentialHelper(Vec<OsString>),
     /// Answers a build engine that started the signers' image.
     Signer,
     /// Signs what a build made, with these arguments.
@@ -48,6 +58,8 @@ pub fn of(mut args: impl Iterator<Item = OsString>) -> Option<Part> {
     let part = match args.next() {
         Some(first) if first == TEST_RUNNER => Part::TestRunner(args.collect()),
         Some(first) if first == COMPARE => Part::Compare(args.collect()),
+        Some(first) if first == UNMATCHED => Part::Unmatched(args.collect()),
+        Some(first) if is_frontend && first == CREDENTIAL_HELPER => Part::CredentialHelper(args.collect()),
         Some(first) if is_signer && first == SIGN_TREE => Part::SignTree(args.collect()),
         Some(first) if is_frontend || is_signer => Part::Unknown(first.to_string_lossy().into_owned()),
         None if is_frontend => Part::Frontend,
@@ -68,7 +80,7 @@ mod tests {
     #[test]
     fn the_name_decides_in_images_of_ours() {
         assert_eq!(check("/frontend"), Some(Part::Frontend));
-        assert_eq!(check("/frontend credential-helper get"), Some(Part::Unknown("credential-helper".into())));
+        assert_eq!(check("/frontend sign-tree"), Some(Part::Unknown("sign-tree".into())));
         assert_eq!(check("/signer"), Some(Part::Signer));
         assert_eq!(check("/signer sign"), Some(Part::Unknown("sign".into())));
         assert_eq!(check("/usr/bin/dalec"), None);
@@ -79,6 +91,9 @@ mod tests {
     fn parts_keep_their_arguments() {
         assert_eq!(check("/frontend compare-signed a"), Some(Part::Compare(vec!["a".into()])));
         assert_eq!(check("/signer sign-tree --replace"), Some(Part::SignTree(vec!["--replace".into()])));
+        let helper = Part::CredentialHelper(vec!["--kind=token".into(), "get".into()]);
+        assert_eq!(check("/work/dalec/frontend credential-helper --kind=token get"), Some(helper));
+        assert_eq!(check("dalec credential-helper get"), None);
         for name in ["/frontend", "/tmp/dalec"] {
             let Some(Part::TestRunner(args)) = check(&format!("{name} test-runner step a")) else {
                 panic!("{name}")

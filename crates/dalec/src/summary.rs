@@ -107,7 +107,7 @@ impl Summary {
             }
         };
         for base in self.bases() {
-            let _ = writeln!(text, "base {}: {}", base.reference, base.origin);
+            let _ = writeln!(text, "base {}: {}", base.name(), base.origin);
         }
         for built in &self.builds {
             for signed in &built.signing {
@@ -127,7 +127,7 @@ impl Summary {
     fn bases(&self) -> Vec<&Base> {
         let mut bases: Vec<&Base> = Vec::new();
         for base in self.builds.iter().flat_map(|built| &built.bases) {
-            if !bases.iter().any(|known| known.reference == base.reference && known.origin == base.origin) {
+            if !bases.iter().any(|known| known.name() == base.name() && known.origin == base.origin) {
                 bases.push(base);
             }
         }
@@ -190,6 +190,7 @@ mod tests {
     fn built(target: &str, outputs: Vec<Output>) -> Built {
         let base = Base {
             reference: "docker.io/library/debian:bookworm".into(),
+            packages: 0,
             platform: "linux/amd64".into(),
             digest: "sha256:11".into(),
             origin: "pulled from its registry".into(),

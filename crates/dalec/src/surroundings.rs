@@ -29,36 +29,47 @@ pub fn enter() -> Result<Entered, CommandError> {
     })
 }
 
-/// Returns nothing if programs for `platform` run here: it is this machine's own, or the kernel has an emulator for it.
-/// Programs of another operating system are made by compilers of this one and not run.
-///
-/// # Errors
-/// [`CommandError::Environment`] otherwise.
-pub fn can_run(platform: &Platform, host: &Platform) -> Result<(), CommandError> {
+/// Returns the platforms whose programs run here, this machine's own first: those that its processor takes, and those that
+/// the kernel has an emulator for.
+pub fn runnable(host: &Platform) -> Vec<Platform> {
     // The two that run each other's programs without help; whether a given processor does, the build will see.
-    let related = [("386", "amd64"), ("arm", "arm64")];
-    let native =
-        platform.arch == host.arch || related.contains(&(platform.arch.as_str(), host.arch.as_str()));
-    if platform.os != host.os || native || has_emulator(&platform.arch) {
-        return Ok(());
+    let related = [("amd64", "386"), ("arm64", "arm")];
+    let related = related.into_iter().filter(|(own, _)| *own == host.arch).map(|(_, other)| other);
+    let emulated = EMULATED.iter().filter(|(_, name)| has_emulator(name)).map(|(arch, _)| *arch);
+    let mut platforms = vec![host.clone()];
+    for arch in related.chain(emulated) {
+        let platform = Platform::new(&host.os, arch);
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
     }
-    Err(CommandError::Environment {
-        message: format!("this machine cannot run programs for {platform}; it is {host}"),
-        help: Some("build on such a machine, or register an emulator (QEMU user mode, binfmt_misc)".into()),
-        source: None,
-    })
+    platforms
 }
 
-/// Returns whether the kernel starts an emulator for programs of `arch`, as the usual packages register it.
-fn has_emulator(arch: &str) -> bool {
-    let name = match arch {
-        "amd64" => "x86_64",
-        "arm64" => "aarch64",
-        "386" => "i386",
-        other => other,
-    };
+/// Processors, and what the usual packages of emulators call them.
+const EMULATED: &[(&str, &str)] = &[
+    ("386", "i386"),
+    ("amd64", "x86_64"),
+    ("arm", "arm"),
+    ("arm64", "aarch64"),
+    ("loong64", "loongarch64"),
+    ("mips64le", "mips64el"),
+    ("ppc64le", "ppc64le"),
+    ("riscv64", "riscv64"),
+    ("s390x", "s390x"),
+];
+
+/// Returns whether the kernel starts an emulator for programs of `name`, in root file systems without one, too.
+fn has_emulator(name: &str) -> bool {
     let entry = std::fs::read_to_string(format!("/proc/sys/fs/binfmt_misc/qemu-{name}"));
-    entry.is_ok_and(|text| text.starts_with("enabled"))
+    entry.is_ok_and(|text| is_usable(&text))
+}
+
+/// Returns whether an entry of the kernel's says that an emulator is on, and kept open (`F`): build roots have none.
+fn is_usable(entry: &str) -> bool {
+    let mut lines = entry.lines();
+    lines.next() == Some("enabled")
+        && lines.any(|line| line.strip_prefix("flags:").is_some_and(|flags| flags.contains('F')))
 }
 
 /// Returns how the engine runs, as a record.
@@ -129,12 +140,20 @@ mod tests {
 
     #[test]
     fn a_machine_runs_its_own_programs() {
-        let host = Platform::new("linux", "amd64");
-        assert!(can_run(&host, &host).is_ok());
-        assert!(can_run(&Platform::new("linux", "386"), &host).is_ok());
-        assert!(can_run(&Platform::new("windows", "no-such-processor"), &host).is_ok());
-        let error = can_run(&Platform::new("linux", "no-such-processor"), &host).unwrap_err();
-        assert_eq!(error.exit().code(), 3);
+        let platforms = runnable(&Platform::new("linux", "amd64"));
+        assert_eq!(platforms[..2], [Platform::new("linux", "amd64"), Platform::new("linux", "386")]);
+        assert_eq!(runnable(&Platform::new("linux", "no-such"))[0], Platform::new("linux", "no-such"));
+    }
+
+    #[test]
+    fn an_emulator_has_to_be_found_in_every_root() {
+        let entry = |first: &str, flags: &str| {
+            format!("{first}\ninterpreter /usr/bin/qemu-aarch64-static\nflags: {flags}\noffset 0\nmagic 7f\n")
+        };
+        assert!(is_usable(&entry("enabled", "OCF")));
+        assert!(!is_usable(&entry("disabled", "OCF")));
+        assert!(!is_usable(&entry("enabled", "OC")));
+        assert!(!is_usable(""));
     }
 
     #[test]

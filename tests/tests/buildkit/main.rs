@@ -20,4 +20,5 @@ mod buildkit {
     mod secrets;
     mod several;
     mod signers;
+    mod sources;
 }

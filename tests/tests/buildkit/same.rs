@@ -76,15 +76,22 @@ fn files_of_a_git_repository() {
     same(|| Project::new(&spec), "bookworm/deb");
 }
 
-/// SRC-020.
+/// SRC-020, SRC-025.
 #[test]
 fn programs_with_go_modules() {
     let server = modules::proxy();
     let proxy = format!("DALEC_GOMOD_PROXY={}", server.url(""));
-    same_with(modules::project, "bookworm/deb", &["--build-arg", &proxy]);
+    same_with(modules::edited_project, "bookworm/deb", &["--build-arg", &proxy]);
 }
 
 #[test]
 fn a_source_package() {
     same(|| Project::new(&script("source", "")), "bookworm/dsc");
+}
+
+/// TGT-010.
+#[test]
+fn a_package_for_another_processor() {
+    let spec = script("elsewhere", "").replace("noarch: true\n", "");
+    same_with(|| Project::new(&spec), "bookworm/deb", &["--platform", "linux/arm64"]);
 }

@@ -1,62 +1,65 @@
-//! Ctrl-C and SIGTERM in the middle of a step leave nothing behind.
+//! Ctrl-C and SIGTERM leave nothing behind, whatever the build is at.
 
-use std::path::Path;
+use std::io::Read;
+use std::net::TcpListener;
 
-use dalec_e2e::run::{Project, Who, kept_state};
+use dalec_e2e::cancelled::{endless, in_a_step_leaves_nothing, leaves_nothing, mark};
+use dalec_e2e::run::{Project, Who};
 use rustix::process::Signal;
 
 use crate::specs::script;
 
-fn cancelled(name: &str, signal: Signal, who: Who) {
-    let mark = format!("dalec-test-mark-{name}-{}", std::process::id());
-    let steps = format!(
-        "build:\n  steps:\n    - command: |\n        echo the step has started\n        exec sh -c 'while :; do sleep 1; done' {mark}\n"
-    );
-    let project = Project::new(&script(name, &steps));
-    let mut build = project.build_as(who, "bookworm/deb").start();
-    build.says("the step has started");
-    build.signal(signal);
-    let ran = build.end();
-    assert!(ran.code == Some(128 + signal.as_raw()) || ran.signal == Some(signal.as_raw()), "{ran:?}");
-    assert_eq!(project.outputs(), Vec::<String>::new());
-    assert_eq!(processes_with(&mark), Vec::<String>::new());
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let state = kept_state(who);
-    assert!(!mounts.contains(&state.display().to_string()), "{mounts}");
-    let left = leftovers(&state);
-    assert_eq!(left, Vec::<String>::new(), "left in the store");
-}
+const TARGET: &str = "bookworm/deb";
 
-/// Returns what lies in the store's folder for unfinished work and belongs to no running process.
-fn leftovers(state: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(state.join("tmp")).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    // Other tests build at the same time; their folders are named after their processes.
-    names
-        .filter(|name| {
-            let pid: String = name.chars().take_while(char::is_ascii_digit).collect();
-            pid.is_empty() || !Path::new("/proc").join(pid).exists()
-        })
-        .collect()
-}
-
-fn processes_with(mark: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&command).contains(mark) {
-            found.push(entry.path().display().to_string());
-        }
-    }
-    found
+/// Returns a project with an endless build step.
+fn at_work(name: &str, mark: &str) -> Project {
+    Project::new(&script(name, &format!("build:\n  steps:\n    - command: {}\n", endless(mark))))
 }
 
 #[test]
 fn interrupt() {
-    cancelled("interrupt", Signal::INT, Who::Me);
+    let mark = mark("interrupt");
+    let project = at_work("interrupt", &mark);
+    in_a_step_leaves_nothing(project.build(TARGET), &project, &mark);
 }
 
 #[test]
 fn terminate_as_an_ordinary_user() {
-    cancelled("terminate", Signal::TERM, Who::Ordinary);
+    let mark = mark("terminate");
+    let project = at_work("terminate", &mark);
+    let mut build = project.build_as(Who::Ordinary, TARGET).start();
+    build.says("the step has started");
+    leaves_nothing(build, &project, Who::Ordinary, Signal::TERM, &mark);
+}
+
+#[test]
+fn in_a_test_of_the_spec() {
+    let mark = mark("tested");
+    let test = format!("tests:\n  - name: goes on\n    steps:\n      - command: {}\n", endless(&mark));
+    let project = Project::new(&script("tested", &test));
+    in_a_step_leaves_nothing(project.build(TARGET), &project, &mark);
+}
+
+#[test]
+fn while_a_repository_is_asked() {
+    while_waiting("asked", &|url| format!("git: {{url: \"{url}.git\", commit: main}}"));
+}
+
+#[test]
+fn while_something_is_downloaded() {
+    while_waiting("downloaded", &|url| format!("http: {{url: \"{url}\"}}"));
+}
+
+/// Stops a build that waits for a server which takes requests and answers nothing. `kind` returns a source at its address.
+fn while_waiting(name: &str, kind: &dyn Fn(&str) -> String) {
+    let mark = mark(name);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback can be listened on");
+    let address = silent.local_addr().expect("it is bound");
+    let source = kind(&format!("http://{address}/{mark}"));
+    let spec = script(name, "").replace("artifacts:", &format!("  more:\n    {source}\nartifacts:"));
+    let project = Project::new(&spec);
+    let build = project.build(TARGET).start();
+    let (mut asking, _) = silent.accept().expect("it is asked");
+    asking.read_exact(&mut [0]).expect("it asks for something");
+    leaves_nothing(build, &project, Who::Me, Signal::INT, &mark);
 }

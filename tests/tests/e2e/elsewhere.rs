@@ -144,19 +144,23 @@ fn the_main_context_may_be_a_repository_with_the_spec_in_it() {
 
 /// The spec that is fetched is no good, which shows that it was fetched, and ends the build before it has begun.
 #[test]
-fn a_repository_behind_ssh_needs_an_agent() {
+fn a_repository_behind_ssh_needs_an_agent_and_keeps_its_host_key() {
     // A real sshd starts for root only.
     if !is_root() {
         return;
     }
     let repository = Repository::new(&[("dalec.yml", "nmae: elsewhere\n")]);
-    let server = repository.over_ssh();
+    let mut server = repository.over_ssh();
     let project = Project::new("");
     let state = project.path("state").display().to_string();
-    let fetch = |ssh: &str| build(&project, &["--state-dir", &state, "--ssh", ssh, &server.url()]);
+    let url = server.url();
+    let fetch = |ssh: &str| build(&project, &["--state-dir", &state, "--ssh", ssh, &url]);
     let agent = server.agent().display().to_string();
     fetch(&format!("default={agent}")).fails(2).says(&["unknown key `nmae`"]);
     fetch(&format!("other={agent}")).fails(1).says(&["no ssh agent called \"default\" was given"]);
+    server.change_host_key();
+    let ran = fetch(&format!("default={agent}")).fails(1);
+    ran.says(&["cannot trust 127.0.0.1:", "its host key is another one", "remove line 1 of ", "known_hosts"]);
 }
 
 /// FE-003.

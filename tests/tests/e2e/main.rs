@@ -3,8 +3,13 @@
 //! The modules share one store, kept between runs; see `dalec_e2e::binary`.
 
 mod bad_input;
+mod basics;
+mod cache;
+mod caches;
 mod cancel;
 mod containers;
+mod crates;
+mod cross;
 mod elsewhere;
 mod first_package;
 mod lifecycle;
@@ -13,6 +18,7 @@ mod rebuild;
 mod repositories;
 mod routes;
 mod signed;
+mod sources;
 mod suites;
 mod sysext;
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::script;
+use dalec_e2e::tls::TlsServer;
 use sha2::{Digest, Sha256};
 
 /// Returns a project whose context holds a repository with the package `extra-tool` in versions 1.0, 1.2 and 2.0, which
@@ -63,4 +64,17 @@ fn a_repository_is_there_while_packages_are_installed() {
         project.build("bookworm/deb").fails(1).says(&["extra-tool", "cannot be installed"]);
         assert_eq!(project.outputs(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn one_that_cannot_be_read_is_named() {
+    let server = TlsServer::start();
+    let more = format!(
+        "dependencies:\n  build: {{ extra-tool: {{}} }}\n  extra_repos:\n    - envs: [build]\n      config: {{ silent.list: {{ inline: {{ \
+         file: {{ contents: \"deb {} ./\\n\" }} }} }} }}\n",
+        server.url("")
+    );
+    let project = Project::new(&script("unread", &more));
+    let ran = project.build("bookworm/deb").fails(1);
+    ran.says(&["a package repository cannot be read: ", "--ca-bundle", "spec.yml:21"]);
 }

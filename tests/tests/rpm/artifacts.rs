@@ -1,6 +1,7 @@
 //! Every kind of artifact: what the package says of it, and what is there after an installation.
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::probe::Probe;
 use dalec_e2e::rpm::Rpm;
 use dalec_e2e::run::Project;
@@ -8,7 +9,7 @@ use dalec_e2e::run::Project;
 use crate::specs::{build, on_base, package};
 
 on_both_engines!(
-    the_package_lists_all_kinds,
+    root: the_package_lists_all_kinds,
     installed_as_the_spec_says,
     symbols_and_requirements_are_left_alone
 );

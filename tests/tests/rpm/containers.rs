@@ -1,6 +1,7 @@
 //! Containers by installroot, from nothing and on top of a base image.
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::probe::Probe;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::{example, hello, script};
@@ -8,7 +9,7 @@ use dalec_e2e::specs::{example, hello, script};
 use crate::specs::{build, on_base};
 
 on_both_engines!(
-    a_container_of_what_the_package_needs,
+    root: a_container_of_what_the_package_needs,
     the_targets_that_signing_names,
     documents_are_kept_where_a_spec_has_them,
     what_the_package_depends_on_alone,

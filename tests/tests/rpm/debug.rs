@@ -1,13 +1,14 @@
 //! What a build starts from, without the build.
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::hello;
 use std::process::Command;
 
 use crate::specs::build;
 
-on_both_engines!(the_spec_file_alone, sources_and_build_root, the_package_follows_from_the_build_root);
+on_both_engines!(root: the_spec_file_alone, sources_and_build_root, the_package_follows_from_the_build_root);
 
 const SPEC: &str = "SPECS/hello-dalec/hello-dalec.spec";
 

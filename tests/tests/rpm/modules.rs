@@ -4,17 +4,18 @@ mod root {
     use std::fs;
 
     use dalec_e2e::engine::Engine;
-    use dalec_e2e::modules::{project, proxy};
+    use dalec_e2e::modules::{edited_project, proxy};
     use dalec_e2e::rpm_world;
 
     use crate::specs::build;
     use crate::upstream::TOOLCHAINS;
 
-    /// SRC-020, SRC-032, RPM-013: they are one of the sources, and without a go to download them there is nothing.
+    /// SRC-020, SRC-025, SRC-032, RPM-013: they are one of the sources, and so is the patch that edits make; without a go
+    /// there is nothing.
     #[test]
     fn programs_are_built_from_downloaded_modules() {
         let server = proxy();
-        let project = project();
+        let project = edited_project();
         let spec = fs::read_to_string(project.path("spec.yml")).unwrap();
         let dependencies = format!("  build: [golang]\n  extra_repos:{TOOLCHAINS}");
         project.write("spec.yml", spec.replace("  build: [golang-go]", &dependencies));
@@ -27,7 +28,9 @@ mod root {
         build("azlinux3/rpm").succeeds();
         project.output("-1.azl3.x86_64.rpm");
         build("azlinux3/rpm/debug/sources").succeeds();
-        assert!(project.outputs().contains(&"SOURCES/__gomods.tar.gz".to_owned()), "{:?}", project.outputs());
+        for name in ["SOURCES/__gomods.tar.gz", "SOURCES/__gomod_patch_src"] {
+            assert!(project.outputs().contains(&name.to_owned()), "{:?}", project.outputs());
+        }
         let spec = fs::read_to_string(project.path("spec.yml")).unwrap();
         project.write("spec.yml", spec.replace("  build: [golang]", "  build: [make]"));
         build("azlinux3/rpm/debug/sources").fails(2).says(&["- gomod:", "add `golang`"]);

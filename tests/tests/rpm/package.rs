@@ -1,13 +1,14 @@
 //! Source and binary packages, as rpm sees them.
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::rpm::Rpm;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::example;
 
 use crate::specs::{build, package};
 
-on_both_engines!(a_c_program_becomes_a_package, what_cannot_be_installed_is_said);
+on_both_engines!(root: a_c_program_becomes_a_package, what_cannot_be_installed_is_said);
 
 /// RPM-002, RPM-009, RPM-011, DEP-005: a constraint on a build dependency holds, and its compiler is installed by dnf.
 fn a_c_program_becomes_a_package(engine: Engine) {

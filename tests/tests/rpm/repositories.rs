@@ -5,16 +5,19 @@ use std::process::Command;
 
 use dalec_e2e::engine::Engine;
 use dalec_e2e::http::{Response, Server};
+use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::script;
+use dalec_e2e::tls::TlsServer;
 
 use crate::specs::build;
 
 on_both_engines!(
-    it_is_there_for_the_phases_that_it_is_for,
+    root: it_is_there_for_the_phases_that_it_is_for,
     the_targets_repositories_go_before,
     what_another_key_signed_is_refused,
+    one_that_cannot_be_read_is_named,
 );
 
 /// A repository with one package, `extra-tool`.
@@ -140,4 +143,17 @@ fn what_another_key_signed_is_refused(engine: Engine) {
         build(engine, &project, "azlinux3/rpm").fails(1).says(&[refusal]);
         assert_eq!(project.outputs(), Vec::<String>::new());
     }
+}
+
+/// What is missing because of that is said behind it.
+fn one_that_cannot_be_read_is_named(engine: Engine) {
+    let server = TlsServer::start();
+    let config = format!("[silent]\\nname=silent\\nbaseurl={}\\ngpgcheck=0\\n", server.url(""));
+    let more = format!(
+        "dependencies:\n  build: {{ extra-tool: {{}} }}\n  extra_repos:\n    - envs: [build]\n      config: {{ silent: {{ inline: {{ \
+         file: {{ contents: \"{config}\" }} }} }} }}\n"
+    );
+    let project = Project::new(&script("unread", &more));
+    let ran = build(engine, &project, "azlinux3/rpm").fails(1);
+    ran.says(&["the package repository silent cannot be read: ", "--ca-bundle", "dependency \"extra-tool\""]);
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::probe::Probe;
 use dalec_e2e::rpm::verify;
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::specs::{build, on_base};
 
 on_both_engines!(
-    a_key_of_the_client_signs_everything,
+    root: a_key_of_the_client_signs_everything,
     a_signer_of_others_signs_everything,
     a_signer_is_given_both_trees,
     a_signer_that_changes_the_payload_is_caught,

@@ -2,6 +2,7 @@
 
 use dalec_e2e::engine::Engine;
 use dalec_e2e::extensions::{ARCHITECTURE, Extension, KIT};
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::script;
 
@@ -11,7 +12,7 @@ use crate::specs::build;
 const ROUTE: &str = "azlinux3/testing/sysext";
 
 on_both_engines!(
-    packages_and_dependencies_become_an_image,
+    root: packages_and_dependencies_become_an_image,
     dependencies_come_from_the_specs_repositories,
     a_failing_test_keeps_the_image,
 );

@@ -3,6 +3,7 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use rustix::process::Signal;
 
 use crate::spec::{UNCOMPARED, args, build, signed_in};

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use dalec_e2e::buildkit::Buildkit;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::{Project, Who, kept_state};
 
 use crate::spec::{SIGNER, UNCOMPARED, args, build, package, with_signer};

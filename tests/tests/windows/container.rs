@@ -5,13 +5,14 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use dalec_e2e::windows::{VERSIONS, bases};
 use serde_json::Value;
 
 use crate::greet::{BASES, build, greet_with};
 
-on_both_engines!(files_are_where_windows_looks, an_image_for_each_version, one_image_stays_one);
+on_both_engines!(root: files_are_where_windows_looks, an_image_for_each_version, one_image_stays_one);
 
 /// Returns the project with a container that starts from the first `bases` images.
 fn greet_on(bases: usize) -> Project {

@@ -2,13 +2,14 @@
 
 use dalec_e2e::bases::cross_worker;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::Project;
 use dalec_e2e::windows::bases;
 
 use crate::greet::{BASES, build, file, greet, greeting};
 
 on_both_engines!(
-    runtime_dependencies_have_nowhere_to_go,
+    root: runtime_dependencies_have_nowhere_to_go,
     one_platform_at_a_time,
     an_image_of_linux_is_no_base,
     images_of_one_version_are_one_too_many,

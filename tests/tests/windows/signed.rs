@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::run::{Invocation, Project};
 use dalec_e2e::signers::go_signer;
 use dalec_e2e::windows::{certificate, is_signed, names_in, unpacked};
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use crate::greet::{BASES, build, file, greet_with};
 
 on_both_engines!(
-    osslsigncode_accepts_the_zip,
+    root: osslsigncode_accepts_the_zip,
     osslsigncode_accepts_the_container,
     what_a_signer_returns_is_packaged
 );

@@ -3,11 +3,12 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 use dalec_e2e::windows::{headers, names_in, unpacked};
 
 use crate::greet::{build, file, greet, greeting};
 
-on_both_engines!(a_program_with_its_library, artifacts_go_where_the_spec_says, sources_are_patched);
+on_both_engines!(root: a_program_with_its_library, artifacts_go_where_the_spec_says, sources_are_patched);
 on_the_embedded_engine!(
     the_same_sources_give_the_same_bytes,
     a_changed_line_builds_the_programs_and_the_zip_again

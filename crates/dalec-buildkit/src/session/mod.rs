@@ -24,6 +24,7 @@ use bollard_buildkit_proto::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse, health_check_response,
 };
 use dalec_files::Withheld;
+use dalec_ssh_agent::Socket;
 use tonic::{Request, Response, Status};
 
 pub use auth::{Credentials, Login};
@@ -44,8 +45,8 @@ pub struct Services {
     pub local_files: BTreeMap<String, PathBuf>,
     /// Secrets; none offers no secret at all.
     pub secrets: Option<Arc<dyn Secrets>>,
-    /// Sockets of ssh agents by id.
-    pub ssh: BTreeMap<String, PathBuf>,
+    /// Sockets of ssh agents and other servers by id.
+    pub ssh: BTreeMap<String, Socket>,
     /// Blobs by the name of their store, such as `oci:ID` for the layout of an image.
     pub stores: BTreeMap<String, Arc<Store>>,
     /// Logins for registries.

@@ -1,12 +1,11 @@
-//! Lends ssh agents: their keys can be listed and used, and nothing else.
+//! Lends ssh agents, whose keys can be listed and used, and nothing else; and passes on what goes to other sockets.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::Ssh as Service;
 use bollard_buildkit_proto::moby::sshforward::v1::{BytesMessage, CheckAgentRequest, CheckAgentResponse};
-use dalec_ssh_agent::DEFAULT;
+use dalec_ssh_agent::{DEFAULT, Socket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio_stream::StreamExt;
@@ -19,11 +18,11 @@ use super::rpc::Messages;
 const ID: &str = "buildkit.ssh.id";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sockets of agents by id.
-pub(super) struct Agents(pub(super) BTreeMap<String, PathBuf>);
+/// Sockets by id.
+pub(super) struct Agents(pub(super) BTreeMap<String, Socket>);
 
 impl Agents {
-    fn find(&self, id: &str) -> Result<PathBuf, Status> {
+    fn find(&self, id: &str) -> Result<Socket, Status> {
         let id = if id.is_empty() { DEFAULT } else { id };
         let found = self.0.get(id).cloned();
         found.ok_or_else(|| {
@@ -49,13 +48,14 @@ impl Service for Agents {
         request: Request<Streaming<BytesMessage>>,
     ) -> Result<Response<Messages<BytesMessage>>, Status> {
         let id = request.metadata().get(ID).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let path = self.find(id)?;
+        let Socket { path, raw } = self.find(id)?;
         let unreachable =
             |why: String| Status::unavailable(format!("the ssh agent {} {why}", path.display()));
         let agent = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&path)).await;
         let agent = agent.map_err(|_| unreachable("does not answer".into()))?;
         let agent = agent.map_err(|error| unreachable(format!("cannot be reached: {error}")))?;
-        let ours = lend(agent).map_err(|error| unreachable(format!("cannot be lent: {error}")))?;
+        let ours = if raw { Ok(agent) } else { lend(agent) };
+        let ours = ours.map_err(|error| unreachable(format!("cannot be lent: {error}")))?;
         Ok(Response::new(pump(ours, request.into_inner())))
     }
 }

@@ -24,6 +24,8 @@ pub use capabilities::CAPABILITIES;
 
 /// The one frontend that is built in: it runs others.
 const GATEWAY: &str = "gateway.v0";
+/// The frontend that BuildKit has built in besides, and the image in which its makers publish the same.
+const DOCKERFILE: (&str, &str) = ("dockerfile.v0", "docker/dockerfile:1");
 
 /// Frontends that call frontends that call frontends: deeper than this is taken for a mistake without end.
 const MAX_DEPTH: usize = 16;
@@ -34,15 +36,16 @@ const MAX_DEPTH: usize = 16;
 /// [`GatewayError::Image`] when its image is nowhere to be had, [`GatewayError::Frontend`] when it does not do its work,
 /// [`GatewayError::Solve`] when it fails because of an op that it asked for.
 pub fn call(session: &Session, request: &FrontendRequest) -> Result<FrontendResult, GatewayError> {
+    if request.frontend == DOCKERFILE.0 {
+        let mut request = FrontendRequest { frontend: GATEWAY.into(), ..request.clone() };
+        request.options.insert("source".into(), DOCKERFILE.1.into());
+        return call(session, &request);
+    }
     if request.frontend != GATEWAY {
         return Err(GatewayError::Frontend {
             image: request.frontend.clone(),
             message: "this engine has no frontend of that name built in".into(),
-            hint: Some(
-                "call one by its image, for example docker/dockerfile:1 for Dockerfiles, or give an image of that \
-                 name with --build-context"
-                    .into(),
-            ),
+            hint: Some("call one by its image".into()),
             log: Vec::new(),
         });
     }

@@ -2,7 +2,7 @@
 //!
 //! A blob is written without a name (`O_TMPFILE`), flushed to disk and then linked into place, so a process
 //! that is killed leaves nothing behind, and several processes may add the same blob at once. Nothing is
-//! ever changed or removed here.
+//! ever changed or removed by this module.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

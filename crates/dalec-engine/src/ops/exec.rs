@@ -1,5 +1,7 @@
 //! Exec ops: one process in a sandbox.
 
+use std::path::Path;
+
 use bollard_buildkit_proto::pb;
 use pb::{NetMode, SecurityMode};
 
@@ -34,7 +36,7 @@ pub fn run(
     let status = run_sandbox(context, &spec, &mut tail)?;
     drop(slot);
     drop(spec);
-    check_status(status, &meta, tail)?;
+    check_status(status, &meta, tail, context.core.store().root())?;
     mounts.commit(context, outputs)
 }
 
@@ -174,7 +176,7 @@ fn ulimit(limit: &pb::Ulimit) -> Ulimit {
     Ulimit { name: limit.name.clone(), soft: value(limit.soft), hard: value(limit.hard) }
 }
 
-fn check_status(status: ExitStatus, meta: &pb::Meta, tail: Tail) -> Result<()> {
+fn check_status(status: ExitStatus, meta: &pb::Meta, tail: Tail, state: &Path) -> Result<()> {
     let valid = match status {
         ExitStatus::Code(code) if meta.valid_exit_codes.is_empty() => code == 0,
         ExitStatus::Code(code) => meta.valid_exit_codes.contains(&code),
@@ -187,7 +189,22 @@ fn check_status(status: ExitStatus, meta: &pb::Meta, tail: Tail) -> Result<()> {
         ExitStatus::Code(code) => (format!("the command failed with exit code {code}"), Some(code)),
         ExitStatus::Signal(signal) => (format!("the command was killed by signal {signal}"), None),
     };
-    Err(Error::Process { message, hint: String::new(), exit_code, log: tail.lines() })
+    let log = tail.lines();
+    let hint = full_disk(&log, state).unwrap_or_default();
+    Err(Error::Process { message, hint, exit_code, log })
+}
+
+/// Returns what to do where a process wrote that a disk is full, which is nearly always that of the state directory: it
+/// may have room again by now.
+fn full_disk(log: &[String], state: &Path) -> Option<String> {
+    let said = log.iter().any(|line| line.contains("No space left on device"));
+    said.then(|| {
+        format!(
+            "its disk is that of the state directory {}: free some space there, or name a directory elsewhere with \
+             --state-dir",
+            state.display()
+        )
+    })
 }
 
 /// Turns what became of a sandbox into an engine's error.
@@ -211,5 +228,18 @@ fn cause(error: SandboxError) -> Option<crate::error::Cause> {
     match error {
         SandboxError::Launch { source } | SandboxError::Setup { source, .. } => Some(Box::new(source)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_without_disk_is_told_whose_disk_it_is() {
+        let hint = |line: &str| full_disk(&["before".to_owned(), line.to_owned()], Path::new("/state"));
+        let hint_of_full = hint("cp: error writing 'x': No space left on device").expect("a hint");
+        assert!(hint_of_full.contains("the state directory /state"), "{hint_of_full}");
+        assert_eq!(hint("cp: cannot stat 'x'"), None);
     }
 }

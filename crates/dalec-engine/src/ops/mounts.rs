@@ -14,7 +14,7 @@ use crate::cachekey::Key;
 use crate::error::{Error, IoContext, Result};
 use crate::sandbox::SandboxMount;
 use crate::snapshot::{Cloner, Snapshot, Tree};
-use crate::store::Lock;
+use crate::store::{CacheDir, Lock};
 
 /// Everything that must stay while the process runs.
 #[derive(Default)]
@@ -29,6 +29,7 @@ pub struct Mounts {
     unchanged: Vec<(i64, Snapshot)>,
     views: Vec<View>,
     locks: Vec<Lock>,
+    caches: Vec<CacheDir>,
     agents: Vec<Agent>,
 }
 
@@ -158,13 +159,15 @@ impl Mounts {
         mount: &pb::Mount,
         initial: &Snapshot,
     ) -> Result<SandboxMount> {
-        let (_, mut name) = cache_name(mount, initial);
+        let (id, mut name) = cache_name(mount, initial);
         if mount.cache_opt.clone().unwrap_or_default().sharing() == pb::CacheSharingOpt::Private {
             let (lock, own) = private(context, &name)?;
             self.locks.push(lock);
             name = own;
         }
-        let source = context.core.store().cache_dir(&name, &mut |dir| fill(context, initial, dir))?;
+        let dir = context.core.store().cache_dir(&name, &id, &mut |dir| fill(context, initial, dir))?;
+        let source = dir.path().to_owned();
+        self.caches.push(dir);
         Ok(SandboxMount::Bind {
             source,
             selector: mount.selector.clone(),

@@ -1,4 +1,4 @@
-//! Forwarding an ssh agent of the host to a process: a socket of ours stands for the agent's.
+//! Forwarding a socket of the host to a process, mostly that of an ssh agent: one of ours stands for it.
 //!
 //! The agent's own socket would not do: it may be open to one user only, agents look at who asks, and a build step has no
 //! business adding or removing keys.
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use bollard_buildkit_proto::pb;
-use dalec_ssh_agent::DEFAULT;
+use dalec_ssh_agent::{DEFAULT, Socket};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 
@@ -27,7 +27,7 @@ const SOCKET: &str = "agent";
 /// Connections that are forwarded at a time; more are refused.
 const CONNECTIONS: usize = 64;
 
-/// A socket behind which an ssh agent answers, until this is dropped.
+/// A socket behind which that of the host answers, until this is dropped.
 #[derive(Debug)]
 pub struct Agent {
     dir: WorkDir,
@@ -109,7 +109,7 @@ struct Forward {
 }
 
 /// Connects whoever comes with the agent, until `stopped` hangs up; then ends all connections.
-fn accept_until(listener: &UnixListener, stopped: &OwnedFd, agent: &Path) {
+fn accept_until(listener: &UnixListener, stopped: &OwnedFd, agent: &Socket) {
     let mut forwards: Vec<Forward> = Vec::new();
     loop {
         let mut waiting =
@@ -134,11 +134,13 @@ fn accept_until(listener: &UnixListener, stopped: &OwnedFd, agent: &Path) {
     }
 }
 
-fn forward(client: UnixStream, agent: &Path) -> io::Result<Forward> {
+fn forward(client: UnixStream, agent: &Socket) -> io::Result<Forward> {
     client.set_nonblocking(false)?;
-    let server = UnixStream::connect(agent)?;
+    let server = UnixStream::connect(&agent.path)?;
+    let raw = agent.raw;
     let streams = [client.try_clone()?, server.try_clone()?];
-    let thread = std::thread::Builder::new().spawn(move || exchange(&client, &server))?;
+    let thread = std::thread::Builder::new()
+        .spawn(move || if raw { pass_on(&client, &server) } else { exchange(&client, &server) })?;
     Ok(Forward { thread, streams })
 }
 
@@ -148,4 +150,17 @@ fn exchange(client: &UnixStream, agent: &UnixStream) {
     let _ = dalec_ssh_agent::exchange(client, agent);
     let _ = client.shutdown(Shutdown::Both);
     let _ = agent.shutdown(Shutdown::Both);
+}
+
+/// Passes bytes on both ways until both sides have ended.
+fn pass_on(client: &UnixStream, server: &UnixStream) {
+    let one_way = |mut from: &UnixStream, mut to: &UnixStream| {
+        // Either side may go whenever it likes; the other one is told.
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| one_way(server, client));
+        one_way(client, server);
+    });
 }

@@ -16,9 +16,9 @@
 //! dies that spawned it.) Signals for the command go the same way, from the engine to the shim to pid 1.
 //!
 //! What the command sees: its root, the mounts of the spec, `/proc`, `/sys` and a small `/dev`, a host name, and
-//! either the host's network or none. What it keeps of root's rights are the 14 capabilities of other builders
-//! (12 where real root shares the host's network), and system calls that matter for breaking out are refused. Device files it makes are dead (`nodev`), which
-//! stands in for a device control group. `fsync` and its kin are answered as done: build roots need not survive a power cut.
+//! either the host's network or none. What it keeps of root's rights are the 14 capabilities of other builders, and system
+//! calls that matter for breaking out are refused, raw packets on the host's network among them. Device files it makes
+//! are dead (`nodev`), which stands in for a device control group. `fsync` and its kin are answered as done: build roots need not survive a power cut.
 //!
 //! This room sets up no control group, knows no cache and no layer, and downloads nothing.
 

@@ -9,11 +9,12 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Resource, Rlimit};
 
-use super::seccomp::Filter;
+use super::seccomp::{Filter, Rules};
 use super::user::User;
 use super::wire::{self, At, Failure, Input};
-use super::{SandboxSpec, Ulimit, capabilities};
+use super::{Network, SandboxSpec, Ulimit, capabilities};
 use crate::mount::detached::last_errno;
+use crate::userns::Mode;
 
 /// Where programs are looked up when the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -128,9 +129,12 @@ impl<'a> Command<'a> {
 
     fn reduce_rights(&self) -> Result<(), Failure> {
         let single = self.spec.mode.has_single_id();
-        let kept = capabilities::kept(self.spec.mode, self.spec.network);
-        capabilities::limit_bounding_set(kept).at("limit the capabilities")?;
-        Filter::new(single).load().at("load the system call filter")?;
+        // In a user namespace the kernel itself refuses raw packets of the host.
+        let shares_network = self.spec.mode == Mode::Privileged && self.spec.network == Network::Host;
+        capabilities::limit_bounding_set().at("limit the capabilities")?;
+        Filter::new(Rules { single_owner: single, no_raw_packets: shares_network })
+            .load()
+            .at("load the system call filter")?;
         if !single {
             let User { uid, gid, groups, .. } = self.user;
             let step = format!("become user {}:{}", uid.as_raw(), gid.as_raw());
@@ -139,7 +143,7 @@ impl<'a> Command<'a> {
             rustix::thread::set_thread_res_uid(*uid, *uid, *uid).at(step.as_str())?;
         }
         if single || self.user.uid.is_root() {
-            capabilities::drop_to(kept).at("drop capabilities")?;
+            capabilities::drop_to_kept().at("drop capabilities")?;
         }
         Ok(())
     }

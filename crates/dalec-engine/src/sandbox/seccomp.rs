@@ -1,6 +1,7 @@
 //! The system call filter of a sandbox.
 //!
-//! Flushing to disk is answered as done; where files can have one owner only, so are changes of owners. What docker's
+//! Flushing to disk is answered as done; where files can have one owner only, so are changes of owners. Where real root
+//! shares the host's network, sockets that read and forge its packets are refused. What docker's
 //! default profile refuses to processes without special capabilities, and matters, is refused here too.
 //!
 //! The program is put together by hand: it answers different calls differently and knows 32-bit programs, while the
@@ -30,23 +31,44 @@ const NAMESPACES: u32 = (libc::CLONE_NEWNS
 /// Sockets that lead to the hypervisor and to the kernel's cryptography: no network namespace holds them back.
 const REFUSED_FAMILIES: [u32; 2] = [libc::AF_VSOCK as u32, libc::AF_ALG as u32];
 
+/// Families whose raw sockets see nothing of any wire: those between processes, and those to the kernel.
+const HARMLESS_FAMILIES: [u32; 2] = [libc::AF_UNIX as u32, libc::AF_NETLINK as u32];
+
+/// Kinds of sockets whose owner reads and writes packets; the second is `SOCK_PACKET`, the old way to ask for a packet
+/// socket, which the C library's bindings do not want to be used.
+const RAW_KINDS: [u32; 2] = [libc::SOCK_RAW as u32, 10];
+
+/// Bits of the kind of a socket in the second argument; others are flags.
+const KIND: u32 = 0xf;
+
 /// Offsets into what a filter sees of a call.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 /// The low half of the first argument, on little-endian machines.
 const FIRST_ARGUMENT: u32 = 16;
+/// The low half of the second argument.
+const SECOND_ARGUMENT: u32 = 24;
+
+/// What depends on where a sandbox runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// Whether changes of file and process owners are answered as done.
+    pub(super) single_owner: bool,
+    /// Whether sockets for raw packets are refused.
+    pub(super) no_raw_packets: bool,
+}
 
 /// A filter program, ready to be loaded.
 pub(super) struct Filter(Vec<libc::sock_filter>);
 
 impl Filter {
-    /// Builds the filter; with `single_owner`, changes of file and process owners are answered as done.
-    pub(super) fn new(single_owner: bool) -> Self {
+    /// Builds the filter.
+    pub(super) fn new(rules: Rules) -> Self {
         let mut program = vec![load(ARCHITECTURE)];
         for table in [Some(syscalls::NATIVE), syscalls::COMPATIBLE].into_iter().flatten() {
             let foreign_from =
                 syscalls::FOREIGN_FROM.filter(|_| table.architecture == syscalls::NATIVE.architecture);
-            let section = section(&table, foreign_from, single_owner);
+            let section = section(&table, foreign_from, rules);
             // Over the section, if the call is not of its architecture; too far for the jump of a comparison.
             program.push(jump(libc::BPF_JEQ, table.architecture, 1, 0));
             program.push(skip(section.len()));
@@ -75,12 +97,12 @@ impl Filter {
 }
 
 /// Decides the calls of one architecture; every way through it ends with an answer.
-fn section(table: &Table, foreign_from: Option<u32>, single_owner: bool) -> Vec<libc::sock_filter> {
+fn section(table: &Table, foreign_from: Option<u32>, rules: Rules) -> Vec<libc::sock_filter> {
     let mut section = vec![load(NUMBER)];
     if let Some(first) = foreign_from {
         section.extend([jump(libc::BPF_JGE, first, 0, 1), answer(MISSING)]);
     }
-    let ownership = if single_owner { table.ownership } else { &[] };
+    let ownership = if rules.single_owner { table.ownership } else { &[] };
     let groups = [(table.flush, DONE), (ownership, DONE), (table.refused, REFUSE), (table.missing, MISSING)];
     for (numbers, result) in groups {
         for &number in numbers {
@@ -89,18 +111,32 @@ fn section(table: &Table, foreign_from: Option<u32>, single_owner: bool) -> Vec<
     }
     let namespaces = [jump(libc::BPF_JSET, NAMESPACES, 0, 1), answer(REFUSE)];
     section.extend(by_first_argument(table.clone, &namespaces));
-    let families: Vec<_> = REFUSED_FAMILIES
-        .iter()
-        .flat_map(|&family| [jump(libc::BPF_JEQ, family, 0, 1), answer(REFUSE)])
-        .collect();
-    section.extend(by_first_argument(table.socket, &families));
+    let mut sockets = if_any(&REFUSED_FAMILIES, REFUSE);
+    if rules.no_raw_packets {
+        sockets.extend(raw_packets());
+    }
+    section.extend(by_first_argument(table.socket, &sockets));
     section.push(answer(ALLOW));
     section
 }
 
+/// Refuses sockets for raw packets, with the family of the socket at hand.
+fn raw_packets() -> Vec<libc::sock_filter> {
+    let mut program = if_any(&[libc::AF_PACKET as u32], REFUSE);
+    program.extend(if_any(&HARMLESS_FAMILIES, ALLOW));
+    program.extend([load(SECOND_ARGUMENT), and(KIND)]);
+    program.extend(if_any(&RAW_KINDS, REFUSE));
+    program
+}
+
+/// Answers `result` if what is at hand is one of `values`.
+fn if_any(values: &[u32], result: u32) -> Vec<libc::sock_filter> {
+    values.iter().flat_map(|&value| [jump(libc::BPF_JEQ, value, 0, 1), answer(result)]).collect()
+}
+
 /// Decides the call `number` by its first argument: `decision` answers or falls through, which allows.
 fn by_first_argument(number: libc::c_long, decision: &[libc::sock_filter]) -> Vec<libc::sock_filter> {
-    let length = u8::try_from(decision.len() + 2).expect("a decision has a handful of instructions");
+    let length = u8::try_from(decision.len() + 2).expect("a decision has a few dozen instructions");
     let mut program = vec![jump(libc::BPF_JEQ, number as u32, 0, length), load(FIRST_ARGUMENT)];
     program.extend_from_slice(decision);
     program.push(answer(ALLOW));
@@ -109,6 +145,10 @@ fn by_first_argument(number: libc::c_long, decision: &[libc::sock_filter]) -> Ve
 
 fn load(offset: u32) -> libc::sock_filter {
     instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset, 0, 0)
+}
+
+fn and(mask: u32) -> libc::sock_filter {
+    instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, mask, 0, 0)
 }
 
 fn jump(comparison: u32, value: u32, if_true: u8, if_false: u8) -> libc::sock_filter {
@@ -132,8 +172,16 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
 mod tests {
     use super::*;
 
-    /// Runs the program as the kernel would.
+    const EVERYWHERE: Rules = Rules { single_owner: false, no_raw_packets: false };
+    const SINGLE_OWNER: Rules = Rules { single_owner: true, ..EVERYWHERE };
+    const HOST_NETWORK: Rules = Rules { no_raw_packets: true, ..EVERYWHERE };
+
     fn decide(filter: &Filter, architecture: u32, number: i64, first_argument: u32) -> u32 {
+        run(filter, architecture, number, [first_argument, 0])
+    }
+
+    /// Runs the program as the kernel would.
+    fn run(filter: &Filter, architecture: u32, number: i64, arguments: [u32; 2]) -> u32 {
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let step = filter.0[at];
@@ -144,7 +192,8 @@ mod tests {
                     accumulator = match step.k {
                         NUMBER => number as u32,
                         ARCHITECTURE => architecture,
-                        FIRST_ARGUMENT => first_argument,
+                        FIRST_ARGUMENT => arguments[0],
+                        SECOND_ARGUMENT => arguments[1],
                         other => panic!("load from {other}"),
                     }
                 }
@@ -152,6 +201,7 @@ mod tests {
                 0x15 => at += jump(accumulator == step.k),
                 0x35 => at += jump(accumulator >= step.k),
                 0x45 => at += jump(accumulator & step.k != 0),
+                0x54 => accumulator &= step.k,
                 0x06 => return step.k,
                 code => panic!("instruction {code:#x}"),
             }
@@ -164,7 +214,7 @@ mod tests {
 
     #[test]
     fn flushing_is_done_and_ordinary_calls_are_allowed() {
-        let filter = Filter::new(false);
+        let filter = Filter::new(EVERYWHERE);
         assert_eq!(native(&filter, libc::SYS_fsync, 0), DONE);
         assert_eq!(native(&filter, libc::SYS_sync, 0), DONE);
         assert_eq!(native(&filter, libc::SYS_msync, 0), ALLOW);
@@ -174,7 +224,7 @@ mod tests {
 
     #[test]
     fn owners_change_in_words_only_where_there_is_but_one() {
-        let filter = Filter::new(true);
+        let filter = Filter::new(SINGLE_OWNER);
         assert_eq!(native(&filter, libc::SYS_fchownat, 0), DONE);
         assert_eq!(native(&filter, libc::SYS_setgroups, 0), DONE);
         assert_eq!(native(&filter, libc::SYS_fchmodat, 0), ALLOW);
@@ -182,7 +232,7 @@ mod tests {
 
     #[test]
     fn ways_out_are_refused() {
-        let filter = Filter::new(false);
+        let filter = Filter::new(EVERYWHERE);
         assert_eq!(native(&filter, libc::SYS_open_by_handle_at, 0), REFUSE);
         assert_eq!(native(&filter, libc::SYS_vhangup, 0), REFUSE);
         assert_eq!(native(&filter, libc::SYS_clone3, 0), MISSING);
@@ -193,8 +243,29 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_packets_are_out_of_reach() {
+        let filter = Filter::new(HOST_NETWORK);
+        let socket = |family: i32, kind: i32| {
+            let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+            run(&filter, syscalls::NATIVE.architecture, libc::SYS_socket, [family as u32, kind as u32])
+        };
+        assert_eq!(socket(libc::AF_PACKET, libc::SOCK_DGRAM), REFUSE);
+        assert_eq!(socket(libc::AF_INET, libc::SOCK_RAW), REFUSE);
+        assert_eq!(socket(libc::AF_INET6, libc::SOCK_RAW), REFUSE);
+        assert_eq!(socket(libc::AF_INET, 10), REFUSE);
+        assert_eq!(socket(libc::AF_XDP, libc::SOCK_RAW), REFUSE);
+        assert_eq!(socket(libc::AF_NETLINK, libc::SOCK_RAW), ALLOW);
+        assert_eq!(socket(libc::AF_INET, libc::SOCK_DGRAM), ALLOW);
+        assert_eq!(socket(libc::AF_INET6, libc::SOCK_STREAM), ALLOW);
+        assert_eq!(socket(libc::AF_VSOCK, libc::SOCK_STREAM), REFUSE);
+        let elsewhere = Filter::new(EVERYWHERE);
+        let raw = [libc::AF_INET as u32, libc::SOCK_RAW as u32];
+        assert_eq!(run(&elsewhere, syscalls::NATIVE.architecture, libc::SYS_socket, raw), ALLOW);
+    }
+
+    #[test]
     fn a_foreign_instruction_set_has_no_system_calls() {
-        let filter = Filter::new(false);
+        let filter = Filter::new(EVERYWHERE);
         assert_eq!(decide(&filter, 0x1234, libc::SYS_read, 0), MISSING);
     }
 
@@ -202,7 +273,7 @@ mod tests {
     #[test]
     fn other_programs_of_the_same_machine_are_filtered_too() {
         const I386: u32 = 0x4000_0003;
-        let filter = Filter::new(true);
+        let filter = Filter::new(SINGLE_OWNER);
         assert_eq!(decide(&filter, I386, 118, 0), DONE);
         assert_eq!(decide(&filter, I386, 212, 0), DONE);
         assert_eq!(decide(&filter, I386, 21, 0), REFUSE);

@@ -1,7 +1,7 @@
 //! Locks between processes: files held with `flock`, which the kernel lets go of when a process dies.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -76,6 +76,14 @@ impl LockFile {
 }
 
 impl Lock {
+    /// Appends to the file, whose content is for those who ask what the holder does.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(&self, bytes: &[u8]) -> Result<()> {
+        (&self.file).write_all(bytes).at("write", &self.path)
+    }
+
     /// Lets go of the lock, but leaves its file.
     pub fn keep_file(mut self) {
         self.leave_file = true;
@@ -96,6 +104,30 @@ impl Store {
     /// Returns the lock called `name`, which must be a plain file name.
     pub(crate) fn lock_file(&self, name: &str) -> LockFile {
         LockFile::new(self.root().join("locks").join(name))
+    }
+}
+
+/// Locks the directory `path` for as long as the file is open; none when that would take a wait, or it is not there.
+///
+/// # Errors
+/// When it cannot be opened or locked.
+pub(super) fn lock_directory(path: &Path, how: FlockOperation) -> Result<Option<File>> {
+    loop {
+        let directory = match File::open(path) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).at("open", path),
+        };
+        match rustix::fs::flock(&directory, how) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error).at("lock", path),
+        }
+        // It may have been moved away between our open and our lock.
+        if is_same_file(&directory, path).at("look at", path)? {
+            return Ok(Some(directory));
+        }
     }
 }
 

@@ -12,22 +12,27 @@
 //! ├── bootstrap/             kept by whoever assembles root file systems
 //! ├── locks/NAME             held with flock while someone makes what NAME stands for
 //! └── tmp/
-//!     ├── PID-RANDOM.lock    held with flock while the process lives
+//!     ├── PID-RANDOM.lock    held with flock while the process lives; the keys of the results that it uses
 //!     └── PID-RANDOM/        its unfinished work
 //! ```
 //!
 //! Several processes share one store. Everything outside `tmp/` and `caches/` gets there by one rename, so
-//! it is complete or absent; what a dead process left in `tmp/` goes at the next start. A result counts
+//! it is complete or absent; what a dead process left in `tmp/` goes at the next start. What is removed leaves by one
+//! rename, into `tmp/`. A result counts
 //! across a crash of the machine only when the disk is known to have it, see the module `durable`.
 
 mod blobs;
 mod db;
+mod disk;
 mod durable;
+mod entries;
 mod locks;
 mod process_dir;
+mod prune;
 mod remove;
 mod results;
 mod scans;
+mod verify;
 
 use std::collections::HashSet;
 use std::fs;
@@ -43,11 +48,15 @@ use crate::error::{Error, IoContext, Result};
 use crate::snapshot::LayerId;
 use crate::solver::locked;
 use process_dir::ProcessDir;
+use rustix::fs::FlockOperation;
 
+pub use entries::{Entry, Kind};
 pub use locks::{Lock, LockFile};
 pub use process_dir::WorkDir;
+pub use prune::{PruneOptions, Pruned};
 pub use remove::remove_tree;
 pub use results::{StoredResult, now};
+pub use verify::{Damage, Verified};
 
 const VERSION: &str = "dalec store 1";
 
@@ -98,6 +107,8 @@ impl Store {
         if lost || dead {
             store.remove_orphans()?;
         }
+        // From here on others see that the store is in use.
+        store.process_dir()?;
         Ok(store)
     }
 
@@ -158,32 +169,44 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the lock that whoever begins to write takes for a moment.
+    /// Returns the lock that whoever opens the store takes for a moment, and whoever removes things from it.
     fn gate(&self) -> LockFile {
         LockFile::new(self.inner.root.join("locks/store"))
     }
 
-    /// Returns the directory of the cache mount called `name`; when there is none, `fill` makes its first
-    /// content in an empty one.
+    /// Returns the directory `name` of the cache mount called `id`, for as long as the value lives; when there is none,
+    /// `fill` makes its first content in an empty one.
     ///
     /// # Errors
     /// When it cannot be made, and what `fill` says.
-    pub(crate) fn cache_dir(&self, name: &str, fill: &mut dyn FnMut(&Path) -> Result<()>) -> Result<PathBuf> {
+    pub(crate) fn cache_dir(
+        &self,
+        name: &str,
+        id: &str,
+        fill: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<CacheDir> {
         let path = self.inner.root.join("caches").join(name);
-        if path.is_dir() {
-            return Ok(path);
+        self.note_cache(name, id)?;
+        loop {
+            // Whoever removes caches holds the lock for a moment only.
+            if let Some(directory) = locks::lock_directory(&path, FlockOperation::LockShared)? {
+                return Ok(CacheDir { path, _in_use: directory });
+            }
+            self.make_cache(&path, fill)?;
         }
+    }
+
+    fn make_cache(&self, path: &Path, fill: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
         let work = self.work_dir()?;
         let unfinished = work.path().join("cache");
         make_dir(&unfinished, 0o755)?;
         fill(&unfinished)?;
         // A plain rename would replace an empty directory, which someone may have mounted already.
         let keep = rustix::fs::RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(rustix::fs::CWD, &unfinished, rustix::fs::CWD, &path, keep) {
+        match rustix::fs::renameat_with(rustix::fs::CWD, &unfinished, rustix::fs::CWD, path, keep) {
             // Someone else was faster.
-            Err(_) if path.is_dir() => Ok(path),
-            Err(error) => Err(error).at("make the cache", &path),
-            Ok(()) => Ok(path),
+            Err(rustix::io::Errno::EXIST) => Ok(()),
+            renamed => renamed.at("make the cache", path),
         }
     }
 
@@ -192,16 +215,17 @@ impl Store {
     /// # Errors
     /// When it cannot be made.
     pub(crate) fn work_dir(&self) -> Result<WorkDir> {
-        let process_dir = match self.inner.process_dir.get() {
-            Some(process_dir) => process_dir,
-            None => {
-                let _lock = self.gate().wait(&mut || Ok(()))?;
-                let made = ProcessDir::make(&self.inner.root.join("tmp"))?;
-                // When another thread was faster, its directory is used and this one goes again.
-                self.inner.process_dir.get_or_init(|| made)
-            }
-        };
-        process_dir.work_dir()
+        self.process_dir()?.work_dir()
+    }
+
+    fn process_dir(&self) -> Result<&ProcessDir> {
+        if let Some(process_dir) = self.inner.process_dir.get() {
+            return Ok(process_dir);
+        }
+        let _lock = self.gate().wait(&mut || Ok(()))?;
+        let made = ProcessDir::make(&self.inner.root.join("tmp"))?;
+        // When another thread was faster, its directory is used and this one goes again.
+        Ok(self.inner.process_dir.get_or_init(|| made))
     }
 
     fn db<T>(&self, action: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -211,6 +235,20 @@ impl Store {
             path: self.inner.root.join("store.db").display().to_string(),
             source,
         })
+    }
+}
+
+/// The directory of a cache mount. Nobody removes it while this lives.
+#[derive(Debug)]
+pub(crate) struct CacheDir {
+    path: PathBuf,
+    _in_use: fs::File,
+}
+
+impl CacheDir {
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

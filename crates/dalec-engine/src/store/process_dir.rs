@@ -1,5 +1,6 @@
-//! The directory of unfinished work that each process has in `tmp/`.
+//! The directory of unfinished work that each process has in `tmp/`, and its notes of the results that it uses.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::locks::{Lock, LockFile};
 use super::remove::remove_tree;
+use crate::cachekey::Key;
 use crate::error::{IoContext, Result};
 use crate::snapshot::random_hex;
 
@@ -15,7 +17,7 @@ use crate::snapshot::random_hex;
 pub struct ProcessDir {
     path: PathBuf,
     next: AtomicU64,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl ProcessDir {
@@ -32,8 +34,16 @@ impl ProcessDir {
             };
             let path = tmp.join(name);
             make(&path)?;
-            return Ok(Self { path, next: AtomicU64::new(0), _lock: lock });
+            return Ok(Self { path, next: AtomicU64::new(0), lock });
         }
+    }
+
+    /// Notes that the process uses the result of this key, for those who remove results.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&self, key: &Key) -> Result<()> {
+        self.lock.append(&key.0)
     }
 
     /// Makes an empty directory.
@@ -96,6 +106,54 @@ pub fn remove_leftovers(tmp: &Path) -> Result<bool> {
         }
     }
     Ok(found)
+}
+
+/// The processes beside this one that have the store open.
+#[derive(Debug)]
+pub struct Others {
+    count: usize,
+    notes: Vec<u8>,
+}
+
+impl Others {
+    /// Returns those that live and have directories in `tmp` beside `own`.
+    ///
+    /// # Errors
+    /// When `tmp` or their notes cannot be read.
+    pub fn of(tmp: &Path, own: &ProcessDir) -> Result<Self> {
+        let mut others = Self { count: 0, notes: Vec::new() };
+        for entry in fs::read_dir(tmp).at("read the directory", tmp)? {
+            let path = entry.at("read the directory", tmp)?.path();
+            let is_lock = path.extension().is_some_and(|extension| extension == "lock");
+            if !is_lock || path.with_extension("") == own.path {
+                continue;
+            }
+            match LockFile::new(path.clone()).try_lock()? {
+                // What a dead one left goes at the next start.
+                Some(lock) => lock.keep_file(),
+                None => {
+                    others.count += 1;
+                    match fs::read(&path) {
+                        Ok(notes) => others.notes.extend(notes),
+                        // It ends right now.
+                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                        Err(error) => return Err(error).at("read", path),
+                    }
+                }
+            }
+        }
+        Ok(others)
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the keys that they noted.
+    pub fn keys(&self) -> HashSet<Key> {
+        self.notes.as_chunks().0.iter().copied().map(Key).collect()
+    }
 }
 
 /// Returns whether processes that live have directories in `tmp`.

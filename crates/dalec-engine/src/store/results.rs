@@ -1,11 +1,12 @@
 //! Results of ops by key, digests of trees, and remembered answers.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::Store;
+use super::entries::{Entry, Kind};
 use crate::cachekey::Key;
 use crate::error::Result;
 use crate::snapshot::{LayerId, Snapshot};
@@ -23,7 +24,21 @@ pub struct StoredResult {
 }
 
 /// How far the time of last use may lag behind, so that a build that changes nothing writes nothing.
-const USED_GRANULARITY: i64 = 24 * 60 * 60;
+pub(super) const USED_GRANULARITY: i64 = 60 * 60;
+
+/// The space of remembered answers that says what cache mounts are called.
+const CACHE_MOUNTS: &str = "cache mount";
+
+/// One stored result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The key it is stored under.
+    pub key: Key,
+    /// One file system per output.
+    pub outputs: Vec<Snapshot>,
+    /// When it was last used, in seconds since 1970.
+    pub used: i64,
+}
 
 impl Store {
     /// Returns the result stored under `key`, if all of it is there.
@@ -31,6 +46,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub(crate) fn result(&self, key: &Key) -> Result<Option<StoredResult>> {
+        // Before the look, so that nobody removes what it finds.
+        self.process_dir()?.note(key)?;
         let row = self.db(|db| {
             let mut statement =
                 db.prepare_cached("SELECT result_key, outputs, note, used FROM results WHERE key = ?1")?;
@@ -60,6 +77,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub(crate) fn put_result(&self, key: &Key, result: &StoredResult) -> Result<()> {
+        self.process_dir()?.note(key)?;
         let outputs: Vec<String> = result.outputs.iter().map(format_chain).collect();
         let boot = super::durable::boot_id();
         self.db(|db| {
@@ -96,6 +114,111 @@ impl Store {
                 layers.extend(ids.map(|id| id.directory().to_owned()));
             }
             Ok(layers)
+        })
+    }
+
+    /// Returns all results, in the order of their making.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn rows(&self) -> Result<Vec<Row>> {
+        self.db(|db| {
+            let mut statement = db.prepare("SELECT key, outputs, used FROM results ORDER BY sequence")?;
+            let rows = statement.query_map([], |row| {
+                let outputs: String = row.get(1)?;
+                let outputs = outputs.split('\n').map(parse_chain).collect();
+                Ok(Row { key: Key(row.get(0)?), outputs, used: row.get(2)? })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Removes results.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) fn delete_results(&self, keys: &[Key]) -> Result<()> {
+        self.db(|db| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for key in keys {
+                transaction.prepare_cached("DELETE FROM results WHERE key = ?1")?.execute([&key.0])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Returns the digests of whole directories that are known of results, by the results' file systems.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn contents(&self) -> Result<Vec<(Key, String, Key)>> {
+        self.db(|db| {
+            let mut statement = db.prepare("SELECT chain, selector, digest FROM contents ORDER BY 1, 2")?;
+            let rows =
+                statement.query_map([], |row| Ok((Key(row.get(0)?), row.get(1)?, Key(row.get(2)?))))?;
+            rows.collect()
+        })
+    }
+
+    /// Forgets the digests of file systems that none of `kept` has. They are found out again.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) fn forget_contents(&self, kept: &[Row]) -> Result<()> {
+        let chains: HashSet<Key> =
+            kept.iter().flat_map(|row| &row.outputs).map(Snapshot::chain_key).collect();
+        let known: HashSet<Key> = self.contents()?.into_iter().map(|(chain, ..)| chain).collect();
+        self.db(|db| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for chain in known.difference(&chains) {
+                transaction.prepare_cached("DELETE FROM contents WHERE chain = ?1")?.execute([&chain.0])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Notes that the cache mount of the directory `name` was used, under the name `id`.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) fn note_cache(&self, name: &str, id: &str) -> Result<()> {
+        self.put_answer(CACHE_MOUNTS, name, id.as_bytes())
+    }
+
+    /// Returns what the directories of cache mounts are called, and when they were last used.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn cache_names(&self) -> Result<BTreeMap<String, (String, i64)>> {
+        self.db(|db| {
+            let mut statement = db.prepare("SELECT key, value, at FROM answers WHERE space = ?1")?;
+            let rows = statement.query_map([CACHE_MOUNTS], |row| {
+                let id: Vec<u8> = row.get(1)?;
+                Ok((row.get(0)?, (String::from_utf8_lossy(&id).into_owned(), row.get(2)?)))
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// Forgets answers that lead to what was removed.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub(super) fn forget_answers(&self, removed: &[Entry]) -> Result<()> {
+        let caches = removed.iter().filter(|entry| entry.kind == Kind::Cache);
+        // An image that is known leads to blobs, and one that was put together to packages.
+        let downloads = removed.iter().any(|entry| !matches!(entry.kind, Kind::Layer | Kind::Cache));
+        self.db(|db| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for cache in caches {
+                let mut statement =
+                    transaction.prepare_cached("DELETE FROM answers WHERE space = ?1 AND key = ?2")?;
+                statement.execute([CACHE_MOUNTS, &cache.id])?;
+            }
+            if downloads {
+                transaction.execute("DELETE FROM answers WHERE space <> ?1", [CACHE_MOUNTS])?;
+            }
+            transaction.commit()
         })
     }
 

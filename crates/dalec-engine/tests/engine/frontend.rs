@@ -335,8 +335,8 @@ async fn everything(client: &mut Client, request: &Request) -> Result<api::Resul
     let unpacked = solve(client, unpacked, true).await?;
     let one = api::ReadFileRequest { r#ref: unpacked, file_path: "/etc/one".into(), ..Default::default() };
     say(format!("unpacked {}", text(client.read_file(one).await?.into_inner().data)));
-    let dockerfile = api::SolveRequest { frontend: "dockerfile.v0".into(), ..api::SolveRequest::default() };
-    say(format!("dockerfile {:?}", client.solve(dockerfile).await.expect_err("not built in").message()));
+    let other = api::SolveRequest { frontend: "other.v0".into(), ..api::SolveRequest::default() };
+    say(format!("other {:?}", client.solve(other).await.expect_err("not built in").message()));
 
     let graph = definition(|graph| graph.file(None, None, vec![mkfile("/report", 0o644, &report)]));
     let id = solve(client, graph, true).await?;

@@ -327,7 +327,9 @@ fn a_login_goes_to_no_other_server(world: &World) {
     let place = format!("git://{}#main:", first.place("a/.git"));
     let failure = world.failure(|graph| graph.source(&place, &[("git.fullurl", &login)]));
     let url = first.url("a/.git");
-    assert_eq!(failure.message, format!("{url} has moved: its server answers with another address"));
+    let host = server.url("").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let message = format!("{url} has moved: its server answers with another address, on {host}");
+    assert_eq!(failure.message, message);
     assert!(failure.hint.unwrap().contains(&url));
     assert_eq!(server.asked(), 0);
     // Who brings no login may go there.

@@ -10,6 +10,7 @@ use dalec_gateway::{
     BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, ProgressSink, Purpose,
     Reference,
 };
+use dalec_ssh_agent::Socket;
 use expect_test::{Expect, expect};
 use sha2::{Digest, Sha256};
 
@@ -146,7 +147,7 @@ fn a_frontend_is_served_every_call(world: &World) {
         source true
         local true false
         unpacked 1
-        dockerfile "the frontend dockerfile.v0 failed: this engine has no frontend of that name built in\nhelp: call one by its image, for example docker/dockerfile:1 for Dockerfiles, or give an image of that name with --build-context"
+        other "the frontend other.v0 failed: this engine has no frontend of that name built in\nhelp: call one by its image"
     "#]]
     .assert_eq(&read(&session, &result, "/report"));
     assert_eq!(result.metadata["key"], b"value");
@@ -227,7 +228,7 @@ fn ssh_agents_are_forwarded(world: &World) {
         assert_eq!(client.read(&mut question).unwrap(), 0);
     });
     let mut engine = world.options();
-    engine.ssh_agents.insert("default".into(), world.path("agent"));
+    engine.ssh_agents.insert("default".into(), Socket { path: world.path("agent"), raw: false });
     let engine = Engine::new(engine).unwrap();
     let session = session(&engine);
     let result = taken(session.solve_frontend(options("contain", &[("ssh", "yes")])));
@@ -503,12 +504,20 @@ fn what_a_frontend_cannot_is_said_before_it_runs(world: &World) {
         "{error}"
     );
     assert_eq!(engine.stats().processes_started, 0);
-    let request = FrontendRequest { frontend: "dockerfile.v0".into(), ..FrontendRequest::default() };
+    let request = FrontendRequest { frontend: "other.v0".into(), ..FrontendRequest::default() };
     let error = session(&engine).solve_frontend(request).unwrap_err();
-    assert!(explain(&error).contains("docker/dockerfile:1"), "{}", explain(&error));
+    assert!(explain(&error).contains("no frontend of that name"), "{}", explain(&error));
     let request = FrontendRequest { frontend: "gateway.v0".into(), ..FrontendRequest::default() };
     let error = session(&engine).solve_frontend(request).unwrap_err();
     assert_eq!(error.to_string(), "the call of a frontend names no image");
+    // SRC-010: what BuildKit has built in is run as the image that its makers publish.
+    let mut request = options("leave", &[("input-metadata:image", &metadata.to_string())]);
+    request.frontend = "dockerfile.v0".into();
+    request.options.remove("source");
+    request.options.insert("context:docker/dockerfile:1".into(), "input:image".into());
+    let error = session(&engine).solve_frontend(request).unwrap_err();
+    assert!(explain(&error).contains("docker/dockerfile:1"), "{}", explain(&error));
+    assert!(error.to_string().contains("does not say that it supports"), "{error}");
 }
 
 fn build_ops_build_the_graph_in_a_file(world: &World) {

@@ -19,7 +19,7 @@ pub const ALL: &[(&str, Case)] = cases![
     environment_is_what_was_given_and_home,
     nothing_but_the_standard_descriptors_is_open,
     rights_are_the_usual_fourteen,
-    rights_do_not_reach_the_hosts_network,
+    rights_do_not_reach_the_hosts_packets,
     dangerous_calls_are_refused,
     flushing_is_answered_as_done,
     ownership_changes_work_or_are_answered_as_done,
@@ -133,13 +133,19 @@ fn rights_are_the_usual_fourteen(world: &World) {
     }
 }
 
-fn rights_do_not_reach_the_hosts_network(world: &World) {
-    // Without 10 (binding low ports) and 13 (raw packets), unless a user namespace makes them void there anyway.
-    let rights = if world.mode == Mode::Privileged { "00000000a80401fb" } else { FOURTEEN };
-    let answers = world.probe_with(&["status=CapEff", "status=CapPrm", "status=CapBnd"], |spec| {
-        spec.network = Network::Host;
-    });
-    assert_eq!(answers, format!("{rights}\n{rights}\n{rights}\n"));
+/// A program with `cap_net_raw` or `cap_net_bind_service` on its file starts, but has nobody else's packets.
+fn rights_do_not_reach_the_hosts_packets(world: &World) {
+    let questions = [
+        "status=CapEff",
+        "status=CapPrm",
+        "status=CapBnd",
+        "call=packets",
+        "call=raw-packets",
+        "call=netlink",
+        "file-rights=/bin/probe",
+    ];
+    let answers = world.probe_with(&questions, |spec| spec.network = Network::Host);
+    assert_eq!(answers, format!("{FOURTEEN}\n{FOURTEEN}\n{FOURTEEN}\nEPERM\nEPERM\nok\nstarted\n"));
 }
 
 fn dangerous_calls_are_refused(world: &World) {

@@ -1,6 +1,6 @@
 //! Who signs, what they are told, in which order, and what comes of their answer.
 
-use dalec_frontend::{FrontendError, OWN_SIGNER, SIGNING, answer};
+use dalec_frontend::{FrontendError, OWN_SIGNER, SIGN_KEY_CONTEXT, SIGNING, answer};
 use dalec_gateway::{FrontendRequest, FrontendResult, GatewayError, Purpose, Reference};
 use dalec_llb::describe;
 use serde_json::Value;
@@ -84,6 +84,34 @@ fn a_file_says_who_signs() {
     let gateway = recorder("bookworm/deb", &named, "").file("a.yml", CONFIG);
     check_signers(&gateway, &["example.org/configured:3"], None);
     assert_eq!(gateway.graphs_with("source local://other"), 1, "nothing but the file is asked for");
+}
+
+/// SIGN-005: of the flag that stands for a configuration, people know the name.
+#[test]
+fn a_flag_takes_the_place_of_the_spec() {
+    let flag = [
+        ("build-arg:DALEC_SIGNING_CONFIG_PATH", "signing.yml"),
+        ("build-arg:DALEC_SIGNING_CONFIG_CONTEXT_NAME", SIGN_KEY_CONTEXT),
+        ("context:dalec-signing-config", "local:config"),
+    ];
+    let gateway = recorder("bookworm/deb", &flag, SIGNER);
+    let gateway = gateway.file("signing.yml", "signer: {image: example.org/flag:1}\n");
+    let warning = "--sign-key takes the place of the spec's signer, example.org/root-signer:1";
+    check_signers(&gateway, &["example.org/flag:1"], Some(warning));
+}
+
+/// SIGN-008: a signer that is nowhere can be given, and under which name is said.
+#[test]
+fn a_missing_signer_can_be_given() {
+    let mut gateway = recorder("bookworm/deb", &[], SIGNER);
+    gateway.answers = |_| {
+        let reference = "example.org/root-signer:1".into();
+        Err(GatewayError::Image { reference, hint: "check the network".into(), source: None })
+    };
+    let Err(FrontendError::Signing { error, .. }) = answer(&gateway) else { panic!("it was signed") };
+    let GatewayError::Image { hint, .. } = *error else { panic!("another error") };
+    assert!(hint.starts_with("check the network; or give it yourself"), "{hint}");
+    assert!(hint.contains("--build-context example.org/root-signer:1=oci-layout://DIRECTORY"), "{hint}");
 }
 
 /// SIGN-005: a missing file, a missing context and a file without a signer are errors that say so.

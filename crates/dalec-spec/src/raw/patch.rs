@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use crate::codes;
-use crate::decode::{Decoder, Field, Number, Template, Text, object, suggest};
+use crate::decode::{Decode, Decoder, Field, Number, Template, Text, object, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::raw::RawRoot;
 use crate::raw::rules::{InnerPath, SourceName};
 use crate::raw::source::RawSource;
 use crate::resolve::Resolver;
-use crate::target_spec::TargetSpec;
+use crate::target_spec::{Patch, TargetSpec};
 
 object! {
     /// A patch for one source, in the format of `diff -u`.
-    RawPatch: "a patch", closed, needs ["source"] => Patch, span self {
+    RawPatch: "a patch", closed, needs ["source"] => Patch, span self, then point_at_path {
         /// Name of the source that is or holds the patch.
         /// Example: fixes
         "source" source: Text<SourceName>,
@@ -23,6 +23,13 @@ object! {
         /// Leading path components to strip, as with `patch -p`.
         /// Example: 0
         "strip" strip: Number<1>,
+    }
+}
+
+/// What is wrong with a patch is wrong with the file, and that is what its path names.
+fn point_at_path(raw: &RawPatch, patch: &mut Patch, _: &mut Resolver<'_>) {
+    if raw.path.is_given() {
+        patch.span = raw.path.span;
     }
 }
 

@@ -40,7 +40,7 @@ sources:
           - env: {A: b}
             command: |
               make install
-  context: {context: {}}
+  context: {context: {}, includes: [x.c], excludes: [a, b]}
   build:
     build: {source: {context: {name: docs}}}
   file: {inline: {file: {contents: a}}}
@@ -72,7 +72,7 @@ fn command(spec: &TargetSpec) -> &ImageCommand {
     }
 }
 
-/// SPEC-039, SRC-017, SRC-019, SRC-034: a source is shown by its kind, a patch and a generator by their entries.
+/// SPEC-039, SRC-017, SRC-019, SRC-034: a source is shown by its kind, a patch by its file and a generator by its entry.
 #[test]
 fn sources_and_patches() {
     check(
@@ -120,11 +120,10 @@ fn sources_and_patches() {
             ("a replacement", |spec| replacement(spec, 0), "a.example/a => ../a"),
             ("a replacement as mapping", |spec| replacement(spec, 1), "{old: b.example/b, new: ../b}"),
             ("a patch", |spec| spec.patches["dir"][0].span, "source: file"),
-            (
-                "a patch with its path",
-                |spec| spec.patches["dir"][1].span,
-                "source: context\n      path: 0001-fix.patch",
-            ),
+            ("a patch with its path", |spec| spec.patches["dir"][1].span, "0001-fix.patch"),
+            ("the path of a source", |spec| spec.sources["git"].selectors.path, "cmd"),
+            ("what is taken of a source", |spec| spec.sources["context"].selectors.includes[0], "x.c"),
+            ("what is left out of it", |spec| spec.sources["context"].selectors.excludes[1], "b"),
         ],
     );
 }
@@ -435,6 +434,21 @@ fn spans_count_bytes() {
         &[
             ("a block", |spec| spec.build.steps[0].span, "echo ü\r\n        echo é"),
             ("the last", |spec| spec.build.steps[1].span, "last"),
+        ],
+    );
+}
+
+/// What packages are called by is shown where it is written, arguments and all; what is not written has no place.
+#[test]
+fn names() {
+    let source = "name: tool\nargs: {VERSION: \"1.0\"}\nversion: ${VERSION}-x\n";
+    check(
+        source,
+        &resolved(source),
+        &[
+            ("the name", |spec| spec.places.name, "tool"),
+            ("the version", |spec| spec.places.version, "${VERSION}-x"),
+            ("no revision", |spec| spec.places.revision, ""),
         ],
     );
 }

@@ -247,7 +247,15 @@ fn images_say_what_is_taken() {
         check_one(&mounts("/out", dests, ""), codes::INVALID_VALUE);
         check_one(&mounts("/out", "", dests), codes::INVALID_VALUE);
     }
-    for (path, dest) in [("/out", "/out"), ("/out", "/out/a"), ("/out/", "/out"), ("/out", "/out/")] {
+    for (path, dest) in [
+        ("/out", "/out"),
+        ("/out", "/out/a"),
+        ("/out/", "/out"),
+        ("/out", "/out/"),
+        ("out", "/out/a"),
+        ("./a/../out", "/out//a"),
+        ("/out", "/./out"),
+    ] {
         check_one(&mounts(path, dest, ""), codes::CONFLICTING_KEYS);
         check_one(&mounts(path, "", dest), codes::CONFLICTING_KEYS);
     }

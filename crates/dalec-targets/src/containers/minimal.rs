@@ -8,7 +8,6 @@
 //! A base image of the spec keeps everything that it brought; it must have an apt.
 
 use dalec_llb::{Copy, Exec, File, Mount, Network, ProgressGroup, State};
-use dalec_spec::span::Span;
 use dalec_spec::target_spec::{BaseImage, TargetSpec};
 
 use super::install::{Installer, installable};
@@ -16,7 +15,6 @@ use super::{CACHE_KEY, Container, base, keeps_docs, symlinks};
 use crate::deb::distro::DebDistro;
 use crate::error::PlanError;
 use crate::image_config::PATH;
-use crate::image_reference::full_reference;
 use crate::locate::locate;
 use crate::request::{ImageAnswer, ImageQuestion, Request};
 
@@ -40,11 +38,11 @@ const FOR_SCRIPTS: &str = "passwd";
 /// # Errors
 /// [`PlanError::Invalid`] if the spec names several base images.
 pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, PlanError> {
-    let reference = match base::of_spec(spec)? {
-        Some(written) => full_reference(written.reference()),
-        None => distro.image.to_owned(),
-    };
-    Ok(ImageQuestion { reference, packages: vec![FOR_SCRIPTS.to_owned()] })
+    let packages = vec![FOR_SCRIPTS.to_owned()];
+    Ok(match base::of_spec(spec)? {
+        Some(written) => base::question(written, packages),
+        None => ImageQuestion { reference: distro.image.to_owned(), packages },
+    })
 }
 
 /// Returns the container with `packages`, a directory with `.deb` files at its top, and what they depend on.
@@ -62,12 +60,12 @@ pub fn plan(
 ) -> Result<Container, PlanError> {
     let spec_base = base::of_spec(request.spec)?;
     let question = image(request.spec, distro)?;
-    let span = spec_base.map_or_else(Span::default, |written| written.rootfs.span);
-    let answer = base::answer(request.answers, &question, span)?;
+    let answer = base::start(request, &question, spec_base)?;
     let installer = Installer { request, distro };
     let packages = installable(packages);
-    let start = start(request, worker, spec_base, answer);
-    let prepared = if answer.has_packages { start } else { installer.prepare(&start, &question.packages) };
+    let start = start(request, worker, spec_base, &answer);
+    let prepared =
+        if answer.has_packages { start } else { installer.prepare(&start, &[FOR_SCRIPTS.to_owned()]) };
     let installed = installer.install(&prepared, &packages, false)?;
     let linked = symlinks::plan(request, &installed);
 

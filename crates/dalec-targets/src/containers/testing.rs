@@ -1,14 +1,12 @@
 //! The testing container: the distribution's stock image, or the base of the spec, with the packages installed.
 
 use dalec_llb::State;
-use dalec_spec::span::Span;
 use dalec_spec::target_spec::TargetSpec;
 
 use super::install::{Installer, installable};
 use super::{Container, base, symlinks};
 use crate::deb::distro::DebDistro;
 use crate::error::PlanError;
-use crate::image_reference::full_reference;
 use crate::request::{ImageQuestion, Request};
 
 /// Returns the question for the image that the container starts from.
@@ -19,7 +17,7 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
     let stock = distro.base_question();
     Ok(match base::of_spec(spec)? {
         None => stock,
-        Some(written) => ImageQuestion { reference: full_reference(written.reference()), ..stock },
+        Some(written) => base::question(written, stock.packages),
     })
 }
 
@@ -33,17 +31,15 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
 /// dependency that cannot be one.
 pub fn plan(request: &Request<'_>, distro: &DebDistro, packages: &State) -> Result<Container, PlanError> {
     let spec = request.spec;
-    let span = base::of_spec(spec)?.map_or_else(Span::default, |written| written.rootfs.span);
-    let question = image(spec, distro)?;
-    let answer = base::answer(request.answers, &question, span)?;
+    let answer = base::start(request, &image(spec, distro)?, base::of_spec(spec)?)?;
     let installer = Installer { request, distro };
     let prepared = if answer.has_packages {
-        answer.state.clone()
+        answer.state
     } else {
-        installer.prepare(&answer.state, &question.packages)
+        installer.prepare(&answer.state, &distro.base_question().packages)
     };
     let installed = installer.install(&prepared, &installable(packages), true)?;
     let root = symlinks::plan(request, &installed);
     let test_root = installer.install_test_dependencies(&root)?;
-    Ok(Container { root, base: Some(answer.config.clone()), test_root })
+    Ok(Container { root, base: Some(answer.config), test_root })
 }

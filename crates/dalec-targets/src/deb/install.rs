@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{Exec, Location, Mount, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Location, Mount, ProgressGroup, State};
 use dalec_spec::target_spec::PackageConstraint;
 
 use crate::deb::distro::DebDistro;
@@ -13,6 +13,7 @@ use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
 use crate::repositories::Repositories;
+use crate::worker::ca_bundle;
 
 const SCRIPT: &str = concat!(
     include_str!("scripts/direct.sh"),
@@ -50,6 +51,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
+    pub of_other: Option<&'a str>,
     /// Repositories besides the distribution's.
     pub(crate) repositories: Repositories,
 }
@@ -135,6 +138,9 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     flag(options.recommends, "--recommends");
     flag(options.keep_docs, "--keep-docs");
     flag(!options.repositories.is_empty(), "--new-lists");
+    if let Some(architecture) = options.of_other {
+        args.extend(["--of-other", architecture].map(str::to_owned));
+    }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
     }
@@ -149,12 +155,6 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
         .mounts(options.distro.apt_caches(options.repositories.trust(options.trust)))
         .mount(ca_bundle())
         .mounts(options.repositories.mounts.clone())
-}
-
-/// The certificates that the host trusts besides the usual ones; a client need not give them.
-fn ca_bundle() -> Mount {
-    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
-    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 #[cfg(test)]
@@ -255,10 +255,22 @@ has\tperl\t5.36\t\t
 
     #[test]
     fn a_dependency_is_only_named_by_an_apt_that_can_be_asked() {
-        assert_eq!(
-            explained(" satisfy:command-line : Depends: foo (>= 2) but 1 is to be installed"),
-            "here: dependency \"foo (>= 2)\" cannot be installed, but 1 is to be installed\n"
-        );
+        for (apt, why) in [
+            ("foo (>= 2) but 1 is to be installed", ": the package repositories have 1"),
+            ("foo (>= 2) but it is not installable", ": no package repository has it"),
+            (
+                "foo but it is not going to be installed",
+                ": something that it needs itself cannot be installed",
+            ),
+            ("foo but it is a virtual package", ": it is only a name that other packages provide"),
+            ("foo but 1 is installed", ": 1 is installed"),
+            ("foo", ""),
+        ] {
+            assert_eq!(
+                explained(&format!(" satisfy:command-line : Depends: {apt}")),
+                format!("here: dependency \"foo (>= 2)\" cannot be installed{why}\n")
+            );
+        }
         assert_eq!(explained("E: Invalid operation satisfy"), "");
     }
 

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::NetworkMode;
 
+use crate::caches::{self, Caches};
+use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::deb::architecture::architecture;
 use crate::deb::debian_dir::{self, DebianDir, patches::kept};
@@ -16,15 +18,13 @@ use crate::deb::names::Names;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
-use crate::generators::{Generators, wants_gomod};
+use crate::generators::{self, Generators, KINDS};
+use crate::golang;
 use crate::patches;
 use crate::request::Request;
 use crate::signing;
 use crate::sources::{Planner, Tree};
 use crate::worker::Worker;
-
-/// Directory of the Go modules beside the sources, called as upstream's.
-pub(super) const MODULES: &str = "xxxdalecGomodsInternal";
 
 const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
 const BINARY_PACKAGE: &str = include_str!("scripts/binary-package.sh");
@@ -38,6 +38,8 @@ pub struct Package<'a> {
     worker: Worker,
     debian: DebianDir,
     trees: BTreeMap<&'a str, Tree>,
+    /// What is built for, where its programs do not run.
+    processor: Option<Processor>,
 }
 
 impl<'a> Package<'a> {
@@ -56,7 +58,8 @@ impl<'a> Package<'a> {
         };
         let mut trees = BTreeMap::new();
         for (name, source) in &spec.sources {
-            if matches!(name.as_str(), "debian" | ".pc" | MODULES) || name.contains('/') {
+            let is_taken = KINDS.iter().any(|kind| kind.debian_directory == name);
+            if matches!(name.as_str(), "debian" | ".pc") || is_taken || name.contains('/') {
                 return Err(PlanError::Invalid {
                     message: format!("a source cannot be called {name:?} in a Debian package"),
                     spans: vec![source.span],
@@ -65,7 +68,8 @@ impl<'a> Package<'a> {
             }
             trees.insert(name.as_str(), planner.plan(name, source)?);
         }
-        Ok(Self { request, distro, names, worker, debian, trees })
+        let processor = Processor::of(request)?;
+        Ok(Self { request, distro, names, worker, debian, trees, processor })
     }
 
     /// Returns the source package with its description.
@@ -85,7 +89,7 @@ impl<'a> Package<'a> {
     pub fn build(&self) -> Result<Built, PlanError> {
         let source = self.source_package()?;
         let root = with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?;
-        let built = root.run(self.binary_build(&source));
+        let built = root.run(self.binary_build(&source, self.caches()?));
         let signed = self.request.answers.signed.as_ref();
         let packages = built.output("/work/out");
         let to_sign = signed.is_none().then(|| signing::DEB.to_sign(&packages));
@@ -109,20 +113,24 @@ impl<'a> Package<'a> {
         patched.dedup();
         let mut args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch()];
         let mut marks = self.debian.patch_marks.clone();
+        let dir = format!("/work/orig/{}", names.source_dir());
         for patch in &patches {
-            let from = format!("/work/patches/{}", patch.file());
+            // Not from a mount of its own: BuildKit 0.34 loses the error of a step that mounts one tree twice.
+            let is_source = self.trees.contains_key::<str>(&patch.source);
+            let from = if is_source { dir.as_str() } else { "/work/patches" };
+            let from = format!("{from}/{}", patch.file());
             args.extend([marks.mark(patch.span), from, kept(patch), patch.title()]);
         }
         args.push("--".to_owned());
         args.extend(patched.into_iter().map(str::to_owned));
-        let dir = format!("/work/orig/{}", names.source_dir());
         let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
-        let modules = self.modules()?;
-        let modules = modules.map(|modules| Mount::bind(format!("{dir}/{MODULES}"), &modules).readonly());
-        let patch_sources: BTreeMap<&str, &Tree> =
-            patches.iter().filter_map(|patch| Some((patch.source, self.trees.get(patch.source)?))).collect();
-        let patch_sources =
-            patch_sources.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
+        let generators = self.generators()?;
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
+        let downloads = downloads.iter().map(|(kind, downloads)| {
+            Mount::bind(format!("{dir}/{}", kind.debian_directory), downloads).readonly()
+        });
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        let edits = edits.into_iter().map(|(name, tree)| tree.mount(format!("/work/patches/{name}")));
         let exec = self
             .script(SOURCE_PACKAGE, "source-package", args)
             .name(format!("Create source package {}", names.title()))
@@ -131,28 +139,27 @@ impl<'a> Package<'a> {
             .network(Network::None)
             .mount(self.debian_mount())
             .mounts(sources)
-            .mounts(modules)
-            .mounts(patch_sources)
+            .mounts(downloads)
+            .mounts(edits)
             .mount(Mount::output("/work/out"));
         Ok(self.worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
+    /// Returns what downloads for the sources, if they ask for anything.
     ///
     /// # Errors
     /// As [`with_build_dependencies`].
-    fn modules(&self) -> Result<Option<State>, PlanError> {
-        if !wants_gomod(self.request.spec) {
+    fn generators(&self) -> Result<Option<Generators<'_>>, PlanError> {
+        if generators::wanted(self.request.spec).next().is_none() {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(&self.worker, self.request, self.distro, self.names.package())?,
-            env: self.worker.env.clone(),
+            env: golang::debian_env(self.request.spec, &self.worker.env),
             group: ProgressGroup::new(format!("{}: sources", self.distro.key)),
             trees: &self.trees,
-        };
-        Ok(generators.gomod())
+        }))
     }
 
     fn source_changes(&self, source: &State) -> State {
@@ -160,25 +167,45 @@ impl<'a> Package<'a> {
         self.worker.root.run(self.changes("source", &stem, source)).output("/work/out")
     }
 
-    fn binary_build(&self, source: &State) -> Exec {
+    fn caches(&self) -> Result<Caches, PlanError> {
+        let group = ProgressGroup::new(format!("{}: build", self.distro.key));
+        let place = caches::Place { namespace: self.distro.version_id, worker: &self.worker, group: &group };
+        caches::plan(self.request, &place)
+    }
+
+    fn binary_build(&self, source: &State, caches: Caches) -> Exec {
         let names = &self.names;
-        let args = vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
+        let mut args =
+            vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
+        let mut environment = Vec::new();
+        let mut cross_setup = "";
+        if let Some(processor) = self.processor {
+            let platform = &self.request.platform;
+            args.extend([architecture(platform), processor.gnu].map(str::to_owned));
+            environment = processor.environment(platform);
+            cross_setup = cross::SCRIPT;
+        }
         let network = match self.request.spec.build.network_mode {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        self.script(BINARY_PACKAGE, "binary-package", args)
+        let script = [cross_setup, caches.setup(), BINARY_PACKAGE].concat();
+        let exec = self
+            .script(&script, "binary-package", args)
+            .envs(environment)
             .name(format!("Build package {}", names.title()))
             .at(self.debian.build_marks.location(&self.request.source_map))
             .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
             .network(network)
             .mount(Mount::bind("/work/in", source).readonly())
             .mount(Mount::output("/work/out"))
-            .mount(Mount::output("/work/meta"))
+            .mount(Mount::output("/work/meta"));
+        caches.give(exec)
     }
 
     fn changes(&self, kind: &str, stem: &str, packages: &State) -> Exec {
-        let args = vec![kind.to_owned(), self.names.source_dir(), stem.to_owned(), self.epoch()];
+        let mut args = vec![kind.to_owned(), self.names.source_dir(), stem.to_owned(), self.epoch()];
+        args.extend(self.processor.map(|_| architecture(&self.request.platform).to_owned()));
         self.script(CHANGES, "changes", args)
             .name(format!("Describe {kind} package {}", self.names.title()))
             .network(Network::None)

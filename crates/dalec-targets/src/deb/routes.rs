@@ -128,6 +128,16 @@ impl Recipe for DebRecipe {
         }
     }
 
+    fn runs(&self) -> Option<&'static str> {
+        match self.product {
+            Product::Packages | Product::SourcePackage => None,
+            Product::MinimalContainer
+            | Product::TestingContainer
+            | Product::Worker
+            | Product::SystemExtension { .. } => Some(family::SCRIPTS),
+        }
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
         let distro = self.distro;
         let worker = worker::plan(request, distro)?;
@@ -139,8 +149,7 @@ impl Recipe for DebRecipe {
             }
             Product::Packages => {
                 let built = Package::new(request, distro, worker)?.build()?;
-                let container = testing::plan(request, distro, &built.packages)?;
-                family::packages(request, built, container)
+                family::packages(request, built, |packages| testing::plan(request, distro, packages))
             }
             Product::MinimalContainer => {
                 let build = || Package::new(request, distro, worker)?.build();

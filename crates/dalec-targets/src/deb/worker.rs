@@ -3,9 +3,10 @@
 use dalec_llb::{ProgressGroup, State};
 use dalec_spec::target_spec::RepositoryUse;
 
+use crate::cross::Processor;
 use crate::deb::architecture::architecture;
 use crate::deb::distro::{DebDistro, REPOSITORIES};
-use crate::deb::install::{InstallOptions, install_names, install_wanted, wanted};
+use crate::deb::install::{InstallOptions, Wanted, install_names, install_wanted, wanted};
 use crate::error::PlanError;
 use crate::family::Trust;
 use crate::marker::Marks;
@@ -32,10 +33,12 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 
 /// Returns the root of `worker` with the spec's build dependencies; without any it stays as it is.
 ///
-/// Version constraints bind because apt installs a package, called after `package`, that depends on all of them.
+/// Version constraints bind because apt installs a package, called after `package`, that depends on all of them. For
+/// another processor than the machine's they are the machine's own programs, with compilers for that processor, and
+/// packages of that processor where the spec names them so: `libfoo-dev:arm64`.
 ///
 /// # Errors
-/// As `repositories::plan`.
+/// As `repositories::plan` and `Processor::of`.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,
@@ -43,8 +46,16 @@ pub fn with_build_dependencies(
     package: &str,
 ) -> Result<State, PlanError> {
     let mut marks = Marks::default();
-    let architecture = architecture(request.build_platform());
-    let wanted = wanted(&request.spec.dependencies.build, architecture, &mut marks);
+    let own = architecture(request.build_platform());
+    let spec = request.spec;
+    let foreign = Processor::of(request)?.map(|processor| (processor, architecture(&request.platform)));
+    let result_is_for = foreign.map_or(own, |(_, foreign)| foreign);
+    let mut wanted = wanted(&spec.dependencies.build, result_is_for, &mut marks);
+    let mut of_other = None;
+    if let Some((processor, foreign)) = foreign {
+        wanted.extend(tools(processor, foreign, !spec.build.steps.is_empty()));
+        of_other = wanted.iter().any(|wanted| is_of(wanted, foreign)).then_some(foreign);
+    }
     if wanted.is_empty() {
         return Ok(worker.root.clone());
     }
@@ -54,10 +65,27 @@ pub fn with_build_dependencies(
         repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Build)?,
         locations: marks.location(&request.source_map).into_iter().collect(),
         wanted,
+        of_other,
         ..options(distro, "Install build dependencies".into(), group)
     };
     let package = format!("{package}-build-deps");
-    Ok(install_wanted(&worker.root, &package, architecture, &options))
+    Ok(install_wanted(&worker.root, &package, own, &options))
+}
+
+/// Returns what packages for `processor` are made with: tools that read its programs and, where `compiles`, compilers.
+fn tools(processor: Processor, architecture: &str, compiles: bool) -> Vec<Wanted> {
+    let gnu = processor.gnu.replace('_', "-");
+    let mut names = vec![format!("binutils-{gnu}")];
+    if compiles {
+        names.extend([format!("gcc-{gnu}"), format!("g++-{gnu}"), format!("libc6-dev-{architecture}-cross")]);
+    }
+    names.into_iter().map(|relation| Wanted { relation, mark: String::new() }).collect()
+}
+
+/// Returns whether what is wanted is a package of `architecture`, by its name.
+fn is_of(wanted: &Wanted, architecture: &str) -> bool {
+    let name = wanted.relation.split(' ').next().unwrap_or_default();
+    name.rsplit_once(':').is_some_and(|(_, of)| of == architecture)
 }
 
 /// Returns options for a worker, in which the distribution's own programs run alone.
@@ -73,6 +101,7 @@ pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) ->
         keep_docs: false,
         ignore_cache: false,
         wanted: Vec::new(),
+        of_other: None,
         repositories: Repositories::default(),
     }
 }

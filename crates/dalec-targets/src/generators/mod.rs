@@ -1,21 +1,50 @@
 //! What is downloaded for a build beside its sources, with the tools among the build dependencies.
 //!
-//! Each kind of generator yields one tree for all sources, which a package has beside them. Generators see their sources
+//! Each [`Kind`] of generator yields one tree for all sources, which a package has beside them. Generators see their sources
 //! with the patches of the spec; the sources themselves stay as they are.
 
+mod cargohome;
+pub(crate) mod edits;
+mod go;
 mod gomod;
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
+use dalec_llb::{Copy, Exec, File, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::{Generator, TargetSpec};
 
 use crate::request::Request;
 use crate::sources::Tree;
 
-/// Returns whether a source of `spec` asks for Go modules.
+/// A kind of generator whose downloads are a directory beside the sources.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// What is downloaded, in words.
+    pub title: &'static str,
+    /// Name of the directory, which is upstream's.
+    pub directory: &'static str,
+    /// Name of the directory in Debian source packages, which is upstream's.
+    pub debian_directory: &'static str,
+    /// Variable by which programs of the build find the directory.
+    pub variable: &'static str,
+    /// Returns whether a generator is of this kind.
+    is_wanted: fn(&Generator) -> bool,
+    /// Returns the downloads for all sources; none when no source asks for any.
+    plan: fn(&Generators<'_>) -> Option<State>,
+}
+
+/// Every kind, in the order in which packages have them.
+pub(crate) const KINDS: &[Kind] = &[gomod::KIND, cargohome::KIND];
+
+/// Returns the kinds that sources of `spec` ask for.
+pub(crate) fn wanted(spec: &TargetSpec) -> impl Iterator<Item = &'static Kind> + use<'_> {
+    let generators = || spec.sources.values().flat_map(|source| &source.generate);
+    KINDS.iter().filter(move |kind| generators().any(kind.is_wanted))
+}
+
+/// Returns whether sources of `spec` ask for Go modules.
 pub(crate) fn wants_gomod(spec: &TargetSpec) -> bool {
-    spec.sources.values().flat_map(|source| &source.generate).any(|generator| generator.gomod.is_some())
+    spec.sources.values().flat_map(|source| &source.generate).any(gomod::KIND.is_wanted)
 }
 
 /// What generators are planned with.
@@ -50,9 +79,20 @@ impl<'a> TreeOf<'a> {
 }
 
 impl<'a> Generators<'a> {
-    /// Returns the Go modules that sources ask for, as a module cache; none when no source asks for any.
-    pub(crate) fn gomod(&self) -> Option<State> {
-        gomod::plan(self)
+    /// Returns what the sources ask for, by kind.
+    pub(crate) fn downloads(&self) -> Vec<(&'static Kind, State)> {
+        KINDS.iter().filter_map(|kind| Some((kind, self.without_excluded((kind.plan)(self)?)))).collect()
+    }
+
+    /// Returns `downloads` without what this build leaves out of all directories.
+    fn without_excluded(&self, downloads: State) -> State {
+        let exclude = self.request.answers.excludes.clone();
+        if exclude.is_empty() {
+            return downloads;
+        }
+        let copy = Copy { contents_only: true, exclude, ..Copy::default() };
+        let file = File::new("Filter downloads").copy(&downloads, "/", "/", copy).group(&self.group);
+        State::scratch().file(file)
     }
 
     fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {
@@ -63,17 +103,27 @@ impl<'a> Generators<'a> {
         })
     }
 
-    /// Returns a mount of the source at `/work/src`, patched if the spec has patches for it. What is written there goes
-    /// nowhere.
-    fn patched(&self, source: &TreeOf<'_>) -> Mount {
-        let mount = |state: &State| {
-            let mount = Mount::bind("/work/src", state);
-            if source.tree.path == "/" { mount } else { mount.selector(&source.tree.path) }
-        };
+    /// Returns the patches that edits of `go.mod` make, by their names.
+    pub(crate) fn edits(&self) -> BTreeMap<String, Tree> {
+        let edited = self.trees().filter_map(|source| {
+            let edited = edits::plan(self, &source, &self.patched_by_spec(&source))?;
+            Some((edits::patch_name(source.name), edited.patch))
+        });
+        edited.collect()
+    }
+
+    /// Returns the source with the patches and edits that the spec has for it.
+    fn patched(&self, source: &TreeOf<'_>) -> Tree {
+        let patched = self.patched_by_spec(source);
+        match edits::plan(self, source, &patched) {
+            Some(edited) => edited.tree,
+            None => patched,
+        }
+    }
+
+    fn patched_by_spec(&self, source: &TreeOf<'_>) -> Tree {
         let patches = self.request.spec.patches.get(source.name);
-        let Some(patches) = patches.filter(|patches| !patches.is_empty()) else {
-            return mount(&source.tree.state);
-        };
+        let Some(patches) = patches.filter(|patches| !patches.is_empty()) else { return source.tree.clone() };
         let mut script = String::from("set -eu\ncd /work/src\n");
         let mut mounts: BTreeMap<&str, Mount> = BTreeMap::new();
         for patch in patches {
@@ -89,9 +139,9 @@ impl<'a> Generators<'a> {
             .name(format!("Patch source {} for downloads", source.name))
             .group(&self.group)
             .network(Network::None)
-            .mount(mount(&source.tree.state))
+            .mount(source.tree.writable("/work/src"))
             .mounts(mounts.into_values());
-        mount(&self.root.run(exec).output("/work/src"))
+        Tree { state: self.root.run(exec).output("/work/src"), ..source.tree.clone() }
     }
 }
 

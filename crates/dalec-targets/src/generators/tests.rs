@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{Gomod, Patch, Repository, RepositoryUse, Source};
+use dalec_spec::target_spec::{
+    Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Patch, Repository, RepositoryUse, Source,
+};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -44,6 +46,14 @@ fn check(options: Options, expected: Expect) {
 }
 
 fn graph(spec: &TargetSpec, options: Options) -> String {
+    graph_of(spec, options, downloads)
+}
+
+fn downloads(generators: &Generators<'_>) -> State {
+    generators.downloads().pop().expect("some").1
+}
+
+fn graph_of(spec: &TargetSpec, options: Options, plan: impl FnOnce(&Generators<'_>) -> State) -> String {
     let answers = Answers::default();
     let request = Request {
         spec,
@@ -63,7 +73,7 @@ fn graph(spec: &TargetSpec, options: Options) -> String {
     let root = State::image(ImageRef { reference: "worker".into(), ..ImageRef::default() });
     let group = ProgressGroup::new("sources");
     let generators = Generators { request: &request, root, env: BTreeMap::new(), group, trees: &trees };
-    describe(&generators.gomod().expect("modules").marshal(&Platform::linux("amd64")))
+    describe(&plan(&generators).marshal(&Platform::linux("amd64")))
 }
 
 /// SRC-020, SRC-021, SRC-033, SRC-034: one cache for all, filled from the cache of downloads; of patched sources.
@@ -72,50 +82,50 @@ fn go_modules() {
     check(
         Options::default(),
         expect![[r#"
-        #0 source docker-image://worker
-        #1 source local://lib
-        #2 source local://fixes
-        #3 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg set -eu
-            cwd /
-            mount / #0
-            mount /work/src #1 [/lib]
-            mount /work/patches/fixes #2 ro
-            name Patch source lib for downloads
-        #4 source local://app
-        #5 exec network=UNSET
-            arg /bin/sh
-            arg -c
-            arg # Downloads the modules of Go programs: gomod.sh PATH...
-            arg gomod
-            arg cmd/.
-            arg cmd/tool
-            env GOPATH=/go
-            cwd /
-            mount / #0
-            mount /work/src #4
-            mount /work/cache cache dalec-gomod-proxy-cache SHARED
-            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
-            mount /work/modules scratch
-            name Download Go modules for source app
-        #6 exec network=UNSET
-            arg /bin/sh
-            arg -c
-            arg # Downloads the modules of Go programs: gomod.sh PATH...
-            arg gomod
-            arg /.
-            env GOPATH=/go
-            cwd /
-            mount / #0
-            mount /work/src #3.1 [/lib]
-            mount /work/cache cache dalec-gomod-proxy-cache SHARED
-            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
-            mount /work/modules #5.2
-            name Download Go modules for source lib
-        #7 result #6.2
-    "#]],
+            #0 source docker-image://worker
+            #1 source local://lib
+            #2 source local://fixes
+            #3 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg set -eu
+                cwd /
+                mount / #0
+                mount /work/src #1 [/lib]
+                mount /work/patches/fixes #2 ro
+                name Patch source lib for downloads
+            #4 source local://app
+            #5 exec network=UNSET
+                arg /bin/sh
+                arg -c
+                arg # What all work with Go modules begins with: finds go, and logs in to the hosts of private modules.
+                arg go
+                arg cmd/.
+                arg cmd/tool
+                env GOPATH=/go
+                cwd /
+                mount / #0
+                mount /work/cache cache dalec-gomod-proxy-cache SHARED
+                mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+                mount /work/src #4
+                mount /work/modules scratch
+                name Download Go modules for source app
+            #6 exec network=UNSET
+                arg /bin/sh
+                arg -c
+                arg # What all work with Go modules begins with: finds go, and logs in to the hosts of private modules.
+                arg go
+                arg /.
+                env GOPATH=/go
+                cwd /
+                mount / #0
+                mount /work/cache cache dalec-gomod-proxy-cache SHARED
+                mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+                mount /work/src #3.1 [/lib]
+                mount /work/modules #5.2
+                name Download Go modules for source lib
+            #7 result #6.2
+        "#]],
     );
 }
 
@@ -123,57 +133,57 @@ fn go_modules() {
 #[test]
 fn a_proxy_for_go_modules() {
     let spec = spec();
-    assert!(wants_gomod(&spec));
+    assert_eq!(wanted(&spec).map(|kind| kind.title).collect::<Vec<_>>(), ["the Go modules"]);
     let options = Options { gomod_proxy: "https://proxy.example.org".into(), ..Options::default() };
     check(
         options,
         expect![[r#"
-        #0 source docker-image://worker
-        #1 source local://lib
-        #2 source local://fixes
-        #3 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg set -eu
-            cwd /
-            mount / #0
-            mount /work/src #1 [/lib]
-            mount /work/patches/fixes #2 ro
-            name Patch source lib for downloads
-        #4 source local://app
-        #5 exec network=UNSET
-            arg /bin/sh
-            arg -c
-            arg # Downloads the modules of Go programs: gomod.sh PATH...
-            arg gomod
-            arg cmd/.
-            arg cmd/tool
-            env GOPATH=/go
-            env GOPROXY=https://proxy.example.org
-            cwd /
-            mount / #0
-            mount /work/src #4
-            mount /work/cache cache dalec-gomod-proxy-cache SHARED
-            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
-            mount /work/modules scratch
-            name Download Go modules for source app
-        #6 exec network=UNSET
-            arg /bin/sh
-            arg -c
-            arg # Downloads the modules of Go programs: gomod.sh PATH...
-            arg gomod
-            arg /.
-            env GOPATH=/go
-            env GOPROXY=https://proxy.example.org
-            cwd /
-            mount / #0
-            mount /work/src #3.1 [/lib]
-            mount /work/cache cache dalec-gomod-proxy-cache SHARED
-            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
-            mount /work/modules #5.2
-            name Download Go modules for source lib
-        #7 result #6.2
-    "#]],
+            #0 source docker-image://worker
+            #1 source local://lib
+            #2 source local://fixes
+            #3 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg set -eu
+                cwd /
+                mount / #0
+                mount /work/src #1 [/lib]
+                mount /work/patches/fixes #2 ro
+                name Patch source lib for downloads
+            #4 source local://app
+            #5 exec network=UNSET
+                arg /bin/sh
+                arg -c
+                arg # What all work with Go modules begins with: finds go, and logs in to the hosts of private modules.
+                arg go
+                arg cmd/.
+                arg cmd/tool
+                env GOPATH=/go
+                env GOPROXY=https://proxy.example.org
+                cwd /
+                mount / #0
+                mount /work/cache cache dalec-gomod-proxy-cache SHARED
+                mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+                mount /work/src #4
+                mount /work/modules scratch
+                name Download Go modules for source app
+            #6 exec network=UNSET
+                arg /bin/sh
+                arg -c
+                arg # What all work with Go modules begins with: finds go, and logs in to the hosts of private modules.
+                arg go
+                arg /.
+                env GOPATH=/go
+                env GOPROXY=https://proxy.example.org
+                cwd /
+                mount / #0
+                mount /work/cache cache dalec-gomod-proxy-cache SHARED
+                mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+                mount /work/src #3.1 [/lib]
+                mount /work/modules #5.2
+                name Download Go modules for source lib
+            #7 result #6.2
+        "#]],
     );
 }
 
@@ -191,9 +201,98 @@ fn repositories_of_the_spec_have_a_cache_of_their_own() {
     }
 }
 
+/// SRC-025, SRC-026: every edited module of a source is in one patch, and what is downloaded is downloaded for the edited source.
 #[test]
-fn the_script_is_one() {
-    let script = include_str!("gomod.sh");
-    let checked = std::process::Command::new("sh").args(["-n", "-c", script]).status();
-    assert!(checked.expect("a shell").success());
+fn edits_of_go_modules() {
+    let replace = GomodReplace {
+        old: "example.org/m".into(),
+        new: "example.org/m@v2.0.0".into(),
+        ..GomodReplace::default()
+    };
+    let mut spec = spec();
+    spec.patches.clear();
+    spec.sources.remove("lib");
+    let source = spec.sources.get_mut("app").expect("it is there");
+    let edits = |replace, drop: &[&str]| {
+        Some(GomodEdits { replace, drop: drop.iter().map(|drop| (*drop).to_owned()).collect() })
+    };
+    let gomod = |source: &mut Source, index: usize, edits| {
+        source.generate[index].gomod.as_mut().expect("it is one").edits = edits;
+    };
+    let second = Generator {
+        gomod: Some(Gomod { paths: vec!["./a b/".into()], ..Gomod::default() }),
+        ..source.generate[0].clone()
+    };
+    source.generate.push(second);
+    gomod(source, 0, edits(vec![replace], &["example.org/gone"]));
+    gomod(source, 1, edits(Vec::new(), &["example.org/n"]));
+    assert_eq!(edits::patch_names(&spec).collect::<Vec<_>>(), ["__gomod_patch_app"]);
+    let graph = graph_of(&spec, Options::default(), |generators| {
+        generators.edits().remove("__gomod_patch_app").expect("a patch").state
+    });
+    let calls = graph.lines().filter_map(|line| line.strip_prefix("    | "));
+    let calls = calls.skip_while(|line| !line.starts_with("edit 'dalec"));
+    expect![[r#"
+        edit 'dalec: error: @1: ' cmd -replace=example.org/m=example.org/m@v2.0.0+incompatible -droprequire=example.org/gone
+        edit 'dalec: error: @1: ' cmd/tool -replace=example.org/m=example.org/m@v2.0.0+incompatible -droprequire=example.org/gone
+        edit 'dalec: error: @1: ' 'cmd/a b' -droprequire=example.org/n
+        finish
+    "#]]
+    .assert_eq(&calls.map(|line| format!("{line}\n")).collect::<String>());
+    let modules = graph_of(&spec, Options::default(), downloads);
+    assert!(modules.contains("mount /work/src #2.2\n"), "{modules}");
+}
+
+/// SRC-023: a token comes before a header, this before ssh; what is mounted are names.
+#[test]
+fn private_go_modules() {
+    let ssh = |id: &str, username: &str| Some(GomodSsh { id: id.into(), username: username.into() });
+    let auth = BTreeMap::from([
+        ("a.example.org".to_owned(), GomodAuth { token: "A".into(), ..GomodAuth::default() }),
+        ("b.example.org:8443".to_owned(), GomodAuth { header: "B".into(), ..GomodAuth::default() }),
+        ("c.example.org:22".to_owned(), GomodAuth { ssh: ssh("c", "git"), ..GomodAuth::default() }),
+        ("d.example.org".to_owned(), GomodAuth { ssh: ssh("c", "it's"), ..GomodAuth::default() }),
+        (
+            "e.example.org".to_owned(),
+            GomodAuth { token: "E".into(), header: "F".into(), ssh: ssh("c", "git") },
+        ),
+    ]);
+    let mut spec = spec();
+    spec.patches.clear();
+    spec.sources.remove("lib");
+    let source = spec.sources.get_mut("app").expect("it is there");
+    source.generate[0].gomod.as_mut().expect("it is one").auth = auth;
+    let graph = graph(&spec, Options::default());
+    let wanted = ["_login ", "    mount ", "    env "];
+    let lines = graph.lines().filter(|line| wanted.iter().any(|wanted| line.contains(wanted)));
+    let lines = lines.filter(|line| !line.contains("() {") && !line.contains("# "));
+    expect![[r#"
+            | secret_login a.example.org token
+            | secret_login b.example.org:8443 header
+            | ssh_login c.example.org:22 c.example.org git /run/ssh/0
+            | ssh_login d.example.org d.example.org 'it'\''s' /run/ssh/0
+            | secret_login e.example.org token
+            env GOPATH=/go
+            env GOPRIVATE=a.example.org,b.example.org,c.example.org,d.example.org,e.example.org
+            mount / #0
+            mount /work/cache cache dalec-gomod-proxy-cache SHARED
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            mount /run/secrets/a.example.org/token secret A
+            mount /run/secrets/b.example.org:8443/header secret B
+            mount /run/ssh/0 socket c
+            mount /run/secrets/e.example.org/token secret E
+            mount /work/dalec scratch ro
+            mount /work/src #1
+            mount /work/modules scratch
+    "#]]
+    .assert_eq(&lines.map(|line| format!("{}\n", line.trim_start())).collect::<String>());
+}
+
+#[test]
+fn the_scripts_are_some() {
+    let go = include_str!("go.sh");
+    for script in [include_str!("gomod.sh"), include_str!("edits.sh")] {
+        let checked = std::process::Command::new("sh").args(["-n", "-c", &format!("{go}{script}")]).status();
+        assert!(checked.expect("a shell").success());
+    }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{BuildStep, ContextSource, PackageConstraint, Source, SourceKind};
+use dalec_spec::target_spec::{
+    BaseImage, BuildSource, BuildStep, ContextSource, Generator, Gomod, ImageCommand, ImageSource,
+    PackageConstraint, Source, SourceKind, SourceMount,
+};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -59,21 +62,22 @@ fn answers(questions: &Questions) -> Answers {
 
 fn plan_with(route: &str, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
     let route = find(route)?;
-    let mut answers = answers(&questions(route, spec));
+    let mut answers = answers(&questions(route, spec, &Options::default()));
     change(&mut answers);
     let request = Request {
         spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: b"line\nline\nline\nline\n".to_vec(),
-        }),
+        source_map: source_map(),
         platform: Platform::linux("amd64"),
         answers: &answers,
         frontend: State::scratch(),
         options: Options::default(),
     };
     plan(route, &request)
+}
+
+fn source_map() -> Arc<SourceMap> {
+    let data = b"line\nline\nline\nline\n".to_vec();
+    Arc::new(SourceMap { filename: "spec.yml".into(), language: "yaml".into(), data })
 }
 
 /// Shows a graph without the scripts, whose texts are files of their own.
@@ -126,7 +130,7 @@ fn packages() {
             #4 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
                 arg changes
                 arg source
                 arg hello-1.0
@@ -165,7 +169,7 @@ fn packages() {
             #6 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK
+                arg # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK [ARCHITECTURE GNU]
                 arg binary-package
                 arg hello-1.0
                 arg hello_1.0.orig.tar.gz
@@ -183,7 +187,7 @@ fn packages() {
             #7 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
                 arg changes
                 arg binary
                 arg hello-1.0
@@ -248,7 +252,7 @@ fn source_package() {
             #4 exec network=NONE
                 arg /bin/sh
                 arg -c
-                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+                arg # Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
                 arg changes
                 arg source
                 arg hello-1.0
@@ -274,8 +278,8 @@ fn source_package() {
 fn given_worker() {
     let spec = spec();
     let route = find("bookworm/worker").expect("known");
-    let questions = questions(route, &spec);
-    assert_eq!(questions.unless.values().collect::<Vec<_>>(), ["dalec-bookworm-worker"]);
+    let questions = questions(route, &spec, &Options::default());
+    assert_eq!(questions.unless.values().collect::<Vec<_>>(), [&["dalec-bookworm-worker"]]);
     let given = State::image(ImageRef { reference: "example.org/worker:1".into(), ..ImageRef::default() });
     let plan = plan_with("bookworm/worker", &spec, |answers| {
         answers.images.clear();
@@ -520,6 +524,39 @@ fn what_there_is_to_sign() {
     assert!(plan.to_sign.is_none());
 }
 
+/// TGT-010: where nothing runs programs of what is built for, packages are neither installed nor tried, and take compilers.
+#[test]
+fn packages_for_another_processor() {
+    let route = find("bookworm/deb").expect("a route");
+    let foreign = Platform::linux("arm64");
+    let options = Options { foreign: Some(foreign.clone()), ..Options::default() };
+    let plan_of = |spec: &TargetSpec| {
+        let mut answers = answers(&questions(route, spec, &options));
+        answers.build_platform = Some(Platform::linux("amd64"));
+        let request = Request {
+            spec,
+            source_map: source_map(),
+            platform: foreign.clone(),
+            answers: &answers,
+            frontend: State::scratch(),
+            options: options.clone(),
+        };
+        plan(route, &request).expect("a plan")
+    };
+    let plan = plan_of(&spec());
+    assert!(plan.requires.is_empty());
+    assert_eq!(plan.config.expect("a platform").architecture, "arm64");
+    let graph = describe(&plan.result.marshal(&Platform::linux("amd64")));
+    for text in
+        ["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "env GOARCH=arm64", "hello_1.0-debian12u1_arm64"]
+    {
+        assert!(graph.contains(text), "{text}");
+    }
+    let plan = plan_of(&TargetSpec { noarch: true, ..spec() });
+    let graph = describe(&plan.result.marshal(&Platform::linux("amd64")));
+    assert!(!graph.contains("aarch64") && !graph.contains("GOARCH"));
+}
+
 /// FE-013: an engine that merges no trees copies them.
 #[test]
 fn trees_are_copied_where_they_cannot_be_merged() {
@@ -537,4 +574,56 @@ fn trees_are_copied_where_they_cannot_be_merged() {
             #3 result #2
         "#]],
     );
+}
+
+/// SRC-006, TGT-021: images of sources are asked for, unless the packages are given; those inside of others too.
+#[test]
+fn images_of_sources() {
+    let image = |reference: &str, mounts: Vec<SourceMount>, start| {
+        let command = ImageCommand { mounts, ..ImageCommand::default() };
+        let command = Some(command).filter(|command| !command.mounts.is_empty());
+        let kind = SourceKind::Image(ImageSource { reference: reference.into(), command });
+        Source { kind, path: "/".into(), span: Span::new(start, start + 1), ..Source::default() }
+    };
+    let mount = SourceMount { source: image("inner", Vec::new(), 1), ..SourceMount::default() };
+    let build = BuildSource {
+        source: Box::new(image("outer:1", vec![mount], 2)),
+        dockerfile_path: "Dockerfile".into(),
+        target: String::new(),
+        args: BTreeMap::new(),
+    };
+    let mut spec = spec();
+    let kind = SourceKind::Build(build);
+    spec.sources.insert("built".into(), Source { kind, span: Span::new(3, 4), ..Source::default() });
+    spec.image.bases = vec![BaseImage { rootfs: image("base", Vec::new(), 4) }];
+
+    let asked = |route: &str| questions(find(route).expect("known"), &spec, &Options::default());
+    let deb = asked("bookworm/deb");
+    let references =
+        deb.images.iter().map(|image| image.reference.strip_prefix("docker.io/library/").unwrap());
+    let references: Vec<_> = references.collect();
+    assert_eq!(references, ["base:latest", "debian:bookworm", "inner:latest", "outer:1"]);
+    let places = deb.images.iter().filter_map(|image| Some(deb.places.get(image)?.start));
+    assert_eq!(places.collect::<Vec<_>>(), [4, 1, 2]);
+    let unless = asked("bookworm/container").unless;
+    let prebuilt = unless.iter().filter(|(_, contexts)| **contexts == ["bookworm-pkg", "pkg"]);
+    assert_eq!(prebuilt.count(), 2);
+    assert!(asked("bookworm/worker").images.len() == 1);
+}
+
+/// SRC-016: what one build leaves out of all directories is left out of what is downloaded, too.
+#[test]
+fn downloads_are_filtered() {
+    let mut spec = spec();
+    let generator = Generator { gomod: Some(Gomod::default()), ..Generator::default() };
+    spec.sources.get_mut("src").expect("there is one").generate = vec![generator];
+    let graph = |excludes: &[&str]| {
+        let plan = plan_with("bookworm/dsc", &spec, |answers| {
+            answers.excludes = excludes.iter().map(|pattern| (*pattern).to_owned()).collect();
+        });
+        describe(&plan.expect("a plan").result.marshal(&Platform::linux("amd64")))
+    };
+    let filtered = graph(&["**/*_test.go"]);
+    assert!(filtered.contains(r#":/ -> / exclude ["**/*_test.go"]"#), "{filtered}");
+    assert!(!graph(&[]).contains("exclude"));
 }

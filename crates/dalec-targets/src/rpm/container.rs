@@ -12,7 +12,6 @@ use dalec_spec::target_spec::{PackageConstraint, RepositoryUse, TargetSpec};
 use crate::containers::{CACHE_KEY, Container, base, symlinks};
 use crate::error::PlanError;
 use crate::family::Trust;
-use crate::image_reference::full_reference;
 use crate::marker::Marks;
 use crate::repositories::{self, Repositories};
 use crate::request::{ImageQuestion, Request};
@@ -32,7 +31,7 @@ const TEST_DEPENDENCIES: &str = "dalec-test-dependencies";
 /// [`PlanError::Invalid`] if the spec names several base images.
 pub(super) fn image(spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
     let base = base::of_spec(spec)?;
-    Ok(base.map(|base| ImageQuestion { reference: full_reference(base.reference()), packages: Vec::new() }))
+    Ok(base.map(|base| base::question(base, Vec::new())))
 }
 
 /// What a container is for.
@@ -58,8 +57,8 @@ pub(super) fn plan(
     let installer = Installer { request, distro, worker };
     let (start, base) = match (image(spec)?, base::of_spec(spec)?) {
         (Some(question), Some(written)) => {
-            let answer = base::answer(request.answers, &question, written.rootfs.span)?;
-            (answer.state.clone(), Some(answer.config.clone()))
+            let answer = base::start(request, &question, Some(written))?;
+            (answer.state, Some(answer.config))
         }
         _ => (installer.base()?, None),
     };

@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides what to install. Package lists and downloads stay in caches, not in the result.
 
-use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, Secret, State};
+use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, State};
 
 use crate::family::Trust;
 use crate::image_config::PATH;
@@ -11,6 +11,7 @@ use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::Wanted;
+use crate::worker::ca_bundle;
 
 const SCRIPT: &str = concat!(
     include_str!("scripts/download.sh"),
@@ -149,12 +150,6 @@ fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {
         .at(options.locations.clone())
         .ignore_cache(options.ignore_cache)
         .mounts(mounts)
-}
-
-/// The certificates that the host trusts besides the usual ones; a client need not give them.
-fn ca_bundle() -> Mount {
-    let secret = Secret { id: "dalec.ca-bundle".into(), optional: true, mode: 0o444 };
-    Mount::secret("/run/secrets/dalec.ca-bundle", secret)
 }
 
 #[cfg(test)]

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
-use dalec_spec::target_spec::NetworkMode;
+use dalec_spec::target_spec::{Generator, NetworkMode};
 
+use crate::caches;
+use crate::cross::{self, Processor};
 use crate::date::epoch;
 use crate::error::PlanError;
 use crate::family::{BINARY_CACHE_KEY, Built, SOURCE_CACHE_KEY};
-use crate::generators::{Generators, wants_gomod};
+use crate::generators::{self, Generators};
+use crate::golang;
 use crate::request::Request;
+use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
 use crate::rpm::names::Names;
-use crate::rpm::spec_file::{self, MODULES, SpecFile};
+use crate::rpm::spec_file::{self, SpecFile};
 use crate::rpm::worker::with_build_dependencies;
 use crate::signing;
 use crate::sources::{Planner, Tree};
@@ -20,6 +24,46 @@ use crate::worker::Worker;
 
 const SOURCES: &str = include_str!("scripts/sources.sh");
 const BUILD: &str = include_str!("scripts/build.sh");
+
+/// What a kind of downloads takes.
+struct Tool {
+    program: &'static str,
+    downloads: &'static str,
+    /// A package that has it.
+    package: &'static str,
+    /// Returns whether a generator takes it.
+    is_wanted: fn(&Generator) -> bool,
+    /// Returns whether it is in the package of this name.
+    is_in: fn(&str) -> bool,
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        program: "go",
+        downloads: "modules",
+        package: "golang",
+        is_wanted: |generator| generator.gomod.is_some(),
+        is_in: golang::is_compiler,
+    },
+    Tool {
+        program: "cargo",
+        downloads: "crates",
+        package: "rust",
+        is_wanted: |generator| generator.cargohome.is_some(),
+        is_in: |name| {
+            matches!(name, "rust" | "cargo" | "rustup")
+                || name.starts_with("rust-")
+                || name.starts_with("cargo-")
+        },
+    },
+    Tool {
+        program: "npm",
+        downloads: "packages",
+        package: "npm",
+        is_wanted: |generator| generator.nodemod.is_some(),
+        is_in: |name| matches!(name, "npm" | "nodejs-npm") || name.starts_with("nodejs"),
+    },
+];
 
 /// Everything that is planned for one spec on one distribution.
 pub(super) struct Package<'a> {
@@ -78,16 +122,28 @@ impl<'a> Package<'a> {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        let args = vec![self.names.package().to_owned(), self.epoch()];
-        let exec = script(worker, BUILD, "build", args)
+        let mut args = vec![self.names.package().to_owned(), self.epoch()];
+        let mut environment = Vec::new();
+        let mut cross_setup = "";
+        if let Some(processor) = Processor::of(self.request)? {
+            let platform = &self.request.platform;
+            args.extend([architecture(platform), processor.gnu].map(str::to_owned));
+            environment = processor.environment(platform);
+            cross_setup = cross::SCRIPT;
+        }
+        let group = ProgressGroup::new(format!("{}: build", self.distro.key));
+        let place = caches::Place { namespace: self.distro.key, worker, group: &group };
+        let caches = caches::plan(self.request, &place)?;
+        let exec = script(worker, &[cross_setup, caches.setup(), BUILD].concat(), "build", args)
+            .envs(environment)
             .name(format!("Build package {}", self.names.title()))
-            .group(&ProgressGroup::new(format!("{}: build", self.distro.key)))
+            .group(&group)
             .at(self.spec_file.marks.location(&self.request.source_map))
             .ignore_cache(self.request.options.ignores_cache(BINARY_CACHE_KEY))
             .network(network)
             .mount(Mount::bind("/work/top", &build_root).readonly())
             .mount(Mount::output("/work/out"));
-        let built = root.run(exec).output("/work/out");
+        let built = root.run(caches.give(exec)).output("/work/out");
         let signed = self.request.answers.signed.as_ref();
         let to_sign = signed.is_none().then(|| signing::RPM.to_sign(&built));
         let everything = signing::lay_over(built, signed, &self.request.options);
@@ -112,52 +168,67 @@ impl<'a> Package<'a> {
         if trees.is_empty() {
             return Ok(State::scratch());
         }
-        let modules = self.modules(worker, &trees)?;
-        if modules.is_some() {
-            args.extend(["tree", MODULES].map(str::to_owned));
-            args.push(spec_file::file_name(MODULES, true));
+        let generators = self.generators(worker, &trees)?;
+        let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
+        for name in edits.keys() {
+            args.extend(["file".to_owned(), name.clone(), spec_file::file_name(name, false)]);
         }
+        let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
+        for (kind, _) in &downloads {
+            args.extend(["tree", kind.directory].map(str::to_owned));
+            args.push(spec_file::file_name(kind.directory, true));
+        }
+        let downloads = downloads.iter().map(|(kind, downloads)| {
+            Mount::bind(format!("/work/src/{}", kind.directory), downloads).readonly()
+        });
         let exec = script(worker, SOURCES, "sources", args)
             .name(format!("Prepare the sources of {}", self.names.title()))
             .group(&self.source_group())
             .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
             .network(Network::None)
             .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
-            .mounts(modules.map(|modules| Mount::bind(format!("/work/src/{MODULES}"), &modules).readonly()))
+            .mounts(edits.iter().map(|(name, patch)| patch.mount(format!("/work/src/{name}"))))
+            .mounts(downloads)
             .mount(Mount::output("/work/out"));
         Ok(worker.root.run(exec).output("/work/out"))
     }
 
-    /// Returns the Go modules that the sources ask for.
-    fn modules(&self, worker: &Worker, trees: &BTreeMap<&'a str, Tree>) -> Result<Option<State>, PlanError> {
-        if !wants_gomod(self.request.spec) {
+    /// Returns what downloads for the sources, if they ask for anything.
+    fn generators<'b>(
+        &'b self,
+        worker: &Worker,
+        trees: &'b BTreeMap<&'a str, Tree>,
+    ) -> Result<Option<Generators<'b>>, PlanError> {
+        if generators::wanted(self.request.spec).next().is_none() {
             return Ok(None);
         }
-        let generators = Generators {
+        Ok(Some(Generators {
             request: self.request,
             root: with_build_dependencies(worker, self.request, self.distro, self.names.package())?,
             env: worker.env.clone(),
             group: self.source_group(),
             trees,
-        };
-        Ok(generators.gomod())
+        }))
     }
 
     /// Checks that what downloads takes is among the build dependencies: a worker need not have it.
     fn check_tools(&self) -> Result<(), PlanError> {
         let spec = self.request.spec;
-        let is_go =
-            |name: &String| matches!(name.as_str(), "golang" | "msft-golang") || name.starts_with("golang-");
-        let mut generators = spec.sources.values().flat_map(|source| &source.generate);
-        let Some(generator) = generators.find(|generator| generator.gomod.is_some()) else { return Ok(()) };
-        if spec.dependencies.build.keys().any(is_go) {
-            return Ok(());
+        for tool in TOOLS {
+            let mut generators = spec.sources.values().flat_map(|source| &source.generate);
+            let Some(generator) = generators.find(|generator| (tool.is_wanted)(generator)) else { continue };
+            if !spec.dependencies.build.keys().any(|name| (tool.is_in)(name)) {
+                let Tool { program, downloads, package, .. } = tool;
+                return Err(PlanError::Invalid {
+                    message: format!(
+                        "there is no {program} among the build dependencies to download {downloads} with"
+                    ),
+                    spans: vec![generator.span],
+                    hint: Some(format!("add `{package}` to `dependencies.build`")),
+                });
+            }
         }
-        Err(PlanError::Invalid {
-            message: "there is no go among the build dependencies to download modules with".into(),
-            spans: vec![generator.span],
-            hint: Some("add `golang` to `dependencies.build`".into()),
-        })
+        Ok(())
     }
 
     fn source_group(&self) -> ProgressGroup {

@@ -60,6 +60,16 @@ pub(super) fn wanted(
     Ok(wanted)
 }
 
+/// Returns what of `list` holds on `architecture` (RPM's name), without architectures.
+pub(super) fn holding(
+    list: &BTreeMap<String, PackageConstraint>,
+    architecture: &str,
+) -> BTreeMap<String, PackageConstraint> {
+    let holding = list.iter().filter(|(_, constraint)| applies(constraint, architecture));
+    let plain = |constraint: &PackageConstraint| PackageConstraint { arch: Vec::new(), ..constraint.clone() };
+    holding.map(|(name, constraint)| (name.clone(), plain(constraint))).collect()
+}
+
 /// Returns whether the architectures of `constraint` take in `architecture`; `!` entries take it out.
 fn applies(constraint: &PackageConstraint, architecture: &str) -> bool {
     let (negative, positive) = by_sign(constraint);

@@ -96,6 +96,16 @@ impl Recipe for RpmRecipe {
         }
     }
 
+    fn runs(&self) -> Option<&'static str> {
+        match self.product {
+            Product::Packages | Product::BuildRoot | Product::Sources | Product::SpecFile => None,
+            Product::Container
+            | Product::DependenciesContainer
+            | Product::Worker
+            | Product::SystemExtension => Some(family::SCRIPTS),
+        }
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
         let distro = self.distro;
         let package = || Package::new(request, distro);
@@ -110,8 +120,7 @@ impl Recipe for RpmRecipe {
             Product::Packages => {
                 let worker = worker()?;
                 let built = package()?.build(&worker)?;
-                let container = container(&worker, &Content::Packages(&built.packages))?;
-                family::packages(request, built, container)
+                family::packages(request, built, |packages| container(&worker, &Content::Packages(packages)))
             }
             Product::Container => {
                 let worker = worker()?;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Artifact, BaseImage, BuildStep, ContextSource, Generator, Gomod, ImageSource, Inline, InlineFile,
-    PackageConstraint, PostSymlink, Repository, RepositoryUse, Source, SourceKind, SourceMount, TargetSpec,
-    Test, TestStep,
+    Artifact, BaseImage, BuildStep, Cargohome, ContextSource, Generator, Gomod, ImageSource, Inline,
+    InlineFile, PackageConstraint, PostSymlink, Repository, RepositoryUse, Source, SourceKind, SourceMount,
+    TargetSpec, Test, TestStep,
 };
 use expect_test::{Expect, expect};
 
@@ -71,7 +71,7 @@ fn answers(questions: &Questions) -> Answers {
 }
 
 fn plan_route(route: &Route, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
-    let mut answers = answers(&questions(route, spec));
+    let mut answers = answers(&questions(route, spec, &Options::default()));
     change(&mut answers);
     let request = Request {
         spec,
@@ -255,7 +255,7 @@ fn parts() {
     "#]],
     );
     let route = find("azlinux3/rpm/debug/spec").expect("known");
-    assert_eq!(questions(route, &spec()), Questions::default());
+    assert_eq!(questions(route, &spec(), &Options::default()), Questions::default());
     check(
         &plan_with("azlinux3/rpm/debug/spec", &spec(), |_| {}).result,
         expect![[r#"
@@ -290,6 +290,34 @@ fn go_modules() {
     assert_eq!(error.to_string(), "there is no go among the build dependencies to download modules with");
     assert_eq!(error.spans(), [Span::new(2, 4)]);
     for name in ["golang", "msft-golang", "golang-1.21"] {
+        let mut spec = spec.clone();
+        spec.dependencies.build.insert(name.into(), PackageConstraint::default());
+        assert!(plan_route(route, &spec, worker).is_ok(), "{name}");
+    }
+}
+
+/// RPM-013, SRC-032: Rust crates likewise.
+#[test]
+fn rust_crates() {
+    let mut spec = spec();
+    let generator =
+        Generator { cargohome: Some(Cargohome::default()), span: Span::new(2, 4), ..Generator::default() };
+    spec.sources.values_mut().for_each(|source| source.generate = vec![generator.clone()]);
+    let graph = graph(&plan_with("azlinux3/rpm", &spec, worker).result);
+    for expected in [
+        "    mount /work/src/__cargohome #",
+        "    arg __cargohome.tar.gz\n",
+        "    | Source1: __cargohome.tar.gz\n    | Source2: build.sh\n",
+        "    | tar -C %{_builddir} -xzf %{_sourcedir}/__cargohome.tar.gz\n",
+        "    | export CARGO_HOME=\"$PWD/__cargohome\"\n",
+    ] {
+        assert!(graph.contains(expected), "{expected:?} is missing in {graph}");
+    }
+    let route = find("azlinux3/rpm/debug/sources").expect("known");
+    let error = plan_route(route, &spec, worker).expect_err("no cargo");
+    assert_eq!(error.to_string(), "there is no cargo among the build dependencies to download crates with");
+    assert_eq!(error.spans(), [Span::new(2, 4)]);
+    for name in ["rust", "cargo", "rust-toolset"] {
         let mut spec = spec.clone();
         spec.dependencies.build.insert(name.into(), PackageConstraint::default());
         assert!(plan_route(route, &spec, worker).is_ok(), "{name}");

@@ -12,7 +12,7 @@ use crate::rpm::architecture::architecture;
 use crate::rpm::distro::{REPOSITORIES, RpmDistro};
 use crate::rpm::install::{InstallOptions, What, into_worker};
 use crate::rpm::meta::Meta;
-use crate::rpm::relation::wanted;
+use crate::rpm::relation::{holding, wanted};
 use crate::worker::{Worker, WorkerQuestion};
 
 /// Returns how to ask for the worker of `distro`.
@@ -33,7 +33,9 @@ pub(super) fn plan(request: &Request<'_>, distro: &RpmDistro) -> Result<Worker, 
 
 /// Returns the root of `worker` with the spec's build dependencies; without any it stays as it is.
 ///
-/// Version constraints bind because a package that requires all of them is installed.
+/// Version constraints bind because a package that requires all of them is installed. What is wanted for some
+/// architectures alone is what packages for another one than the machine's take; what is installed are the machine's own
+/// programs all the same.
 ///
 /// # Errors
 /// [`PlanError::Invalid`] for what cannot be a dependency; as [`repositories::plan`].
@@ -43,9 +45,10 @@ pub(super) fn with_build_dependencies(
     distro: &RpmDistro,
     package: &str,
 ) -> Result<State, PlanError> {
-    let list = &request.spec.dependencies.build;
     let mut marks = Marks::default();
-    let wanted = wanted(list, architecture(&request.platform), &mut marks)?;
+    let result_is_for = architecture(&request.platform);
+    let list = &holding(&request.spec.dependencies.build, result_is_for);
+    let wanted = wanted(list, result_is_for, &mut marks)?;
     if wanted.is_empty() {
         return Ok(worker.root.clone());
     }
@@ -69,7 +72,7 @@ pub(super) fn options<'a>(
 ) -> InstallOptions<'a> {
     InstallOptions {
         distro,
-        platform: &request.platform,
+        platform: request.build_platform(),
         trust: Trust::Distribution,
         name: name.to_owned(),
         group: ProgressGroup::new(format!("{}: {phase}", distro.key)),

@@ -39,10 +39,5 @@ pub(super) fn plan(
     let built = planner.answers.builds.iter().find(|(known, _)| known == build);
     let (_, state) =
         built.ok_or_else(|| PlanError::invalid("the Dockerfile was not built", [source.span]))?;
-    let is_whole = path.is_empty() && source.includes.is_empty() && source.excludes.is_empty();
-    Ok(if is_whole {
-        Tree { state: state.clone(), path: "/".into(), is_dir: true }
-    } else {
-        planner.filtered(name, source, state, path)
-    })
+    Ok(planner.part(name, source, state, path))
 }

@@ -31,14 +31,7 @@ pub(super) fn plan(
         .contexts
         .get(context)
         .ok_or_else(|| PlanError::MissingContext { name: context.to_owned(), span: source.span })?;
-    let whole = source.includes.is_empty() && source.excludes.is_empty();
-    let Some(local) = as_local(state) else {
-        return Ok(if path.is_empty() && whole {
-            Tree { state: state.clone(), path: "/".into(), is_dir: true }
-        } else {
-            planner.filtered(name, source, state, path)
-        });
-    };
+    let Some(local) = as_local(state) else { return Ok(planner.part(name, source, state, path)) };
     let narrowed = State::local(narrow(planner, local, name, source, path));
     Ok(if path.is_empty() {
         Tree { state: narrowed, path: "/".into(), is_dir: true }

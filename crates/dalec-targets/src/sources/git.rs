@@ -23,8 +23,5 @@ pub(super) fn plan(planner: &Planner<'_>, name: &str, source: &Source, git: &Git
         group: Some(planner.group.clone()),
         ..Git::default()
     });
-    if path.is_empty() && source.includes.is_empty() && source.excludes.is_empty() {
-        return Tree { state, path: "/".into(), is_dir: true };
-    }
-    planner.filtered(name, source, &state, path)
+    planner.part(name, source, &state, path)
 }

@@ -25,7 +25,6 @@ use crate::error::PlanError;
 use crate::image_config::{PATH, RunConfig};
 use crate::locate::locate;
 use crate::request::Request;
-use crate::sources;
 use checks::Check;
 
 /// Cache key that makes tests run again.
@@ -58,11 +57,6 @@ pub fn plan(request: &Request<'_>, container: &Container) -> Result<Vec<State>, 
 pub fn skip_warning(request: &Request<'_>) -> Option<String> {
     let skipped = request.options.skip_tests && !request.spec.tests.is_empty();
     skipped.then(|| "the spec's tests are skipped because of the build argument DALEC_SKIP_TESTS".to_owned())
-}
-
-/// Returns the named contexts that tests mount something from.
-pub fn contexts(spec: &TargetSpec) -> Vec<String> {
-    sources::contexts(mounted(spec))
 }
 
 /// Returns the sources that tests mount.

@@ -34,13 +34,7 @@ pub(super) fn plan(
 impl TestMounts {
     /// Returns the mounts of a step. A command may write into a mounted directory; the next one sees it as it was.
     pub fn for_steps(&self) -> impl Iterator<Item = Mount> {
-        self.trees.iter().map(|(dest, tree)| {
-            if !tree.is_dir {
-                return tree.mount(dest);
-            }
-            let mount = Mount::bind(dest, &tree.state);
-            if tree.path == "/" { mount } else { mount.selector(&tree.path) }
-        })
+        self.trees.iter().map(|(dest, tree)| tree.scratch_mount(dest))
     }
 
     /// Returns the mounts of a check.

@@ -8,10 +8,11 @@ use dalec_spec::target_spec::TargetSpec;
 use dalec_spec::{ResolveOptions, SourceText, load};
 use expect_test::{Expect, expect};
 
-use super::{contexts, plan, skip_warning};
+use super::{mounted, plan, skip_warning};
 use crate::containers::Container;
 use crate::image_config::{ImageConfig, RunConfig};
 use crate::request::{Answers, Options, Request};
+use crate::sources;
 
 fn image(name: &str) -> State {
     State::image(ImageRef { reference: name.into(), ..ImageRef::default() })
@@ -289,7 +290,7 @@ tests:
     files:
       /data/x: {}
 ";
-    assert_eq!(contexts(&spec(text)), ["context"]);
+    assert_eq!(sources::contexts(mounted(&spec(text))), ["context"]);
     let graph = describe(&definition(text));
     let mounts =
         graph.lines().map(str::trim).filter(|line| line.contains("/data") || line.contains("/etc/x.conf"));

@@ -5,6 +5,7 @@ use dalec_spec::span::Span;
 use dalec_spec::target_spec::{PostSymlink, TargetSpec};
 
 use super::programs::group;
+use crate::containers::base;
 use crate::error::PlanError;
 use crate::image_config;
 use crate::image_reference::full_reference;
@@ -32,8 +33,18 @@ pub(super) fn bases(spec: &TargetSpec) -> Vec<BaseQuestion> {
 /// Checks that a container can have all that `spec` asks for.
 ///
 /// # Errors
-/// [`PlanError::Invalid`] for runtime dependencies.
+/// [`PlanError::Invalid`] for base images that are changed first, and for runtime dependencies.
 pub(super) fn check(spec: &TargetSpec) -> Result<(), PlanError> {
+    let changed: Vec<Span> = base::changed(spec).map(|rootfs| rootfs.span).collect();
+    if !changed.is_empty() {
+        return Err(PlanError::Invalid {
+            message: "a base image of Windows is taken as a whole: its layers hold more than files, and nothing here \
+                      runs commands in it"
+                .into(),
+            spans: changed,
+            hint: Some("remove `cmd`, `path`, `includes` and `excludes` there".into()),
+        });
+    }
     let runtime = &spec.dependencies.runtime;
     if runtime.is_empty() {
         return Ok(());

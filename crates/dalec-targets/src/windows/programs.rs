@@ -7,10 +7,13 @@ use dalec_spec::target_spec::{Artifact, NetworkMode, TargetSpec};
 
 use super::worker::{DISTRO, KEY};
 use crate::build_script;
+use crate::caches;
 use crate::date::epoch;
 use crate::deb::worker::with_build_dependencies;
 use crate::error::PlanError;
 use crate::family::BINARY_CACHE_KEY;
+use crate::generators::{self, Generators, KINDS};
+use crate::golang;
 use crate::marker::Marks;
 use crate::patches::{self, Patch};
 use crate::paths::{base, join};
@@ -48,21 +51,36 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         NetworkMode::None => Network::None,
         NetworkMode::Sandbox => Network::Sandbox,
     };
-    let exec = Exec::new(["/bin/sh", "-c", PROGRAMS, "programs"])
+    let group = group();
+    let namespace = format!("{}/{KEY}", DISTRO.version_id);
+    let caches = caches::plan(request, &caches::Place { namespace: &namespace, worker, group: &group })?;
+    let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
+    let group_of_sources = ProgressGroup::new(format!("{KEY}: sources"));
+    let env = golang::debian_env(spec, &worker.env);
+    let generators =
+        Generators { request, root: root.clone(), env, group: group_of_sources, trees: &sources };
+    let downloads = generators.downloads();
+    let downloads = downloads.iter().map(|(kind, downloads)| {
+        Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
+    });
+    let edits = generators.edits();
+    let given = sources.iter().map(|(name, tree)| (*name, tree));
+    let given = given.chain(edits.iter().map(|(name, tree)| (name.as_str(), tree)));
+    let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), PROGRAMS].concat(), "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
         .env("GOOS", "windows")
         .env("SOURCE_DATE_EPOCH", epoch(spec).to_string())
         .name(format!("Build programs of {} {}", spec.name, spec.version))
-        .group(&group())
+        .group(&group)
         .at(marks.location(&request.source_map))
         .ignore_cache(request.options.ignores_cache(BINARY_CACHE_KEY))
         .network(network)
-        .mounts(sources.iter().map(|(name, tree)| tree.mount(format!("/work/sources/{name}"))))
+        .mounts(given.map(|(name, tree)| tree.mount(format!("/work/sources/{name}"))))
+        .mounts(downloads)
         .mount(Mount::bind("/work/scripts", &scripts).readonly())
         .mount(Mount::output("/work/out"));
-    let root = with_build_dependencies(worker, request, &DISTRO, KEY)?;
-    let files = root.run(exec).output("/work/out");
+    let files = root.run(caches.give(exec)).output("/work/out");
     let to_sign = signing::WINDOWS.to_sign(&files);
     Ok(Programs { files, to_sign: Some(to_sign) })
 }
@@ -80,7 +98,8 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
     };
     let mut trees = BTreeMap::new();
     for (name, source) in &request.spec.sources {
-        if name.contains('/') || matches!(name.as_str(), "." | "..") {
+        let is_taken = KINDS.iter().any(|kind| kind.directory == name);
+        if name.contains('/') || matches!(name.as_str(), "." | "..") || is_taken {
             return Err(PlanError::invalid(format!("a source cannot be called {name:?}"), [source.span]));
         }
         trees.insert(name.as_str(), planner.plan(name, source)?);
@@ -91,7 +110,8 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 /// Returns a file system with the scripts that the spec has a say in.
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     let patches = apply(&patches::all(spec)?, marks);
-    let build = build_script::render(spec, &[], marks)?;
+    let directories: Vec<_> = generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
+    let build = build_script::render(spec, &directories, golang::debian_path(spec).as_deref(), marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
     let file = File::new("Write scripts")
         .group(&group())
@@ -101,16 +121,16 @@ fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
     Ok(State::scratch().file(file))
 }
 
-/// Returns one call of `apply` per patch.
+/// Returns the commands that apply the patches in the current directory.
 fn apply(patches: &[Patch<'_>], marks: &mut Marks) -> String {
-    let mut text = String::new();
+    let mut text = String::from(patches::APPLY);
     for patch in patches {
         let how = if patch.target_is_dir { "-d " } else { "" };
         text.push_str(&format!(
             "apply {} {} {} {} -p{} {how}{}\n",
             shell(&marks.mark(patch.span)),
             shell(&patch.title()),
-            shell(&patch.file()),
+            shell(&format!("/work/sources/{}", patch.file())),
             shell(patch.target),
             patch.strip,
             shell(&format!("./{}", patch.target)),
@@ -195,9 +215,13 @@ mod tests {
             SpecPatch { source: "fixes".into(), path: "a.patch".into(), strip: 1, span: Span::new(1, 2) };
         spec.patches = BTreeMap::from([("src".to_owned(), vec![patch])]);
         expect![[r#"
-            apply 'dalec: error: @1: ' fixes/a.patch fixes/a.patch src -p1 -d ./src
+            apply 'dalec: error: @1: ' fixes/a.patch /work/sources/fixes/a.patch src -p1 -d ./src
         "#]]
-        .assert_eq(&apply(&patches::all(&spec).expect("valid"), &mut Marks::default()));
+        .assert_eq(
+            apply(&patches::all(&spec).expect("valid"), &mut Marks::default())
+                .strip_prefix(patches::APPLY)
+                .expect("the function comes first"),
+        );
     }
 
     #[test]

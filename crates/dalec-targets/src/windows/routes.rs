@@ -42,8 +42,8 @@ pub(crate) fn all() -> Vec<Route> {
 impl Recipe for Product {
     fn uses(&self) -> Uses {
         match self {
-            Self::Zip => Uses { modules: false, ..Uses::SOURCES },
-            Self::Container => Uses { modules: false, container: true, ..Uses::SOURCES },
+            Self::Zip => Uses::SOURCES,
+            Self::Container => Uses { container: true, ..Uses::SOURCES },
             Self::Worker => Uses::NOTHING,
         }
     }

@@ -7,8 +7,8 @@ use dalec_llb::{ImageRef, Platform, SourceMap, State, describe};
 use dalec_spec::Platform as SpecPlatform;
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Artifact, Artifacts, BaseImage, BuildStep, Directories, DirectoryConfig, ImageSource, Link,
-    PackageConstraint, PostSymlink, Source, SourceKind, Systemd, TargetSpec, Test, Unit,
+    Artifact, Artifacts, BaseImage, BuildStep, Cargohome, Directories, DirectoryConfig, Generator, Gomod,
+    ImageSource, Link, PackageConstraint, PostSymlink, Source, SourceKind, Systemd, TargetSpec, Test, Unit,
 };
 use expect_test::{Expect, expect};
 
@@ -37,7 +37,7 @@ fn programs() -> TargetSpec {
 }
 
 fn plan(route: &Route, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
-    let questions = routes::questions(route, spec).images;
+    let questions = routes::questions(route, spec, &Options::default()).images;
     let images = questions
         .iter()
         .map(|question| (question.clone(), ImageAnswer { has_packages: true, ..image(&question.reference) }));
@@ -66,6 +66,27 @@ fn check(state: &State, expected: Expect) {
     let graph = describe(&state.marshal(&Platform::linux("amd64")));
     let lines = graph.lines().filter(|line| !line.starts_with("    |"));
     expected.assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+}
+
+/// WIN-002, SRC-032: downloads are a directory beside the sources.
+#[test]
+fn downloads() {
+    let mut spec = programs();
+    let generator = Generator {
+        gomod: Some(Gomod::default()),
+        cargohome: Some(Cargohome::default()),
+        ..Generator::default()
+    };
+    spec.sources.values_mut().for_each(|source| source.generate = vec![generator.clone()]);
+    let plan = plan(route("windowscross/zip"), &spec, |_| {}).expect("a plan");
+    let graph = describe(&plan.result.marshal(&Platform::linux("amd64")));
+    for expected in [
+        "    mount /work/sources/__gomods #",
+        "    mount /work/sources/__cargohome #",
+        "    | export GOMODCACHE=\"$PWD/__gomods\"\n    | export CARGO_HOME=\"$PWD/__cargohome\"\n",
+    ] {
+        assert!(graph.contains(expected), "{expected:?} is missing in {graph}");
+    }
 }
 
 /// WIN-001, WIN-002: what is built for another processor is built with what this one has.
@@ -186,7 +207,7 @@ fn a_container() {
 #[test]
 fn the_worker() {
     let worker = route("windowscross/worker");
-    let questions = routes::questions(worker, &spec());
+    let questions = routes::questions(worker, &spec(), &Options::default());
     assert_eq!(questions.contexts, ["dalec-windowscross-worker"]);
     assert_eq!(questions.images[0].reference, "docker.io/library/ubuntu:jammy");
     for package in

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use dalec_engine::Cancel;
 use dalec_gateway::BuildOptions;
 use dalec_spec::Platform;
+use dalec_ssh_agent::Socket;
 
 use self::spec::Spec;
 use self::targets::Known;
@@ -105,8 +106,9 @@ pub struct Args {
     signing: SigningArgs,
     /// SSH agent for the steps that name it
     ///
-    /// ID alone is the agent that SSH_AUTH_SOCK names. Steps can list its keys and sign with them, and nothing else. Most steps name the agent `default`.
-    #[arg(long, value_name = "ID[=SOCKET]")]
+    /// ID alone is the agent that SSH_AUTH_SOCK names. Steps can list its keys and sign with them, and nothing else. Most
+    /// steps name the agent `default`. With raw=true the socket is another server's, which steps may use as they like.
+    #[arg(long, value_name = "ID[=SOCKET[,raw=true]]")]
     ssh: Vec<String>,
     /// Where the result goes: a directory, type=tar,dest=FILE, - for a tar archive on standard output, or an image
     ///
@@ -223,8 +225,8 @@ struct Request {
     build_args: BTreeMap<String, String>,
     contexts: Contexts,
     secrets: SecretPlaces,
-    /// Sockets of ssh agents by id.
-    ssh_agents: BTreeMap<String, PathBuf>,
+    /// Sockets of ssh agents and other servers by id.
+    ssh_agents: BTreeMap<String, Socket>,
     destinations: Vec<Destination>,
     no_cache: Option<String>,
     pull: bool,
@@ -317,7 +319,7 @@ impl Request {
         }
         BuildOptions {
             options,
-            platforms: vec![host().to_string()],
+            platforms: surroundings::runnable(&host()).iter().map(Platform::to_string).collect(),
             session: String::new(),
             product: "dalec".into(),
         }

@@ -1,6 +1,7 @@
 //! The commands, one per file: its flags with their help, and one function that does it.
 
 pub mod build;
+pub mod cache;
 pub mod completions;
 pub mod frontend;
 pub mod key;

@@ -108,8 +108,8 @@ fn what_a_generated_script_says_is_the_headline() {
         expect![[r#"
         the end of the log of Build hello 1.0.0:
           | E: Unable to locate package nope
-          | dalec: error: @3: dependency "nope (>= 2)" cannot be installed
-          | dalec: error: @2: dependency "gcc" cannot be installed, but it is held
+          | dalec: error: dependency "nope (>= 2)" cannot be installed
+          | dalec: error: dependency "gcc" cannot be installed, but it is held
 
         error: dependency "nope (>= 2)" cannot be installed
           --> examples/hello.yml:10:5

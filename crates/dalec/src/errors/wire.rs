@@ -20,6 +20,11 @@ pub fn status(error: &FrontendError) -> rpc::Status {
     let message = || words::of_frontend(Exit::Failed, error, &SpecName::default()).message();
     let excerpts = match error {
         FrontendError::Gateway(error) => return to_rpc(error),
+        FrontendError::At { error, source_text, spans } => {
+            let mut status = to_rpc(error);
+            status.details.extend(source_details(excerpt(source_text, spans).as_slice()));
+            return status;
+        }
         FrontendError::Signing { place, error, .. } => {
             let mut status = to_rpc(error);
             status.message = message();

@@ -8,6 +8,7 @@ use dalec_frontend::FrontendError;
 use dalec_gateway::{GatewayError, SolveFailure};
 use dalec_spec::span::Span;
 use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText};
+use dalec_targets::marker;
 use serde_json::{Value, json};
 
 use super::excerpt::{Excerpt, Report};
@@ -83,7 +84,8 @@ impl Words {
                 writeln!(text, "the end of the log of {}:", clean(words_of(name).as_bytes(), Keep::Nothing));
             for line in &log[log.len().saturating_sub(LOG_LINES)..] {
                 let keep = if style.color { Keep::Style } else { Keep::Nothing };
-                let _ = writeln!(text, "  | {}", clean(line.as_bytes(), keep));
+                let line = marker::without_number(line.as_bytes());
+                let _ = writeln!(text, "  | {}", clean(&line, keep));
             }
             text.push('\n');
         }
@@ -221,6 +223,7 @@ pub(super) fn of_frontend(exit: Exit, error: &FrontendError, spec: &SpecName) ->
             help: hint.clone(),
             ..Words::new(exit, message)
         },
+        FrontendError::Machine { message, hint } => Words { help: hint.clone(), ..Words::new(exit, message) },
         FrontendError::SpecFile { filename, source } => Words {
             causes: chain(source.as_ref(), ""),
             ..Words::new(exit, &format!("cannot read the spec {}", spec.show(filename)))
@@ -231,6 +234,12 @@ pub(super) fn of_frontend(exit: Exit, error: &FrontendError, spec: &SpecName) ->
         }
         FrontendError::Signing { image, place, error } => {
             of_signing(exit, image, place.as_ref(), error, spec)
+        }
+        FrontendError::At { error, source_text, spans } => {
+            let mut words = of_gateway(exit, error, spec);
+            let place = Excerpt::of_spans(&renamed(source_text, spec), spans);
+            words.excerpts.extend(place.filter(|place| !words.excerpts.contains(place)));
+            words
         }
         FrontendError::Gateway(error) => of_gateway(exit, error, spec),
     }
@@ -334,6 +343,11 @@ fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
     // One that needs no image from anywhere, if it is there.
     let example = routes.iter().find(|route| *route == EXAMPLE).or(routes.first()).map_or("", String::as_str);
     // Not every target key stands for a target of its own.
+    if target.contains(',') {
+        let flags: Vec<String> = target.split(',').map(|one| format!("--target {}", one.trim())).collect();
+        words.help = Some(format!("give each target by itself: {}", flags.join(" ")));
+        return words;
+    }
     let is_below = |route: &str| route.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'));
     let below = routes.iter().map(String::as_str).find(|route| is_below(route));
     let close = below.or_else(|| dalec_spec::suggest(target, routes.iter().map(String::as_str)));

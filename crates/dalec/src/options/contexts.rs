@@ -340,6 +340,7 @@ mod tests {
         );
         let base = |reference: &str| Base {
             reference: reference.into(),
+            packages: 0,
             platform: String::new(),
             digest: "sha256:00".into(),
             origin: "BuildKit".into(),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use dalec_frontend::{OWN_SIGNER, SIGNING_CONFIG_CONTEXT, SIGNING_CONFIG_PATH};
+use dalec_frontend::{OWN_SIGNER, SIGN_KEY_CONTEXT, SIGNING_CONFIG_CONTEXT, SIGNING_CONFIG_PATH};
 use dalec_signer::{KeyMaterial, SigningKey};
 
 use super::contexts::Contexts;
@@ -14,8 +14,7 @@ use super::secrets::SecretPlaces;
 use crate::commands::now;
 use crate::errors::CommandError;
 
-/// Name of the context with the signing configuration, and of the file in it.
-const CONTEXT: &str = "dalec-signing-config";
+/// Name of the file with the signing configuration.
 const FILE: &str = "signing.yml";
 const PASSPHRASE_FLAG: &str = "--sign-passphrase-file";
 
@@ -61,9 +60,9 @@ impl SigningArgs {
         if let Some(passphrase) = passphrase {
             secrets.add_signing(PASSPHRASE_FLAG, "dalec-signing-passphrase", passphrase)?;
         }
-        contexts.add_file(CONTEXT, FILE, format!("signer:\n  image: {OWN_SIGNER}\n"))?;
+        contexts.add_file(SIGN_KEY_CONTEXT, FILE, format!("signer:\n  image: {OWN_SIGNER}\n"))?;
         build_args.insert(SIGNING_CONFIG_PATH.into(), FILE.into());
-        build_args.insert(SIGNING_CONFIG_CONTEXT.into(), CONTEXT.into());
+        build_args.insert(SIGNING_CONFIG_CONTEXT.into(), SIGN_KEY_CONTEXT.into());
         Ok(())
     }
 }

@@ -81,7 +81,7 @@ impl Exporter<'_> {
         self.progress.event(Event::Vertex(step.clone()));
         let done = act();
         step.completed = Some(SystemTime::now());
-        step.error = done.as_ref().err().map(|_| "failed".to_owned());
+        step.error = done.as_ref().err().map(CommandError::headline);
         self.progress.event(Event::Vertex(step));
         done
     }

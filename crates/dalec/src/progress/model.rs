@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use dalec_gateway::{Event, LogStream, VertexEvent, Warning};
+use dalec_targets::marker;
 
 use crate::progress::lines::Lines;
 use crate::terminal::{Keep, clean};
@@ -123,6 +124,8 @@ impl Model {
                     LogStream::Stdout => known.stdout.take(data),
                     LogStream::Stderr => known.stderr.take(data),
                 };
+                let lines: Vec<Vec<u8>> =
+                    lines.iter().map(|line| marker::without_number(line).into_owned()).collect();
                 known.keep(&lines);
                 lines.into_iter().map(|line| Change::Line { step, line, at: *at }).collect()
             }

@@ -23,6 +23,10 @@ fn every_command_explains_itself() {
     check(&["help", "key"], expect_file!["help/key.txt"]);
     check(&["help", "key", "new"], expect_file!["help/key-new.txt"]);
     check(&["help", "sign"], expect_file!["help/sign.txt"]);
+    check(&["help", "cache"], expect_file!["help/cache.txt"]);
+    check(&["help", "cache", "ls"], expect_file!["help/cache-ls.txt"]);
+    check(&["help", "cache", "prune"], expect_file!["help/cache-prune.txt"]);
+    check(&["help", "cache", "verify"], expect_file!["help/cache-verify.txt"]);
     check(&["help", "verify"], expect_file!["help/verify.txt"]);
 }
 

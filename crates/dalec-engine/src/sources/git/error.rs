@@ -149,10 +149,12 @@ pub enum GitError {
         path: String,
     },
     /// The server names another address, which a login is not sent to.
-    #[error("{remote} has moved: its server answers with another address")]
+    #[error("{remote} has moved: its server answers with another address{}", on(host))]
     Moved {
         /// Address of the repository.
         remote: String,
+        /// The server of the other address; empty when it is not known.
+        host: String,
     },
     /// A submodule cannot be had.
     #[error("the submodule {path:?} of {remote}: {reason}")]
@@ -182,7 +184,7 @@ impl GitError {
         let (url, host) = (remote.url().to_owned(), remote.host().to_owned());
         let said = last_words(words);
         if has(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]) {
-            let hint = login.host_key_hint();
+            let hint = login.host_key_hint(words);
             return Self::Untrusted { remote: url, host, said: "its host key is another one".into(), hint };
         }
         if has(&["SSL certificate problem", "server certificate verification failed", "certificate"]) {
@@ -202,7 +204,7 @@ impl GitError {
         if has(&["returned error: 301", "returned error: 302", "returned error: 303"])
             || has(&["returned error: 307", "returned error: 308"])
         {
-            return Self::Moved { remote: url };
+            return Self::Moved { remote: url, host: String::new() };
         }
         if has(&["Could not resolve host", "unable to look up", "Connection refused", "Connection timed out"])
             || has(&["Failed to connect", "unable to connect", "Couldn't connect", "No route to host"])
@@ -248,7 +250,7 @@ impl GitError {
             Self::Unreachable { .. } => {
                 "check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)".into()
             }
-            Self::Moved { remote } => format!(
+            Self::Moved { remote, .. } => format!(
                 "a login is not sent on to it: write the new address, as a browser shows it for {remote}"
             ),
             Self::Address { .. }
@@ -273,6 +275,11 @@ impl From<GitError> for Error {
             _ => Self::Op { message, hint, source: None },
         }
     }
+}
+
+/// Returns where another address is.
+fn on(host: &str) -> String {
+    if host.is_empty() { String::new() } else { format!(", on {host}") }
 }
 
 fn is_part_of_hash(name: &str) -> bool {

@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
     /// What git says, told as the failure to `action` the repository.
     pub fn output(self, action: &'static str, arguments: &[&str]) -> Result<Vec<u8>> {
         let mut answer = Vec::new();
-        let (remote, setup) = (self.remote, self.setup);
+        let (context, remote, setup) = (self.context, self.remote, self.setup);
         let ran = self.stream(arguments, &mut |piece| match answer.len() + piece.len() > LONGEST_ANSWER {
             true => Err(Error::op(format!("{} has too much to say", remote.url()))),
             false => {
@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
         })?;
         match ran.status.success() {
             true => Ok(answer),
-            false => Err(GitError::of_words(action, remote, &setup.login, &ran.words).into()),
+            false => Err(failed(context, setup, remote, action, &ran.words).into()),
         }
     }
 
@@ -120,6 +120,49 @@ impl<'a> Call<'a> {
         let status = process.wait()?;
         Ok(Ran { status, words: String::from_utf8_lossy(&words).into_owned() })
     }
+}
+
+/// Returns what git's `words` stand for: it was to `action` something of `remote`.
+///
+/// Git does not say where a server sends it; so where that is all that is missing, it is asked for the answer's header.
+pub fn failed(
+    context: &OpContext<'_>,
+    setup: &Setup,
+    remote: &Remote,
+    action: &'static str,
+    words: &str,
+) -> GitError {
+    match GitError::of_words(action, remote, &setup.login, words) {
+        GitError::Moved { remote: url, .. } => {
+            let mut call = Call::new(context, setup, remote);
+            // Its trace leaves logins out, and nobody else sees it.
+            for (name, value) in
+                [("GIT_TRACE_CURL", "1"), ("GIT_TRACE_CURL_NO_DATA", "1"), ("GIT_TRACE_REDACT", "1")]
+            {
+                call.command.env(name, value);
+            }
+            let ran = call.stream(&["ls-remote", "--", remote.url(), "HEAD"], &mut |_| Ok(()));
+            let host = ran.ok().and_then(|ran| host_of_location(&ran.words)).unwrap_or_default();
+            GitError::Moved { remote: url, host }
+        }
+        error => error,
+    }
+}
+
+/// Returns the server of the last address that a trace shows as the place of something; no more of it, for the rest may
+/// be a secret.
+fn host_of_location(trace: &str) -> Option<String> {
+    let header = |line: &str| {
+        let (_, header) = line.split_once("<= Recv header: ")?;
+        let (name, value) = header.split_once(':')?;
+        name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
+    };
+    let place = trace.lines().filter_map(header).next_back()?;
+    let (_, rest) = place.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let is_host = |letter: char| letter.is_ascii_alphanumeric() || ".-:[]".contains(letter);
+    (!host.is_empty() && host.len() <= 253 && host.chars().all(is_host)).then(|| host.to_owned())
 }
 
 /// Goes on if the program is there and new enough.
@@ -227,6 +270,22 @@ fn received(line: &str) -> Option<(u64, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_another_address_only_the_server_is_told() {
+        let trace = |place: &str| {
+            format!(
+                "12:00 http.c:1 <= Recv header: HTTP/1.1 301\n12:00 http.c:1 <= Recv header: Location: {place}\n"
+            )
+        };
+        let host = |place: &str| host_of_location(&trace(place));
+        assert_eq!(host("https://new.example.org/a?token=1").as_deref(), Some("new.example.org"));
+        assert_eq!(host("https://me:secret@new.example.org:81/a").as_deref(), Some("new.example.org:81"));
+        assert_eq!(host("http://[::1]:81").as_deref(), Some("[::1]:81"));
+        for none in ["/elsewhere", "https:///a", "https://\u{1b}[2J/", ""] {
+            assert_eq!(host(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn progress_is_read_in_bytes() {

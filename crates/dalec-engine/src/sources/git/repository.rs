@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::GitError;
-use super::program::Call;
+use super::program::{Call, failed};
 use super::remote::Remote;
 use super::resolve::Resolved;
 use super::setup::Setup;
@@ -94,9 +94,7 @@ impl<'a> Repository<'a> {
                 fetch.into_iter().chain(options).chain(["--", "origin"]).chain(specs).collect();
             let ran = self.call().stream(&arguments, &mut |_| Ok(()))?;
             if !ran.status.success() && !is_refusal(&ran.words) {
-                return Err(
-                    GitError::of_words("fetch from", self.remote, &self.setup.login, &ran.words).into()
-                );
+                return Err(failed(self.context, self.setup, self.remote, "fetch from", &ran.words).into());
             }
             if self.keep(object)? {
                 return Ok(());

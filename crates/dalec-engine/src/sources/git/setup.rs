@@ -108,11 +108,16 @@ impl Login {
     }
 
     /// Returns what to do when a server has another host key than before.
-    pub fn host_key_hint(&self) -> String {
-        format!(
-            "if it was changed on purpose, remove its line from {}; if not, do not trust it",
-            self.known_hosts.display()
-        )
+    pub fn host_key_hint(&self, words: &str) -> String {
+        // Such as `Offending ED25519 key in /root/.ssh/known_hosts:3`.
+        let offending =
+            words.lines().find_map(|line| line.trim().strip_prefix("Offending ")?.split_once(" key in "));
+        let line = offending.and_then(|(_, place)| place.rsplit_once(':'));
+        let what = match line {
+            Some((file, line)) => format!("remove line {line} of {file}"),
+            None => format!("remove its line from {}", self.known_hosts.display()),
+        };
+        format!("if it was changed on purpose, {what}; if not, do not trust it")
     }
 }
 
@@ -216,7 +221,7 @@ impl Setup {
         {
             let agent = context.core.options.ssh_agents.get(id);
             let agent = agent.ok_or_else(|| crate::ops::no_agent(id))?;
-            self.variables.insert("SSH_AUTH_SOCK".into(), agent.display().to_string());
+            self.variables.insert("SSH_AUTH_SOCK".into(), agent.path.display().to_string());
             self.login.agent = Some(id.clone());
         }
         let options = options.iter().map(|option| format!(" -o {}", for_shell(option)));

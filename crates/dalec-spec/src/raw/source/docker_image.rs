@@ -73,20 +73,31 @@ fn check_twice(mounts: &List<RawMount>, decoder: &mut Decoder<'_>) {
 ///
 /// All of the image takes what the first step leaves.
 pub(super) fn mounts_inside(source: &RawSource, taken: &str) -> Vec<Diagnostic> {
-    let taken = taken.trim_end_matches('/');
+    let inside = components(taken);
     let command = source.image.as_ref().and_then(|image| image.command.as_ref());
-    let Some(command) = command.filter(|_| !taken.is_empty()) else { return Vec::new() };
+    let Some(command) = command.filter(|_| !inside.is_empty()) else { return Vec::new() };
     let steps = command.steps.items.iter().flat_map(|step| &step.mounts.items);
     let places = command.mounts.items.iter().chain(steps).map(|mount| &mount.dest);
-    let is_inside =
-        |place: &str| place.strip_prefix(taken).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let finding = |place: &Text<MountPoint>| {
-        let message = format!("this mount lies inside `{taken}`, which the source takes");
+        let message =
+            format!("this mount lies inside `{}`, which the source takes", taken.trim_end_matches('/'));
         Diagnostic::error(codes::CONFLICTING_KEYS, place.span, message)
             .label(source.path.span, "the source takes this")
             .help("mount it elsewhere and copy what is needed")
     };
-    places.filter(|place| is_inside(&place.value)).map(finding).collect()
+    places.filter(|place| components(&place.value).starts_with(&inside)).map(finding).collect()
+}
+
+/// Returns the components of a path inside of an image; nothing climbs above its root.
+fn components(path: &str) -> Vec<&str> {
+    path.split('/').fold(Vec::new(), |mut components, component| {
+        match component {
+            "" | "." => {}
+            ".." => drop(components.pop()),
+            component => components.push(component),
+        }
+        components
+    })
 }
 
 impl RawImageSource {

@@ -21,7 +21,7 @@ use crate::raw::generator::{self, RawGenerator};
 use crate::raw::rules::{FilePattern, MountPoint, Path};
 use crate::resolve::Resolver;
 use crate::span::Span;
-use crate::target_spec::{Source, SourceKind};
+use crate::target_spec::{Selectors, Source, SourceKind};
 
 /// What is wrong with an image source without a path.
 const NO_PATH: &str = "an image source needs `path`: which files of the image are taken?";
@@ -183,6 +183,11 @@ impl Field for RawSource {
             excludes: self.excludes.resolve(resolver),
             generate,
             span: self.kind_span(),
+            selectors: Selectors {
+                path: self.path.span,
+                includes: self.includes.items.iter().map(|item| item.span).collect(),
+                excludes: self.excludes.items.iter().map(|item| item.span).collect(),
+            },
         }
     }
 

@@ -24,6 +24,7 @@ use crate::deb::distro::DebDistro;
 use crate::deb::layout;
 use crate::deb::names::Names;
 use crate::error::PlanError;
+use crate::golang;
 use crate::marker::Marks;
 
 /// One entry of the directory.
@@ -57,7 +58,9 @@ pub(super) fn render(spec: &TargetSpec, distro: &DebDistro, names: &Names) -> Re
     files.add("control", 0o640, control::render(spec, names)?);
     files.add("changelog", 0o644, changelog::render(spec, names, distro)?);
     files.add("source/format", 0o640, "3.0 (quilt)".into());
-    files.add("dalec/build.sh", 0o700, build_script::render(spec, &[], &mut build_marks)?);
+    let go_path = golang::debian_path(spec);
+    let build = build_script::render(spec, &[], go_path.as_deref(), &mut build_marks)?;
+    files.add("dalec/build.sh", 0o700, build);
     let install = install_script::render(spec, package, &placed, &mut build_marks);
     files.add(&format!("{package}.install"), 0o700, install);
     let fix_perms = fix_perms::render(spec, package, &placed);

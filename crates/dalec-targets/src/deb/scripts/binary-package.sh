@@ -1,15 +1,21 @@
-# Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK
+# Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK [ARCHITECTURE GNU]
 #
-#   WORK  directory to build in; programs may record it
+#   WORK          directory to build in; programs may record it
+#   ARCHITECTURE  what the packages are for, where that is not what runs here; read after cross.sh then
+#   GNU           its system's name for GCC
 #
 # The source package is at /work/in; packages go to /work/out, what else is to be told about them to /work/meta.
 set -eu
 umask 022
 export LC_ALL=C.UTF-8 TZ=UTC
-dir=$1 orig=$2 stem=$3 work=$5
+dir=$1 orig=$2 stem=$3 work=$5 architecture=${6:-} gnu=${7:-}
 # What dpkg-buildpackage sets. The number of processors changes no package: xz cuts its blocks by size.
 export SOURCE_DATE_EPOCH="$4" DEB_BUILD_OPTIONS="parallel=$(nproc)" DEB_RULES_REQUIRES_ROOT=binary-targets
-eval "$(dpkg-architecture -s)"
+if [ -n "$gnu" ]; then
+    use_compiler "$gnu"
+    export DEB_BUILD_OPTIONS="$DEB_BUILD_OPTIONS nocheck" DEB_BUILD_PROFILES='cross nocheck'
+fi
+eval "$(dpkg-architecture ${architecture:+"-a$architecture"} -s)"
 
 # These two unpack as dpkg-source does, without its start.
 mkdir -p "$work/$dir"
@@ -20,8 +26,28 @@ if [ -e debian/patches/series ]; then
     dpkg-source --before-build .
 fi
 
-debian/rules binary
+if [ -n "$gnu" ]; then
+    # The libraries that compilers for other processors come with are in packages of their own, under names that
+    # nothing may depend on.
+    mkdir -p /etc/ld.so.conf.d
+    echo "/usr/$gnu/lib" >/etc/ld.so.conf.d/dalec-cross.conf
+    rm -f /var/lib/dpkg/info/*"-$architecture-cross.symbols"
+    cat /var/lib/dpkg/info/*"-$architecture-cross.shlibs" 2>/dev/null |
+        sed "s/:$architecture\\b//" >debian/shlibs.local
+fi
+status=0
+debian/rules binary || status=$?
+if [ -n "$gnu" ]; then
+    # Tools for the other processor fail with words of their own on programs for this one.
+    for package in debian/*/; do
+        check_tree "${package%/}" "$architecture"
+    done
+fi
+[ "$status" = 0 ] || exit "$status"
 mv ../*.deb /work/out/
 mv debian/files /work/meta/
 cd /
-rm -rf "$work"
+# What a cache holds that is mounted there must stay.
+if ! grep -qF " $work/" /proc/self/mountinfo; then
+    rm -rf "$work"
+fi

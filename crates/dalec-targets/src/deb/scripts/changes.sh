@@ -1,7 +1,9 @@
-# Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH
+# Writes the .buildinfo and .changes of packages: changes.sh KIND DIR STEM EPOCH [ARCHITECTURE]
 #
 #   KIND  source or binary
 #   STEM  start of the file names
+#   ARCHITECTURE
+#         what the packages are for, where that is not what runs here
 #
 # The packages are at /work/in, the packaging files at /work/debian, debian/files at /work/meta for KIND binary.
 set -eu
@@ -15,6 +17,10 @@ if [ "$kind" = binary ]; then
     cp /work/meta/files debian/files
 fi
 ln -s /work/in/* ..
+if [ -n "${5:-}" ]; then
+    # It wants no compiler here.
+    eval "$(CC=true dpkg-architecture "-a$5" -s)"
+fi
 dpkg-genbuildinfo "--build=$kind" "-O../$stem.buildinfo"
 dpkg-genchanges "--build=$kind" -q "-O../$stem.changes"
 mv "../$stem.buildinfo" "../$stem.changes" /work/out/

@@ -4,6 +4,8 @@
 #   --recommends          install recommended packages too
 #   --keep-docs           unpack documentation even where the image leaves it out
 #   --new-lists           look at all repositories anew, for some may change any time
+#   --of-other ARCHITECTURE
+#                         packages of this architecture are installed, too
 #   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
 #   --meta NAME VERSION ARCHITECTURE DEPENDS
 #                         install a package made on the spot that depends on DEPENDS
@@ -70,6 +72,11 @@ while [ "$1" != -- ]; do
         done
         ;;
     --new-lists) new_lists=1 ;;
+    --of-other)
+        dpkg --add-architecture "$2"
+        new_lists=1
+        shift
+        ;;
     --directory)
         directory=$2
         shift
@@ -131,8 +138,18 @@ fresh() {
 }
 
 update() {
-    rm -f "$stamp"
-    apt-get update && sources >"$stamp"
+    rm -f "$stamp" "$work/updated"
+    { apt-get update 2>&1 && : >"$work/updated"; } | tee "$work/update"
+    if [ -e "$work/updated" ]; then
+        sources >"$stamp"
+        return
+    fi
+    why=$(sed -n 's/^E: //p' "$work/update" | grep -v '^Some index files ' | head -n 1)
+    case "$why" in
+    *[cC]ertificate*) why="$why; a certificate authority of your own is given with --ca-bundle" ;;
+    esac
+    echo "dalec: error: a package repository cannot be read${why:+: $why}" >&2
+    return 100
 }
 
 install_all() {
@@ -168,14 +185,20 @@ fits() {
     done <"$wanted"
 }
 
-# Says which of the wanted dependencies cannot be had, in apt's own words.
+# Says which of the wanted dependencies cannot be had, and what apt has to say of it.
 explain() {
     while IFS="$tab" read -r mark relation; do
         if ! apt-get --simulate satisfy "$relation" >"$work/why" 2>&1; then
             # bionic's apt cannot be asked: what it has said already has to do.
             ! grep -q 'Invalid operation satisfy' "$work/why" || return 0
-            why=$(sed -n 's/^.* but /but /p' "$work/why" | head -n 1)
-            echo "${mark}dependency \"$relation\" cannot be installed${why:+, $why}" >&2
+            why=$(sed -n 's/^.* but //p' "$work/why" | head -n 1)
+            case "$why" in
+            'it is not installable') why='no package repository has it' ;;
+            'it is not going to be installed') why='something that it needs itself cannot be installed' ;;
+            'it is a virtual package') why='it is only a name that other packages provide' ;;
+            *' is to be installed') why="the package repositories have ${why% is to be installed}" ;;
+            esac
+            echo "${mark}dependency \"$relation\" cannot be installed${why:+: $why}" >&2
         fi
     done <"$wanted"
 }

@@ -1,6 +1,8 @@
-# Builds source and binary packages: build.sh NAME EPOCH
+# Builds source and binary packages: build.sh NAME EPOCH [ARCHITECTURE GNU]
 #
-#   EPOCH  time of the packages, and of whatever in them would be newer
+#   EPOCH         time of the packages, and of whatever in them would be newer
+#   ARCHITECTURE  what the packages are for, where that is not what runs here; read after cross.sh then
+#   GNU           its system's name for GCC
 #
 # Sources and spec file are at /work/top; packages go to /work/out. When and where a package was built shows nowhere.
 set -eu
@@ -10,7 +12,19 @@ export LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$2"
 mkdir /work/build
 cp -r --reflink=auto /work/top/. /work/build/
 find /work/build -mindepth 1 -exec touch --no-create --date="@$2" {} +
-exec rpmbuild -ba \
+name=$1 target=${3:-} gnu=${4:-}
+set --
+if [ -n "$gnu" ]; then
+    use_compiler "$gnu"
+    # The machine's own may know no programs but its own; where there is no other, programs keep their symbols.
+    set -- --target "$target-linux" --define '__strip /bin/true'
+    for program in strip objdump objcopy nm; do
+        if command -v "$gnu-$program" >/dev/null; then
+            set -- "$@" --define "__$program $gnu-$program"
+        fi
+    done
+fi
+rpmbuild -ba "$@" \
     --define '_topdir /work/build' \
     --define '_rpmdir /work/out/RPMS' \
     --define '_srcrpmdir /work/out/SRPMS' \
@@ -19,4 +33,7 @@ exec rpmbuild -ba \
     --define 'clamp_mtime_to_source_date_epoch 1' \
     --define 'build_mtime_policy clamp_to_source_date_epoch' \
     --define 'source_date_epoch_from_changelog 0' \
-    "/work/build/SPECS/$1/$1.spec"
+    "/work/build/SPECS/$name/$name.spec"
+if [ -n "$gnu" ]; then
+    check_packages /work/out/RPMS "$target"
+fi

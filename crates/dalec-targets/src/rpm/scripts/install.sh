@@ -153,6 +153,21 @@ run() {
 explain() {
     run --assumeno "$@" >"$work/why" 2>&1 || true
     sed -n 's/^ *- \(nothing provides .*\|.* none of the providers can be installed\)$/\1/p' "$work/why" >"$work/reasons"
+    # A repository that cannot be read is left out by some settings, and may be why a package is not there.
+    sed -n "/^Errors during downloading metadata for repository '/{
+        s/.*'\(.*\)':\$/\1/
+        h
+        n
+        s/^ *- //
+        H
+        x
+        s/\n/ cannot be read: /p
+    }" "$work/why" | sort -u | while read -r unread; do
+        case "$unread" in
+        *[cC]ertificate*) unread="$unread; a certificate authority of your own is given with --ca-bundle" ;;
+        esac
+        echo "dalec: error: the package repository $unread" >&2
+    done
     explained=
     while IFS="$tab" read -r mark relation; do
         if grep -qF "nothing provides $relation needed by " "$work/reasons"; then

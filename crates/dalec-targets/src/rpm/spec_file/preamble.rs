@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use dalec_spec::target_spec::{PackageConstraint, TargetSpec};
 
-use super::{BUILD_SCRIPT, MODULES, origin, scriptlets};
+use super::{BUILD_SCRIPT, origin, scriptlets};
 use crate::error::PlanError;
-use crate::generators::wants_gomod;
+use crate::generators::{self, KINDS, edits};
 use crate::quote::one_line;
 use crate::rpm::escape::line;
 use crate::rpm::names::Names;
@@ -69,11 +69,9 @@ fn field(text: &mut String, name: &str, value: &str) {
 fn sources(spec: &TargetSpec) -> Result<String, PlanError> {
     let mut text = String::new();
     let spec_file = format!("{}.spec", spec.name);
-    let mut files: BTreeMap<String, &str> = BTreeMap::from([
-        (BUILD_SCRIPT.to_owned(), "the build steps"),
-        (spec_file, "the spec file"),
-        (file_name(MODULES, true), "the Go modules"),
-    ]);
+    let mut files: BTreeMap<String, &str> =
+        BTreeMap::from([(BUILD_SCRIPT.to_owned(), "the build steps"), (spec_file, "the spec file")]);
+    files.extend(KINDS.iter().map(|kind| (file_name(kind.directory, true), kind.title)));
     for (index, (name, source)) in spec.sources.iter().enumerate() {
         let file = file_name(name, source.is_dir());
         let taken = files.insert(file.clone(), "another source");
@@ -92,9 +90,10 @@ fn sources(spec: &TargetSpec) -> Result<String, PlanError> {
         text.push_str(&origin::comment(source));
         text.push_str(&format!("Source{index}: {}\n", line(&file)));
     }
-    let modules = wants_gomod(spec).then(|| file_name(MODULES, true));
+    let edits = edits::patch_names(spec).map(|name| line(&name));
+    let downloads = generators::wanted(spec).map(|kind| file_name(kind.directory, true));
     let script = (!spec.build.steps.is_empty()).then(|| BUILD_SCRIPT.to_owned());
-    for (index, file) in modules.into_iter().chain(script).enumerate() {
+    for (index, file) in edits.chain(downloads).chain(script).enumerate() {
         text.push_str(&format!("Source{}: {file}\n", spec.sources.len() + index));
     }
     Ok(text)

@@ -4,29 +4,12 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
-use super::MODULES;
 use super::preamble::file_name;
 use crate::error::PlanError;
-use crate::generators::wants_gomod;
+use crate::generators::{self, edits};
 use crate::marker::Marks;
 use crate::patches;
 use crate::rpm::escape::word;
-
-pub(super) const APPLY: &str = r#"
-# apply MARK TITLE FILE SOURCE ARGUMENT...: applies one patch with these arguments of patch.
-apply() {
-    mark=$1 title=$2 file=$3 source=$4
-    shift 4
-    if [ ! -f "$file" ]; then
-        echo "${mark}there is no patch \"$title\"" >&2
-        exit 1
-    fi
-    if ! patch -s -f --no-backup-if-mismatch "$@" <"$file"; then
-        echo "${mark}patch \"$title\" does not apply to source \"$source\"" >&2
-        exit 1
-    fi
-}
-"#;
 
 /// Returns the section, or nothing without sources; a patch that does not apply is named by its mark.
 ///
@@ -45,12 +28,17 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
             format!("cp -a %{{_sourcedir}}/{file} %{{_builddir}}/{file}\n")
         });
     }
-    if wants_gomod(spec) {
-        text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{}\n", file_name(MODULES, true)));
+    for kind in generators::wanted(spec) {
+        let file = file_name(kind.directory, true);
+        text.push_str(&format!("tar -C %{{_builddir}} -xzf %{{_sourcedir}}/{file}\n"));
+    }
+    for name in edits::patch_names(spec) {
+        let file = word(&name);
+        text.push_str(&format!("cp -a %{{_sourcedir}}/{file} %{{_builddir}}/{file}\n"));
     }
     let patches = patches::all(spec)?;
     if !patches.is_empty() {
-        text.push_str(APPLY);
+        text.push_str(patches::APPLY);
     }
     for patch in &patches {
         let title = patch.title();

@@ -10,7 +10,7 @@ use dalec_files::Withheld;
 use dalec_gateway::{GatewayError, Progress};
 
 use super::targets::side_by_side;
-use super::{Request, host, watch};
+use super::{Request, watch};
 use crate::bases::DebianRoots;
 use crate::errors::CommandError;
 use crate::observe::Observed;
@@ -27,7 +27,6 @@ impl Request {
     /// Builds here.
     pub(super) fn build_embedded(mut self, mode: Mode) -> Result<Summary, CommandError> {
         let started = Instant::now();
-        self.platforms.iter().try_for_each(|platform| surroundings::can_run(platform, &host()))?;
         // Before anything that starts a thread.
         let entered = surroundings::enter()?;
         let state_dir = surroundings::state_dir(self.state_dir.clone())?;

@@ -243,6 +243,7 @@ impl FrontendFailure for Failure {
     fn gateway_error(&mut self) -> Option<&mut GatewayError> {
         match &mut self.0 {
             FrontendError::Gateway(error) => Some(error),
+            FrontendError::At { error, .. } => Some(error),
             _ => None,
         }
     }
