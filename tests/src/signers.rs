@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bases::with_program;
 use crate::binary::workspace;
 use crate::layout::{Layer, Layout};
-use crate::tools::go_program;
+use crate::tools::{go_package, go_program};
 
 /// A static frontend in Go on BuildKit's own client library; `tests/go/signer/main.go` says what it can do.
 ///
@@ -28,9 +28,24 @@ pub fn phony() -> &'static Layout {
     IMAGE.get_or_init(|| go_frontend("phony"))
 }
 
+/// The frontend that builds Dockerfiles, as its makers publish it.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn dockerfile_frontend() -> &'static Layout {
+    static IMAGE: OnceLock<Layout> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let package = "github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend";
+        of_program(&go_package(package), "dockerfile-frontend")
+    })
+}
+
 fn go_frontend(name: &str) -> Layout {
-    let program = go_program(name);
-    frontend_image(&program, name, &program.with_extension("image"))
+    of_program(&go_program(name), name)
+}
+
+fn of_program(program: &Path, name: &str) -> Layout {
+    frontend_image(program, name, &program.with_extension("image"))
 }
 
 /// A frontend in Python in a Debian image with GnuPG, on no library of BuildKit's; `tests/signers/plain.py` says what it

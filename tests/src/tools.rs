@@ -111,6 +111,16 @@ pub fn go_program(name: &str) -> PathBuf {
     folder.join(name)
 }
 
+/// Returns the static program of somebody else's Go `package`, of a module that `tests/go` pins.
+///
+/// # Panics
+/// When it does not build.
+pub fn go_package(package: &str) -> PathBuf {
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let folder = build(name, &[], &[package], "-s -w").unwrap_or_else(|message| panic!("{message}"));
+    folder.join(name)
+}
+
 /// Builds `packages` into a kept folder and returns it. Its name follows from the pinned modules and `sources`.
 fn build(kind: &str, sources: &[PathBuf], packages: &[&str], flags: &str) -> Result<PathBuf, String> {
     let module = module();

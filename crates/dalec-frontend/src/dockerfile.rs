@@ -12,8 +12,8 @@ use crate::options::Options;
 const BUILT_IN: &str = "dockerfile.v0";
 /// More bytes than this are no Dockerfile.
 const LARGEST: u64 = 4 << 20;
-/// Options that are about the request itself.
-const REPLACED: [&str; 3] = ["filename", "dockerfilekey", "target"];
+/// Options that are about the request itself, such as which frontend reads the spec.
+const REPLACED: [&str; 4] = ["filename", "dockerfilekey", "target", "build-arg:BUILDKIT_SYNTAX"];
 
 /// Has the Dockerfile of `build`, which lies in `context`, built by the frontend that its first line names.
 ///

@@ -10,6 +10,7 @@ pub mod containers;
 mod cross;
 mod date;
 pub mod deb;
+mod debug;
 pub mod error;
 pub mod family;
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub struct Answers {
     pub images: BTreeMap<ImageQuestion, ImageAnswer>,
     /// The named contexts that exist, by name. The main context is called `context`.
     pub contexts: BTreeMap<String, State>,
+    /// Configurations of those contexts that are images, by name.
+    pub configs: BTreeMap<String, ImageConfig>,
     /// Patterns of files that every source that is a directory leaves out.
     pub excludes: Vec<String>,
     /// What Dockerfiles yield; [`crate::routes::builds`] says which are needed.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dalec_e2e::engine::{Engine, base_contexts};
+use dalec_e2e::layout::ARCHITECTURE;
 use dalec_e2e::podman::Podman;
 use dalec_e2e::registry::{PASSWORD, Registry, USER};
 use dalec_e2e::run::{Invocation, Project, Who};
@@ -245,6 +246,111 @@ fn an_image_is_pushed_and_pulled() {
     let mut build = build(&on_top, "bookworm/deb");
     build.command.env("DOCKER_CONFIG", project.path("docker"));
     build.arg("--build-context").arg(format!("image=docker-image://{name}")).succeeds();
+}
+
+/// Pushes a container with either engine, as a user whose password is `password`.
+fn push(engine: Engine, name: &str, password: &str) -> (Project, Invocation) {
+    let project = Project::new(&script("pushed", ""));
+    let auth = STANDARD.encode(format!("{USER}:{password}"));
+    let domain = name.split('/').next().unwrap();
+    project.write("docker/config.json", json!({ "auths": { domain: { "auth": auth } } }).to_string());
+    let mut build = match engine {
+        Engine::Embedded => build(&project, "bookworm/container"),
+        _ => engine.build(&project, "bookworm/container"),
+    };
+    build.command.env("DOCKER_CONFIG", project.path("docker"));
+    (project, build.args(["--push", "-t", name]))
+}
+
+/// A registry that takes the layers and then refuses the image, and one that does not know the user: what failed is named, with
+/// what the registry says and what to do, and never the password.
+fn a_refused_push_is_explained(engine: Engine) {
+    let registry = Registry::with_password();
+    let name = registry.reference("team/pushed:1");
+    let (_project, refused) = push(engine, &name, "the wrong one");
+    let refused = refused.fails(1);
+    refused.says(&[&name, "401"]);
+    assert!(!refused.stderr.contains("the wrong one"), "{}", refused.stderr);
+
+    // Where its manifests would be is no place for any.
+    let repository = registry.store().join("data/docker/registry/v2/repositories/team/pushed");
+    fs::create_dir_all(&repository).unwrap();
+    fs::write(repository.join("_manifests"), "").unwrap();
+    let (_project, halfway) = push(engine, &name, PASSWORD);
+    halfway.fails(1).says(&[&name, "500"]);
+    assert!(repository.join("_layers").exists(), "layers were taken before");
+}
+
+#[test]
+fn a_refused_push_is_explained_here() {
+    a_refused_push_is_explained(Engine::Embedded);
+}
+
+#[test]
+fn a_refused_push_is_explained_there() {
+    a_refused_push_is_explained(Engine::Against);
+}
+
+/// SRC-019: a base image that is nowhere is shown where the spec names it, with all names under which it can be given.
+#[test]
+fn a_missing_base_image_can_be_given() {
+    // Nothing listens on the port of a registry that was stopped.
+    let name = Registry::open().reference("team/base:1");
+    let bases = format!("image:\n  bases:\n    - rootfs: {{image: {{ref: '{name}'}}}}\n");
+    for engine in [Engine::Embedded, Engine::Against, Engine::Inside] {
+        let project = Project::new(&script("on-a-base", &bases));
+        let ran = engine.build(&project, "bookworm/container").run();
+        assert!(matches!(ran.code, Some(1 | 3)), "{engine:?}: {}", ran.stderr);
+        let given = format!("--build-context {name}=oci-layout://DIRECTORY");
+        ran.says(&[&name, &given, "spec.yml:22"]);
+    }
+}
+
+/// A platform whose programs run here beside this machine's own: as clients write it, its name in an index, and Debian's.
+const OTHER: [&str; 3] = if cfg!(target_arch = "aarch64") {
+    ["linux/arm/v7", "arm", "armhf"]
+} else {
+    ["linux/386", "386", "i386"]
+};
+
+/// TGT-010, TGT-020: a package for all processors in containers for two: one index, of which each machine takes its own.
+#[test]
+fn containers_for_several_platforms_are_one_index() {
+    let image = "image:\n  entrypoint: /usr/bin/both\n  labels: {org.example.kind: both}\n";
+    let spec = script("both", image).replace("echo I am both", "dpkg --print-architecture");
+    let project = Project::new(&spec);
+    project.build("bookworm/deb").succeeds();
+    let registry = Registry::open();
+    let name = registry.reference("team/both:1");
+    let host = format!("linux/{}", ARCHITECTURE);
+    let platforms = format!("{host},{}", OTHER[0]);
+    let build = project.build("bookworm/testing/container").args(["--platform", &platforms]);
+    build.args(["--build-context", "pkg=out", "--push", "-t", &name]).succeeds();
+
+    let reference = format!("docker://{name}");
+    let inspect = || skopeo().args(["inspect", "--tls-verify=false"]);
+    let index = json_of(inspect().args(["--raw", &reference]).succeeds().stdout.as_bytes());
+    let found = index["manifests"].as_array().expect("it is an index").iter();
+    let mut found: Vec<&str> =
+        found.map(|manifest| manifest["platform"]["architecture"].as_str().unwrap()).collect();
+    found.sort();
+    let mut expected = vec![ARCHITECTURE, OTHER[1]];
+    expected.sort();
+    assert_eq!(found, expected);
+    let other = inspect().args(["--override-arch", OTHER[1], &reference]).succeeds();
+    let other = json_of(other.stdout.as_bytes());
+    assert_eq!(
+        (&other["Architecture"], &other["Labels"]["org.example.kind"]),
+        (&json!(OTHER[1]), &json!("both"))
+    );
+    for (platform, debian) in [(host.as_str(), ARCHITECTURE), (OTHER[0], OTHER[2])] {
+        let podman = Podman::new();
+        podman
+            .command()
+            .args(["pull", "--quiet", "--tls-verify=false", "--platform", platform, &name])
+            .succeeds();
+        assert_eq!(podman.run(&name).succeeds().stdout, format!("{debian}\n"));
+    }
 }
 
 /// Layouts hold several images, whoever wrote them, and come from an ordinary user, too.

@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use dalec_e2e::bases;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::extensions::KIT;
+use dalec_e2e::layout::Layout;
 use dalec_e2e::modules;
 use dalec_e2e::repositories::Repository;
 use dalec_e2e::run::Project;
@@ -45,6 +48,17 @@ fn a_c_program() {
 #[test]
 fn a_script_with_all_kinds_of_files() {
     same(|| Project::new(&example("shell-tool.yml")), "bookworm/deb");
+}
+
+/// TGT-024.
+#[test]
+fn a_system_extension() {
+    let context = |name: &str, layout: &Layout| format!("--build-context={name}={}", layout.context());
+    let flags = [
+        context("dalec-noble-worker", &bases::worker("bookworm")),
+        context("docker.io/library/ubuntu:noble", &bases::base("bookworm")),
+    ];
+    same_with(|| Project::new(KIT), "flatcar/testing/sysext", &flags.each_ref().map(String::as_str));
 }
 
 /// SRC-001.

@@ -40,9 +40,10 @@ fn undeclared_argument() {
 /// What the language has and no target builds yet is said when it is built, before anything is looked up.
 #[test]
 fn not_built_yet() {
-    let image = "  more:\n    path: /usr\n    image: {ref: registry.example.org/more}\nartifacts:";
-    let spec = script("not-built-yet", "").replace("artifacts:", image);
-    refused(&spec, 2, &["this version of dalec cannot build image sources", "spec.yml:", "image:"]);
+    let mount = "{dest: /more, spec: {context: {}, generate: [{gomod: {}}]}}";
+    let tests = format!("tests:\n  - name: mounts\n    mounts: [{mount}]\n    files: {{/more: }}\n");
+    let spec = script("not-built-yet", &tests);
+    refused(&spec, 2, &["this version of dalec cannot build generators", "spec.yml:", "gomod"]);
 }
 
 #[test]
@@ -94,6 +95,37 @@ fn unreachable_url() {
     let url = Server::start(|_| Response::not_found()).url("data");
     let digest = format!("sha256:{}", "1".repeat(64));
     refused(&http_source("unreachable", &url, &digest), 1, &[&url, "spec.yml:"]);
+}
+
+/// SRC-019: what cannot be fetched is shown where the spec asks for it, whatever kind of source it is.
+#[test]
+fn sources_that_cannot_be_fetched_have_their_places() {
+    // Nothing listens on the port of a server that was stopped.
+    let gone = Server::start(|_| Response::not_found()).url("");
+    let address = gone.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let git = format!("{{git: {{url: '{gone}code.git', commit: main}}}}");
+    let image = format!("{{image: {{ref: '{address}/tools:1'}}, path: /tools}}");
+    let failing =
+        "{path: /out, image: {ref: 'debian:bookworm', cmd: {steps: [{command: echo no luck; exit 4}]}}}";
+    let build =
+        format!("{{build: {{source: {{inline: {{file: {{contents: '# syntax={address}/docker:1'}}}}}}}}}}");
+    let missing = "{build: {source: {context: {}}, dockerfile_path: Containerfile}}";
+    for (name, source, says) in [
+        ("git", git.as_str(), &["code.git"][..]),
+        ("image", &image, &["cannot find the image", "tools:1", "--build-context"]),
+        ("command", failing, &["no luck", "exit code 4"]),
+        ("context", "{context: {name: nowhere}}", &["nowhere", "--build-context"]),
+        ("build", &build, &["docker:1"]),
+        ("no-dockerfile", missing, &["\"Containerfile\""]),
+    ] {
+        let spec = script(name, "  docs:\n    more: {}\n");
+        let spec = spec.replace("artifacts:", &format!("  more: {source}\nartifacts:"));
+        let project = Project::new(&spec);
+        let ran = project.build(TARGET).run();
+        assert!(matches!(ran.code, Some(1 | 2)), "{name}: {}", ran.stderr);
+        ran.says(says).says(&["spec.yml:17", source]);
+        assert_eq!(project.outputs(), Vec::<String>::new());
+    }
 }
 
 #[test]

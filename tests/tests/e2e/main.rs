@@ -20,5 +20,6 @@ mod routes;
 mod signed;
 mod sources;
 mod suites;
+mod sysext;
 
 use dalec_e2e::specs;

@@ -8,35 +8,41 @@ use dalec_e2e::specs::script;
 use dalec_e2e::tls::TlsServer;
 use sha2::{Digest, Sha256};
 
-/// Returns a project whose context holds a repository with the package `extra-tool`, which `phases` know.
-fn project(dependencies: &str, phases: &str) -> Project {
+/// Returns a project whose context holds a repository with the package `extra-tool` in versions 1.0, 1.2 and 2.0, which
+/// `phases` know.
+pub fn project(dependencies: &str, phases: &str) -> Project {
     let entry = format!(
         "{{ envs: {phases}, config: {{ extra: {{ inline: {{ file: {{ contents: \"deb [trusted=yes] file:/srv/extra ./\\n\" }} }} }} }}, \
          data: [{{ dest: /srv/extra, spec: {{ context: {{}}, path: repository }} }}] }}"
     );
     let spec = script("phases", &format!("dependencies:\n  extra_repos:\n    - {entry}\n{dependencies}"));
     let project = Project::new(&spec);
-    project.write("package/usr/bin/extra-tool", "#!/bin/sh\necho extra\n");
-    project.write(
-        "package/DEBIAN/control",
-        "Package: extra-tool\nVersion: 1.0\nArchitecture: all\nMaintainer: Ann <ann@example.org>\nDescription: more\n",
+    fs::create_dir(project.path("repository")).unwrap();
+    let packages: String =
+        ["1.0", "1.2", "2.0"].iter().map(|version| add(&project, version) + "\n").collect();
+    project.write("repository/Packages", packages);
+    project
+}
+
+/// Adds one version of the package to the repository, and returns its entry in the list.
+fn add(project: &Project, version: &str) -> String {
+    project.write("package/usr/bin/extra-tool", format!("#!/bin/sh\necho extra {version}\n"));
+    let control = format!(
+        "Package: extra-tool\nVersion: {version}\nArchitecture: all\nMaintainer: Ann <ann@example.org>\nDescription: more\n"
     );
+    project.write("package/DEBIAN/control", &control);
     let chmod = Command::new("chmod").arg("755").arg(project.path("package/usr/bin/extra-tool")).status();
     assert!(chmod.unwrap().success());
-    fs::create_dir(project.path("repository")).unwrap();
-    let deb = project.path("repository/extra-tool.deb");
+    let name = format!("extra-tool_{version}_all.deb");
+    let deb = project.path("repository").join(&name);
     let mut build = Command::new("dpkg-deb");
     build.args(["--root-owner-group", "--build"]).arg(project.path("package")).arg(&deb);
     let built = build.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    fs::remove_dir_all(project.path("package")).unwrap();
     let content = fs::read(&deb).unwrap();
     let digest: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-    let control = fs::read_to_string(project.path("package/DEBIAN/control")).unwrap();
-    let packages =
-        format!("{control}Filename: ./extra-tool.deb\nSize: {}\nSHA256: {digest}\n", content.len());
-    project.write("repository/Packages", packages);
-    fs::remove_dir_all(project.path("package")).unwrap();
-    project
+    format!("{control}Filename: ./{name}\nSize: {}\nSHA256: {digest}\n", content.len())
 }
 
 /// DEP-009, DEP-011: it is there for the phases that it is for, and nothing of it stays.

@@ -24,7 +24,19 @@ pub fn question(distro: &DebDistro) -> WorkerQuestion {
 /// # Errors
 /// As [`Worker::new`].
 pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanError> {
-    Worker::new(request, &question(distro), |root, packages, ignore_cache| {
+    plan_as(request, distro, &question(distro))
+}
+
+/// Returns a worker of another kind, which `question` asks for, from an image of `distro`.
+///
+/// # Errors
+/// As [`Worker::new`].
+pub(crate) fn plan_as(
+    request: &Request<'_>,
+    distro: &DebDistro,
+    question: &WorkerQuestion,
+) -> Result<Worker, PlanError> {
+    Worker::new(request, question, |root, packages, ignore_cache| {
         let group = ProgressGroup::new(format!("{}: worker", distro.key));
         let options = InstallOptions { ignore_cache, ..options(distro, "Install build tools".into(), group) };
         install_names(root, packages, &options)
@@ -38,7 +50,7 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 /// packages of that processor where the spec names them so: `libfoo-dev:arm64`.
 ///
 /// # Errors
-/// As `repositories::plan` and [`Processor::of`].
+/// As `repositories::plan` and `Processor::of`.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,

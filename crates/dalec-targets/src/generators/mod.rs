@@ -10,7 +10,7 @@ mod gomod;
 
 use std::collections::BTreeMap;
 
-use dalec_llb::{Exec, Mount, Network, ProgressGroup, State};
+use dalec_llb::{Copy, Exec, File, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::{Generator, TargetSpec};
 
 use crate::request::Request;
@@ -27,6 +27,12 @@ pub(crate) struct Kind {
     pub debian_directory: &'static str,
     /// Variable by which programs of the build find the directory.
     pub variable: &'static str,
+    /// Name of the route that yields the directory alone, below `debug/`.
+    pub route: &'static str,
+    /// The named context that replaces what that route works in.
+    pub worker: &'static str,
+    /// Packages of Debian's with what that route takes.
+    pub tools: &'static [&'static str],
     /// Returns whether a generator is of this kind.
     is_wanted: fn(&Generator) -> bool,
     /// Returns the downloads for all sources; none when no source asks for any.
@@ -79,9 +85,25 @@ impl<'a> TreeOf<'a> {
 }
 
 impl<'a> Generators<'a> {
+    /// Returns what the sources ask for of one kind; none when no source asks for any.
+    pub(crate) fn downloads_of(&self, kind: &Kind) -> Option<State> {
+        Some(self.without_excluded((kind.plan)(self)?))
+    }
+
     /// Returns what the sources ask for, by kind.
     pub(crate) fn downloads(&self) -> Vec<(&'static Kind, State)> {
-        KINDS.iter().filter_map(|kind| Some((kind, (kind.plan)(self)?))).collect()
+        KINDS.iter().filter_map(|kind| Some((kind, self.downloads_of(kind)?))).collect()
+    }
+
+    /// Returns `downloads` without what this build leaves out of all directories.
+    fn without_excluded(&self, downloads: State) -> State {
+        let exclude = self.request.answers.excludes.clone();
+        if exclude.is_empty() {
+            return downloads;
+        }
+        let copy = Copy { contents_only: true, exclude, ..Copy::default() };
+        let file = File::new("Filter downloads").copy(&downloads, "/", "/", copy).group(&self.group);
+        State::scratch().file(file)
     }
 
     fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    BaseImage, BuildSource, BuildStep, ContextSource, ImageCommand, ImageSource, PackageConstraint, Source,
-    SourceKind, SourceMount,
+    BaseImage, BuildSource, BuildStep, ContextSource, Generator, Gomod, ImageCommand, ImageSource,
+    PackageConstraint, Source, SourceKind, SourceMount,
 };
 use expect_test::{Expect, expect};
 
@@ -342,6 +342,8 @@ fn errors() {
 fn the_keys() {
     let mut keys: Vec<&str> = all().iter().map(Route::target).collect();
     keys.dedup();
+    // What is only looked at is of no target.
+    keys.retain(|key| *key != "debug");
     assert_eq!(keys, TARGET_KEYS);
 }
 
@@ -412,6 +414,11 @@ fn the_list() {
         bullseye/dsc: Debian source package for Debian 11 (bullseye)
         bullseye/testing/container: Debian 11 (bullseye) container with the package, for tests
         bullseye/worker: the image that packages for Debian 11 (bullseye) are built in
+        debug/cargohome: the Rust crates that the sources ask for
+        debug/gomods: the Go modules that the sources ask for
+        debug/patched-sources: the sources with patches and edits applied
+        debug/resolve: the spec with its arguments expanded and defaults filled in
+        debug/sources: the sources as they are fetched
         flatcar/testing/sysext (default): system extension with the package for Flatcar Container Linux, from Ubuntu 24.04 (noble)
         flatcar/worker: the image that packages for Flatcar Container Linux are built in
         focal (hidden): Debian packages for Ubuntu 20.04 (focal)
@@ -609,4 +616,21 @@ fn images_of_sources() {
     let prebuilt = unless.iter().filter(|(_, contexts)| **contexts == ["bookworm-pkg", "pkg"]);
     assert_eq!(prebuilt.count(), 2);
     assert!(asked("bookworm/worker").images.len() == 1);
+}
+
+/// SRC-016: what one build leaves out of all directories is left out of what is downloaded, too.
+#[test]
+fn downloads_are_filtered() {
+    let mut spec = spec();
+    let generator = Generator { gomod: Some(Gomod::default()), ..Generator::default() };
+    spec.sources.get_mut("src").expect("there is one").generate = vec![generator];
+    let graph = |excludes: &[&str]| {
+        let plan = plan_with("bookworm/dsc", &spec, |answers| {
+            answers.excludes = excludes.iter().map(|pattern| (*pattern).to_owned()).collect();
+        });
+        describe(&plan.expect("a plan").result.marshal(&Platform::linux("amd64")))
+    };
+    let filtered = graph(&["**/*_test.go"]);
+    assert!(filtered.contains(r#":/ -> / exclude ["**/*_test.go"]"#), "{filtered}");
+    assert!(!graph(&[]).contains("exclude"));
 }
