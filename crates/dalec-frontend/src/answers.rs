@@ -72,15 +72,24 @@ pub fn or_more(
 /// Returns `first`; about an image that is nowhere to be had, what to do names every other such image in `more`.
 fn all_missing(mut first: FrontendError, more: impl IntoIterator<Item = FrontendError>) -> FrontendError {
     if let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) = &mut first {
-        let mut told = vec![reference.clone()];
+        let mut others: Vec<(String, String)> = Vec::new();
         for error in more {
-            if let Some((reference, more)) = missing_image(&error)
-                && !told.contains(reference)
-            {
-                let line = if hint.is_empty() { "" } else { "\n" };
-                hint.push_str(&format!("{line}the image {reference} cannot be found either: {more}"));
-                told.push(reference.clone());
+            let FrontendError::Gateway(GatewayError::Image { reference: other, hint: more, .. }) = error
+            else {
+                continue;
+            };
+            if other != *reference {
+                if !others.iter().any(|(known, _)| *known == other) {
+                    others.push((other, more));
+                }
+            } else if more.len() < hint.len() {
+                // Wanted for several things, it is given for all of them under the names that all of them know.
+                *hint = more;
             }
+        }
+        for (other, more) in others {
+            let line = if hint.is_empty() { "" } else { "\n" };
+            hint.push_str(&format!("{line}the image {other} cannot be found either: {more}"));
         }
     }
     first
@@ -179,13 +188,18 @@ mod tests {
     /// Who gives one image should not learn afterwards that another is missing, too.
     #[test]
     fn all_missing_images_are_named_at_once() {
-        let missing = |name: &str| {
-            let (reference, hint) = (name.to_owned(), format!("give {name}"));
+        let image = |name: &str, hint: &str| {
+            let (reference, hint) = (name.to_owned(), hint.to_owned());
             FrontendError::Gateway(GatewayError::Image { reference, hint, source: None })
         };
-        let more = [missing("b"), missing("b"), GatewayError::Cancelled.into()];
+        let more = [
+            image("b", "give b"),
+            image("b", "give b"),
+            GatewayError::Cancelled.into(),
+            image("a", "give a"),
+        ];
         let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) =
-            all_missing(missing("a"), more)
+            all_missing(image("a", "give a-worker or a"), more)
         else {
             panic!("another error")
         };

@@ -30,10 +30,15 @@ pub fn executable_image(dir: &str, name: &str) -> pb::Definition {
     let file = pb::FileOp { actions: vec![action] };
     let mut definition = pb::Definition::default();
     let mut input = Vec::new();
-    for op in [Some(pb::op::Op::Source(source)), Some(pb::op::Op::File(file)), None] {
+    let ops = [
+        ("read the frontend", Some(pb::op::Op::Source(source))),
+        ("load the frontend", Some(pb::op::Op::File(file))),
+        ("", None),
+    ];
+    for (label, op) in ops {
         let encoded = pb::Op { inputs: input, op, ..pb::Op::default() }.encode_to_vec();
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&encoded)));
-        let name = [("llb.customname".to_owned(), "load the frontend".to_owned())].into();
+        let name = [("llb.customname".to_owned(), label.to_owned())].into();
         let metadata = pb::OpMetadata { description: name, ..pb::OpMetadata::default() };
         definition.metadata.insert(digest.clone(), metadata);
         definition.def.push(encoded);
