@@ -12,7 +12,6 @@ mod debug;
 mod distributions;
 mod modules;
 mod package;
-mod python;
 mod rebuild;
 mod repositories;
 mod same;
