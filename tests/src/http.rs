@@ -96,9 +96,11 @@ fn answer(mut stream: TcpStream, handler: &dyn Fn(&str) -> Response) -> std::io:
     }
     let path = request.split_whitespace().nth(1).unwrap_or("/");
     let response = handler(path);
+    // Those who read lists want to know that they are some.
+    let kind = if path.ends_with('/') { "Content-Type: text/html\r\n" } else { "" };
     write!(
         stream,
-        "HTTP/1.1 {} -\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} -\r\n{kind}Content-Length: {}\r\nConnection: close\r\n\r\n",
         response.status,
         response.body.len()
     )?;

@@ -53,6 +53,16 @@ impl Repository {
         git(&work, &["push", "--quiet", "../repo.git", "main"]);
     }
 
+    /// Gives the last commit of the branch `main` the tag `name`.
+    ///
+    /// # Panics
+    /// When git fails.
+    pub fn tag(&self, name: &str) {
+        let work = self.folder.path().join("work");
+        git(&work, &["tag", name]);
+        git(&work, &["push", "--quiet", "../repo.git", name]);
+    }
+
     /// Returns the first commit.
     pub fn commit(&self) -> &str {
         &self.commit
@@ -135,6 +145,11 @@ impl HttpServer {
     /// Returns the URL of the repository.
     pub fn url(&self) -> String {
         format!("http://{}/repo.git", self.address)
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -261,6 +276,11 @@ impl SshServer {
     /// Returns the URL of the repository.
     pub fn url(&self) -> String {
         format!("ssh://root@127.0.0.1:{}{}", self.port, self.repository.display())
+    }
+
+    /// Returns the host, with its port.
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Returns the socket of the agent.

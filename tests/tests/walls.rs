@@ -60,6 +60,7 @@ const WALLS: &[(&str, &[&str])] = &[
         ],
     ),
     ("dalec-files", &["dalec-*", "tokio", "reqwest", "rustix", "bollard-buildkit-proto", "clap"]),
+    ("dalec-output", &["dalec-*", "tokio", "reqwest", "bollard-buildkit-proto", "clap"]),
     ("dalec-ssh-agent", &["dalec-*", "tokio", "reqwest", "rustix", "bollard-buildkit-proto", "clap"]),
     ("dalec-openpgp", &["dalec-*", "granit-parser", "bollard-buildkit-proto", "tokio", "reqwest", "clap"]),
     (

@@ -27,6 +27,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("/usr/bin/createrepo_c", "createrepo-c"),
     // Fetches what people publish for Python.
     ("/usr/bin/pip3", "python3-pip"),
+    // The same for Node.js.
+    ("/usr/bin/npm", "npm"),
     // What other people sign with.
     ("/usr/bin/debsigs", "debsigs"),
     // Makes certificates and timestamps.
@@ -59,6 +61,8 @@ const NEEDED_BY_BUILDKIT: &[(&str, &str)] = &[
     ("/usr/bin/git", "git"),
     ("/usr/bin/ssh-agent", "openssh-client"),
     ("/usr/sbin/sshd", "openssh-server"),
+    // Speaks TLS for git's own server.
+    ("/usr/bin/socat", "socat"),
 ];
 
 /// Builds other tools of the tests; any of these will do, if it is new enough.

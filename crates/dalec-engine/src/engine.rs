@@ -46,6 +46,8 @@ pub struct EngineOptions {
     pub frontend: Option<PathBuf>,
     /// Extra CA certificates (PEM) that downloads trust.
     pub ca_bundle: Option<PathBuf>,
+    /// Variables that say where proxies are, by name; steps with a network have them. No step has another key for them.
+    pub proxies: BTreeMap<String, String>,
     /// Whose root this process is, as [`crate::userns::enter`] said.
     pub mode: Mode,
 }
@@ -66,6 +68,7 @@ impl EngineOptions {
             ssh_agents: BTreeMap::new(),
             frontend: None,
             ca_bundle: None,
+            proxies: BTreeMap::new(),
             mode: current_mode(),
         }
     }

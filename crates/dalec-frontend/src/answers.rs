@@ -38,6 +38,7 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions, spec: &Spec) -> Re
         for (name, context) in names.zip(found) {
             if let Some(context) = joined(context)? {
                 answers.contexts.insert(name.clone(), context.state);
+                answers.configs.insert(name.clone(), context.config);
             }
         }
         let mut missing = Vec::new();

@@ -121,6 +121,7 @@ impl ResultBuild<'_> {
             sysext: sysext::Settings::from_build_args(&options.build_args),
             without_symlinks: options.is_one("DALEC_DISABLE_SYMLINK")
                 || !gateway.supports("file.symlink.create"),
+            without_proxies: options.is_one("DALEC_DISABLE_PROXY_CONFIG"),
             foreign: self.is_foreign.then(|| for_graph(&self.wanted.platform)),
             no_cache: options.no_cache.clone(),
         };

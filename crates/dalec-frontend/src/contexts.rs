@@ -14,6 +14,14 @@ use crate::main_context::{self, MAIN, MainContext, escaped};
 use crate::options::Options;
 use crate::remote;
 
+/// Contexts that clients may give as inputs of the request, too, and what upstream calls these.
+const WORKERS_BY_INPUT: [(&str, &str); 4] = [
+    ("gomod-worker", "gomod-worker"),
+    ("cargohome-worker", "context:cargohome-worker"),
+    ("pip-worker", "context:pip-worker"),
+    ("patched-sources-worker", "context:patched-sources-worker"),
+];
+
 /// Looks up contexts by name for one platform.
 #[derive(Clone, Copy)]
 pub struct Contexts<'a> {
@@ -52,16 +60,21 @@ impl Contexts<'_> {
         name == MAIN || self.value(name).is_some()
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
+    fn value(&self, name: &str) -> Option<String> {
         let options = &self.options.contexts;
         let value = options.get(&format!("{name}::{}", self.platform)).or_else(|| options.get(name));
-        value.map(String::as_str)
+        value.cloned().or_else(|| {
+            let (_, input) = WORKERS_BY_INPUT.iter().find(|(context, _)| *context == name)?;
+            // A gateway that cannot be asked for inputs says so when the spec is looked for.
+            let inputs = self.gateway.inputs().ok()?;
+            inputs.contains_key(*input).then(|| format!("input:{input}"))
+        })
     }
 
     /// Returns the context called `name`; of a directory that the client serves `part` alone, if there is one.
     fn find_part(&self, name: &str, part: Option<&str>) -> Result<Option<ImageAnswer>, FrontendError> {
         match (self.value(name), &self.main.state) {
-            (Some(value), _) => self.state(name, value, part).map(Some),
+            (Some(value), _) => self.state(name, &value, part).map(Some),
             (None, Some(main)) if name == MAIN => Ok(Some(plain(main.clone()))),
             (None, None) if name == MAIN => Ok(Some(plain(self.local(name, MAIN, part)))),
             (None, _) => Ok(None),

@@ -32,6 +32,8 @@ pub struct TargetSpec {
     pub packager: String,
     /// True when the package holds nothing that depends on the architecture.
     pub noarch: bool,
+    /// Where the parts stand that packages are called by.
+    pub places: NamePlaces,
     /// Declared arguments with the values that were used.
     pub args: BTreeMap<String, String>,
     /// Sources by name; each becomes the file or directory of that name in the build root.
@@ -60,6 +62,17 @@ pub struct TargetSpec {
     pub tests: Vec<Test>,
     /// Keys that are the author's own.
     pub extensions: Extensions,
+}
+
+/// Where a spec says what its packages are called; empty for what it does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NamePlaces {
+    /// The name.
+    pub name: Span,
+    /// The upstream version.
+    pub version: Span,
+    /// The packaging revision.
+    pub revision: Span,
 }
 
 /// One source: where it comes from and which part of it is taken.

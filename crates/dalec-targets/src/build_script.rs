@@ -6,6 +6,7 @@
 use dalec_spec::target_spec::{BuildStep, TargetSpec};
 
 use crate::error::PlanError;
+use crate::generators::pip;
 use crate::marker::Marks;
 use crate::quote::shell_expanding;
 
@@ -29,6 +30,7 @@ pub(crate) fn render(
     if let Some(path) = path {
         text.push_str(&format!("export PATH=\"{path}:$PATH\"\n"));
     }
+    text.push_str(&pip::install(spec, marks));
     for (name, value) in &spec.build.env {
         text.push_str(&export(name, value, spec.build.steps.first())?);
     }

@@ -82,6 +82,15 @@ impl PlanError {
         Self::Invalid { message, spans: Vec::new(), hint: Some(hint.to_owned()) }
     }
 
+    /// Returns the error at `span`, besides where it was.
+    #[must_use]
+    pub(crate) fn at(mut self, span: Span) -> Self {
+        if let Self::Invalid { spans, .. } = &mut self {
+            spans.push(span);
+        }
+        self
+    }
+
     /// Checks that `product` has what it needs: each of `fields`, with its value, is written.
     ///
     /// # Errors

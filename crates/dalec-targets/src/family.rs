@@ -84,8 +84,6 @@ pub(crate) trait Recipe: Debug + Send + Sync {
 pub(crate) struct Uses {
     /// Sources, patches and build steps.
     pub sources: SourceUse,
-    /// Downloads of generators, for sources that ask for them.
-    pub downloads: bool,
     /// The image section, in a container with the packages.
     pub container: bool,
     /// The tests, run in that container.
@@ -110,17 +108,13 @@ impl Uses {
     }
 
     /// Nothing but the names of the target.
-    pub const NOTHING: Self =
-        Self { sources: SourceUse::Unused, downloads: false, container: false, tests: false };
+    pub const NOTHING: Self = Self { sources: SourceUse::Unused, container: false, tests: false };
     /// What is made of the sources alone.
-    pub const SOURCES: Self =
-        Self { sources: SourceUse::Used, downloads: true, container: false, tests: false };
+    pub const SOURCES: Self = Self { sources: SourceUse::Used, container: false, tests: false };
     /// Packages that are tested.
-    pub const PACKAGES: Self =
-        Self { sources: SourceUse::Used, downloads: true, container: true, tests: true };
+    pub const PACKAGES: Self = Self { sources: SourceUse::Used, container: true, tests: true };
     /// A container that is tested.
-    pub const CONTAINER: Self =
-        Self { sources: SourceUse::UnlessPrebuilt, downloads: true, container: true, tests: true };
+    pub const CONTAINER: Self = Self { sources: SourceUse::UnlessPrebuilt, container: true, tests: true };
 }
 
 /// Whose programs run as root while packages are installed.
@@ -241,7 +235,7 @@ fn built_or_given(
         warnings.push(prebuilt.warning);
         return Ok(Packages { packages: prebuilt.packages, to_sign: None, warnings });
     }
-    unsupported::check_sources(request.spec, Uses::CONTAINER)?;
+    unsupported::check_sources(request.spec)?;
     let built = build()?;
     Ok(Packages { packages: built.packages, to_sign: built.to_sign, warnings })
 }

@@ -10,6 +10,7 @@ pub mod containers;
 mod cross;
 mod date;
 pub mod deb;
+mod debug;
 pub mod error;
 pub mod family;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub mod locate;
 pub mod marker;
 mod patches;
 mod paths;
+mod proxies;
 mod quote;
 mod repositories;
 pub mod request;

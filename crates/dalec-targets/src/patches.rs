@@ -8,6 +8,25 @@ use dalec_spec::target_spec::TargetSpec;
 
 use crate::error::PlanError;
 use crate::generators::edits;
+use crate::marker::Marks;
+use crate::quote::shell;
+
+/// The function `apply` of shell scripts: a patch that is not there, or does not apply, is named by its mark.
+pub(crate) const APPLY: &str = r#"
+# apply MARK TITLE FILE SOURCE ARGUMENT...: applies one patch with these arguments of patch.
+apply() {
+    mark=$1 title=$2 file=$3 source=$4
+    shift 4
+    if [ ! -f "$file" ]; then
+        echo "${mark}there is no patch \"$title\"" >&2
+        exit 1
+    fi
+    if ! patch -s -f --no-backup-if-mismatch "$@" <"$file"; then
+        echo "${mark}patch \"$title\" does not apply to source \"$source\"" >&2
+        exit 1
+    fi
+}
+"#;
 
 /// One patch of the spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +116,29 @@ pub(crate) fn all(spec: &TargetSpec) -> Result<Vec<Patch<'_>>, PlanError> {
     Ok(patches)
 }
 
+/// Returns one call of `apply`, a function of [`APPLY`], per patch; the sources are below `/work/sources`.
+pub(crate) fn calls(patches: &[Patch<'_>], marks: &mut Marks) -> String {
+    let mut text = String::new();
+    for patch in patches {
+        let how = if patch.target_is_dir { "-d " } else { "" };
+        text.push_str(&format!(
+            "apply {} {} {} {} -p{} {how}{}\n",
+            shell(&marks.mark(patch.span)),
+            shell(&patch.title()),
+            shell(&format!("/work/sources/{}", patch.file())),
+            shell(patch.target),
+            patch.strip,
+            shell(&format!("./{}", patch.target)),
+        ));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use dalec_spec::target_spec::{Generator, Gomod, GomodEdits, Patch as SpecPatch};
+
+    use expect_test::expect;
 
     use super::*;
     use crate::fixture::{inline_dir, spec};
@@ -141,5 +180,19 @@ mod tests {
             error.to_string().ends_with(r#"is called "__gomod_patch_app", and so is a source"#),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_patch_is_one_call() {
+        let mut spec = spec();
+        spec.sources.insert("src".into(), inline_dir(&[("a", 0o644)]));
+        spec.sources.insert("fixes".into(), inline_dir(&[("a.patch", 0o644)]));
+        let patch =
+            SpecPatch { source: "fixes".into(), path: "a.patch".into(), strip: 1, span: Span::new(1, 2) };
+        spec.patches.insert("src".into(), vec![patch]);
+        expect![[r#"
+            apply 'dalec: error: @1: ' fixes/a.patch /work/sources/fixes/a.patch src -p1 -d ./src
+        "#]]
+        .assert_eq(&calls(&all(&spec).expect("valid"), &mut Marks::default()));
     }
 }

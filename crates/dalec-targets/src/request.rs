@@ -53,6 +53,8 @@ pub struct Answers {
     pub images: BTreeMap<ImageQuestion, ImageAnswer>,
     /// The named contexts that exist, by name. The main context is called `context`.
     pub contexts: BTreeMap<String, State>,
+    /// Configurations of those contexts that are images, by name.
+    pub configs: BTreeMap<String, ImageConfig>,
     /// Patterns of files that every source that is a directory leaves out.
     pub excludes: Vec<String>,
     /// What Dockerfiles yield; [`crate::routes::builds`] says which are needed.
@@ -113,6 +115,8 @@ pub struct Options {
     pub without_symlinks: bool,
     /// What is asked of system extensions (`DALEC_SYSEXT_*`).
     pub sysext: Settings,
+    /// Package managers are told nothing of proxies but what the environment says (`DALEC_DISABLE_PROXY_CONFIG`).
+    pub without_proxies: bool,
     /// The platform that the result is for, where nothing runs its programs: what is built for it is built on the machine's
     /// own, and not tried.
     pub foreign: Option<Platform>,

@@ -11,7 +11,7 @@ use crate::family::{Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
 use crate::sources::Dockerfile;
 use crate::unmatched::{self, Patterns};
-use crate::{caches, containers, deb, repositories, rpm, sources, spec_tests, unsupported, windows};
+use crate::{caches, containers, deb, debug, repositories, rpm, sources, spec_tests, unsupported, windows};
 
 /// One thing that can be built.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub const TARGET_KEYS: &[&str] = &[
 pub fn all() -> &'static [Route] {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families = [deb::routes::all(), rpm::routes::all(), windows::routes::all()];
+        let families = [deb::routes::all(), debug::routes::all(), rpm::routes::all(), windows::routes::all()];
         let mut routes: Vec<Route> = families.into_iter().flatten().collect();
         routes.sort_by(|a, b| a.name.cmp(&b.name));
         routes
@@ -111,7 +111,7 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
     let uses = uses(route, options);
     // Whether packages are built or given is sometimes only known with the answers.
     if uses.sources == SourceUse::Used {
-        unsupported::check_sources(spec, uses)?;
+        unsupported::check_sources(spec)?;
     }
     if uses.container {
         unsupported::check_container(spec, uses.tests && !options.skip_tests)?;

@@ -4,10 +4,9 @@
 //! the result is an error.
 
 use dalec_spec::span::Span;
-use dalec_spec::target_spec::{Generator, Source, SourceMount, TargetSpec};
+use dalec_spec::target_spec::{Source, SourceMount, TargetSpec};
 
 use crate::error::PlanError;
-use crate::family::Uses;
 use crate::{containers, repositories, sources};
 
 /// Something that cannot be built yet.
@@ -25,15 +24,12 @@ pub(crate) fn warnings(spec: &TargetSpec) -> Option<String> {
     mounts.then(|| "`mounts` of build steps have no effect".to_owned())
 }
 
-/// Checks that what `uses` the sources of `spec` can be made of them.
+/// Checks that the sources of `spec` can be built.
 ///
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot.
-pub(crate) fn check_sources(spec: &TargetSpec, uses: Uses) -> Result<(), PlanError> {
-    let sources = spec.sources.values().flat_map(|source| {
-        let downloads = source.generate.iter().filter(|_| uses.downloads).flat_map(of_generator);
-        of_kind(source).into_iter().chain(downloads).collect::<Vec<_>>()
-    });
+pub(crate) fn check_sources(spec: &TargetSpec) -> Result<(), PlanError> {
+    let sources = spec.sources.values().flat_map(of_kind);
     refuse(sources.chain(repositories::sources(spec).flat_map(of_source)).collect())
 }
 
@@ -59,18 +55,6 @@ pub(crate) fn of_source(source: &Source) -> Vec<Feature> {
 
 fn of_kind(source: &Source) -> Vec<Feature> {
     sources::parts(source).into_iter().flat_map(of_source).collect()
-}
-
-/// Returns what of a generator cannot be built where Go modules can.
-fn of_generator(generator: &Generator) -> Vec<Feature> {
-    let gomod = generator.gomod.as_ref();
-    let wanted = [
-        (gomod.is_some_and(|gomod| !gomod.auth.is_empty()), "private Go modules"),
-        (generator.pip.is_some(), "`pip` generators"),
-        (generator.nodemod.is_some(), "`nodemod` generators"),
-    ];
-    let wanted = wanted.into_iter().filter(|(is_wanted, _)| *is_wanted);
-    wanted.map(|(_, name)| Feature { name, span: generator.span }).collect()
 }
 
 fn refuse(features: Vec<Feature>) -> Result<(), PlanError> {
@@ -100,19 +84,12 @@ mod tests {
         let spec = spec(
             "\
 sources:
-  a: {context: {}, generate: [{gomod: {auth: {example.org: {token: T}}}, pip: {}}]}
+  a: {context: {}, generate: [{gomod: {auth: {example.org: {token: T}}}, nodemod: {}}]}
   b: {build: {source: {context: {}, generate: [{gomod: {}}]}}}
 dependencies: {extra_repos: [{config: {a.list: {context: {}, path: /a, generate: [{gomod: {}}]}}}]}
 ",
         );
-        assert_eq!(
-            names(check_sources(&spec, Uses::PACKAGES)),
-            ["private Go modules", "`pip` generators", "generators", "generators"]
-        );
-        assert_eq!(
-            names(check_sources(&spec, Uses { downloads: false, ..Uses::PACKAGES })),
-            ["generators", "generators"]
-        );
+        assert_eq!(names(check_sources(&spec)), ["generators", "generators"]);
     }
 
     #[test]

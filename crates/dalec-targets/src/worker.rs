@@ -16,7 +16,7 @@ pub struct Worker {
     pub root: State,
     /// Environment of its processes.
     pub env: BTreeMap<String, String>,
-    /// Configuration of the image it was made from; empty when the client gave the worker.
+    /// Configuration of the image it was made from; empty when the client gave a directory.
     pub config: ImageConfig,
 }
 
@@ -43,7 +43,9 @@ impl Worker {
     ) -> Result<Self, PlanError> {
         let WorkerQuestion { context, image } = question;
         if let Some(root) = request.answers.contexts.get(context) {
-            return Ok(Self { root: root.clone(), env: environment(None), config: ImageConfig::default() });
+            let config = request.answers.configs.get(context);
+            let (env, config) = (environment(config), config.cloned().unwrap_or_default());
+            return Ok(Self { root: root.clone(), env, config });
         }
         let answer = request.answers.images.get(image).ok_or_else(|| PlanError::MissingImage {
             reference: image.reference.clone(),

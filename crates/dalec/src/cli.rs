@@ -15,7 +15,7 @@ Environment variables:
   SOURCE_DATE_EPOCH  passed on as a build argument unless one is given; the time of signatures
   SSL_CERT_FILE      CA certificates that downloads trust, as for --ca-bundle
   HTTP_PROXY, HTTPS_PROXY, NO_PROXY
-                     proxies for downloads
+                     proxies for downloads, and for steps that have a network
   NO_COLOR           no colours when set to anything
 
 Exit codes:

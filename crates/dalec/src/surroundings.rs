@@ -1,5 +1,6 @@
 //! What the engine needs of this machine: a place to keep things, rights to mount, certificates.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
@@ -84,6 +85,18 @@ pub fn mode_record(entered: &Entered) -> Value {
         record["remark"] = json!(remark);
     }
     record
+}
+
+/// Returns the variables that say where proxies are, each in both spellings: programs agree on none.
+pub fn proxies() -> BTreeMap<String, String> {
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let found = names.into_iter().filter_map(|name| {
+        let other = name.to_ascii_lowercase();
+        let value = set(&other).or_else(|| set(name))?;
+        Some([(name.to_owned(), value.clone()), (other, value)])
+    });
+    found.flatten().collect()
 }
 
 /// Returns the Debian mirror for base images: `given`, or that of `DALEC_APT_MIRROR`.

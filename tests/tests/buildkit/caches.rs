@@ -1,5 +1,4 @@
-//! `docker buildx build` with our image: results that are taken from elsewhere, and such that are not taken at all; and the
-//! caches of build steps.
+//! `docker buildx build` with our image: results that are taken from elsewhere, and such that are not taken at all.
 
 use std::fs;
 
@@ -68,36 +67,4 @@ fn phases_are_built_again_by_name() {
     assert!(second != first, "the package was not built again:\n{log}");
     let (third, log) = build(&["--no-cache"]);
     assert!(third != second, "the package was not built again:\n{log}");
-}
-
-/// Caches of the build steps, on a daemon.
-mod of_builds {
-    use dalec_e2e::caches;
-    use dalec_e2e::engine::Engine;
-    use dalec_e2e::run::{Invocation, Project};
-
-    fn inside(project: &Project) -> Invocation {
-        Engine::Inside.build(project, "bookworm/deb")
-    }
-
-    #[test]
-    fn steps_find_what_they_left() {
-        caches::survive(&inside, "gcc");
-    }
-
-    #[test]
-    fn a_locked_cache_is_used_by_one_build_at_a_time() {
-        caches::take_turns(&inside);
-    }
-
-    #[test]
-    fn packages_are_the_same_without() {
-        caches::change_nothing(&inside, ".deb");
-    }
-
-    /// Buildx has no word for sockets that are no agent's.
-    #[test]
-    fn bazel_reaches_the_server_of_the_client() {
-        caches::reach_a_server(&|project| Engine::Against.build(project, "bookworm/deb"));
-    }
 }

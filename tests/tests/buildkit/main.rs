@@ -5,7 +5,6 @@
 mod buildkit {
     mod attested;
     mod baked;
-    mod basics;
     mod caches;
     mod client;
     mod docker;

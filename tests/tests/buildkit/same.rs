@@ -2,7 +2,11 @@
 
 use std::fs;
 
+use dalec_e2e::bases;
+use dalec_e2e::crates;
 use dalec_e2e::engine::Engine;
+use dalec_e2e::extensions::KIT;
+use dalec_e2e::layout::Layout;
 use dalec_e2e::modules;
 use dalec_e2e::repositories::Repository;
 use dalec_e2e::run::Project;
@@ -47,6 +51,17 @@ fn a_script_with_all_kinds_of_files() {
     same(|| Project::new(&example("shell-tool.yml")), "bookworm/deb");
 }
 
+/// TGT-024.
+#[test]
+fn a_system_extension() {
+    let context = |name: &str, layout: &Layout| format!("--build-context={name}={}", layout.context());
+    let flags = [
+        context("dalec-noble-worker", &bases::worker("bookworm")),
+        context("docker.io/library/ubuntu:noble", &bases::base("bookworm")),
+    ];
+    same_with(|| Project::new(KIT), "flatcar/testing/sysext", &flags.each_ref().map(String::as_str));
+}
+
 /// SRC-001.
 #[test]
 fn files_of_a_git_repository() {
@@ -68,6 +83,39 @@ fn programs_with_go_modules() {
     let server = modules::proxy();
     let proxy = format!("DALEC_GOMOD_PROXY={}", server.url(""));
     same_with(modules::edited_project, "bookworm/deb", &["--build-arg", &proxy]);
+}
+
+/// SRC-027.
+#[test]
+fn programs_with_rust_crates() {
+    let registry = crates::Registry::start();
+    same(|| registry.project(), "bookworm/deb");
+}
+
+/// TGT-027, TGT-028: with a worker of the client's.
+#[test]
+fn debug_routes() {
+    let registry = crates::Registry::start();
+    let worker = format!("--build-context=patched-sources-worker={}", bases::worker("bookworm").context());
+    for route in ["debug/resolve", "debug/sources", "debug/patched-sources"] {
+        same_with(|| registry.project(), route, &[&worker]);
+    }
+}
+
+/// TGT-021: packages that were built before are taken as they are.
+#[test]
+fn packages_of_a_context() {
+    let built = Project::new(&script("prebuilt", ""));
+    Engine::Inside.build(&built, "bookworm/deb").succeeds();
+    let other = script("prebuilt", "").replace("echo I am prebuilt", "echo I am not");
+    for (engine, name) in [(Engine::Inside, "bookworm-pkg"), (Engine::Against, "pkg")] {
+        let project = Project::new(&other);
+        let context = format!("--build-context={name}={}", built.path("out").display());
+        let ran = engine.build(&project, "bookworm/testing/container").arg(context).succeeds();
+        ran.says(&[&format!("the packages come from the build context \"{name}\"")]);
+        let script = fs::read_to_string(project.path("out/usr/bin/prebuilt")).unwrap();
+        assert!(script.contains("echo I am prebuilt"), "{script}");
+    }
 }
 
 #[test]

@@ -1,32 +1,34 @@
 //! What holds for packages of every family, of Debian's.
 
 use dalec_e2e::basics;
-use dalec_e2e::run::{Invocation, Project};
+use dalec_e2e::engine::Engine;
+use dalec_e2e::on_both_engines;
 
-fn build(project: &Project) -> Invocation {
-    project.build("bookworm/deb")
-}
+const TARGET: &str = "bookworm/deb";
+
+on_both_engines!(
+    steps_ask_for_the_network,
+    sources_alone_are_a_package,
+    both_lists_of_tests_run,
+    tests_count_on_every_engine,
+);
 
 /// BLD-004. Downloads of modules for such steps are in `modules`.
-#[test]
-fn steps_ask_for_the_network() {
-    basics::steps_ask_for_the_network(&build);
+fn steps_ask_for_the_network(engine: Engine) {
+    basics::steps_ask_for_the_network(&|project| engine.build(project, TARGET));
 }
 
 /// BLD-005
-#[test]
-fn sources_alone_are_a_package() {
-    basics::sources_alone_are_a_package(&build);
+fn sources_alone_are_a_package(engine: Engine) {
+    basics::sources_alone_are_a_package(&|project| engine.build(project, TARGET));
 }
 
 /// SPEC-046
-#[test]
-fn both_lists_of_tests_run() {
-    basics::both_lists_of_tests_run(&build, "bookworm");
+fn both_lists_of_tests_run(engine: Engine) {
+    basics::both_lists_of_tests_run(&|project| engine.build(project, TARGET), "bookworm");
 }
 
 /// TEST-017
-#[test]
-fn tests_count_on_every_engine() {
-    basics::tests_count_on_every_engine(&build, ".deb");
+fn tests_count_on_every_engine(engine: Engine) {
+    basics::tests_count_on_every_engine(&|project| engine.build(project, TARGET), ".deb");
 }

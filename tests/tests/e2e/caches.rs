@@ -1,40 +1,44 @@
 //! Caches of builds in Debian packages.
 
 use dalec_e2e::caches;
+use dalec_e2e::engine::Engine;
 use dalec_e2e::modules;
-use dalec_e2e::run::{Invocation, Project};
+use dalec_e2e::on_both_engines;
+use dalec_e2e::run::Project;
 
-fn bookworm(project: &Project) -> Invocation {
-    project.build("bookworm/deb")
-}
+const TARGET: &str = "bookworm/deb";
+
+on_both_engines!(
+    steps_find_what_they_left,
+    a_locked_cache_is_used_by_one_build_at_a_time,
+    packages_are_the_same_without,
+    bazel_reaches_the_server_of_the_client,
+);
 
 /// BLD-006, BLD-007, BLD-009, BLD-010
-#[test]
-fn steps_find_what_they_left() {
-    caches::survive(&bookworm, "gcc");
+fn steps_find_what_they_left(engine: Engine) {
+    caches::survive(&|project| engine.build(project, TARGET), "gcc");
+}
+
+/// BLD-006
+fn a_locked_cache_is_used_by_one_build_at_a_time(engine: Engine) {
+    caches::take_turns(&|project| engine.build(project, TARGET));
+}
+
+fn packages_are_the_same_without(engine: Engine) {
+    caches::change_nothing(&|project| engine.build(project, TARGET), ".deb");
+}
+
+/// BLD-010. Buildx has no word for sockets that are no agent's.
+fn bazel_reaches_the_server_of_the_client(engine: Engine) {
+    let engine = if engine == Engine::Inside { Engine::Against } else { engine };
+    caches::reach_a_server(&|project| engine.build(project, TARGET));
 }
 
 /// BLD-011
 #[test]
 fn distributions_have_caches_of_their_own() {
-    caches::stay_apart(&bookworm, &|project| project.build("trixie/deb"));
-}
-
-/// BLD-006
-#[test]
-fn a_locked_cache_is_used_by_one_build_at_a_time() {
-    caches::take_turns(&bookworm);
-}
-
-#[test]
-fn packages_are_the_same_without() {
-    caches::change_nothing(&bookworm, ".deb");
-}
-
-/// BLD-010
-#[test]
-fn bazel_reaches_the_server_of_the_client() {
-    caches::reach_a_server(&bookworm);
+    caches::stay_apart(&|project| project.build(TARGET), &|project| project.build("trixie/deb"));
 }
 
 /// BLD-008, BLD-012: a compiler of one version is found, by the download of modules too, and has a cache without a word.
@@ -49,7 +53,7 @@ fn go_of_a_version_needs_nothing_else() {
     );
     project.write("spec.yml", spec);
     let proxy = format!("DALEC_GOMOD_PROXY={}", server.url(""));
-    bookworm(&project).args(["--build-arg", &proxy]).succeeds();
+    project.build(TARGET).args(["--build-arg", &proxy]).succeeds();
 }
 
 /// BLD-009: what cargo compiles a second time, it takes from the cache. The name is that of another test's package, for both

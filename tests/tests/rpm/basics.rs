@@ -6,6 +6,8 @@ use dalec_e2e::on_both_engines;
 
 use crate::specs::build;
 
+on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);
+
 /// BLD-004
 fn steps_ask_for_the_network(engine: Engine) {
     basics::steps_ask_for_the_network(&|project| build(engine, project, "azlinux3/rpm"));
@@ -15,5 +17,3 @@ fn steps_ask_for_the_network(engine: Engine) {
 fn sources_alone_are_a_package(engine: Engine) {
     basics::sources_alone_are_a_package(&|project| build(engine, project, "azlinux3/rpm"));
 }
-
-on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);

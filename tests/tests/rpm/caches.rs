@@ -6,6 +6,13 @@ use dalec_e2e::on_both_engines;
 
 use crate::specs::build;
 
+on_both_engines!(
+    root:
+    steps_find_what_they_left,
+    packages_are_the_same_without,
+    distributions_have_caches_of_their_own
+);
+
 fn steps_find_what_they_left(engine: Engine) {
     caches::survive(&|project| build(engine, project, "azlinux3/rpm"), "gcc");
 }
@@ -19,9 +26,3 @@ fn distributions_have_caches_of_their_own(engine: Engine) {
         build(engine, project, "rockylinux9/rpm")
     });
 }
-
-on_both_engines!(
-    root: steps_find_what_they_left,
-    packages_are_the_same_without,
-    distributions_have_caches_of_their_own
-);

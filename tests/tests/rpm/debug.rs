@@ -42,7 +42,7 @@ fn sources_and_build_root(engine: Engine) {
 }
 
 /// RPM-004: nothing of a build is hidden from whoever has the build root.
-fn the_package_follows_from_the_build_root(engine: Engine) {
+pub fn the_package_follows_from_the_build_root(engine: Engine) {
     let project = outputs(engine, "azlinux3/rpm/debug/buildroot");
     let script = std::fs::read_to_string(project.output("build.sh")).unwrap();
     assert!(script.starts_with("#!") && script.contains("cc -O2 -g -Wall -o hello src/hello.c"), "{script}");

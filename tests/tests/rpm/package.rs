@@ -11,7 +11,7 @@ use crate::specs::{build, package};
 on_both_engines!(root: a_c_program_becomes_a_package, what_cannot_be_installed_is_said);
 
 /// RPM-002, RPM-009, RPM-011, DEP-005: a constraint on a build dependency holds, and its compiler is installed by dnf.
-fn a_c_program_becomes_a_package(engine: Engine) {
+pub fn a_c_program_becomes_a_package(engine: Engine) {
     let spec = example("hello.yml");
     let spec = format!(
         "{spec}\ndependencies:\n  build:\n    gcc:\n      version: [\">= 12\"]\n    zlib-devel: {{}}\n"
@@ -48,7 +48,7 @@ fn a_c_program_becomes_a_package(engine: Engine) {
 }
 
 /// DEP-005
-fn what_cannot_be_installed_is_said(engine: Engine) {
+pub fn what_cannot_be_installed_is_said(engine: Engine) {
     let spec =
         format!("{}\ndependencies:\n  build:\n    gcc:\n      version: [\">= 99\"]\n", example("hello.yml"));
     let project = Project::new(&spec);

@@ -83,7 +83,7 @@ impl Repository {
 }
 
 /// DEP-009 to DEP-011: nothing of it stays in what is built.
-fn it_is_there_for_the_phases_that_it_is_for(engine: Engine) {
+pub fn it_is_there_for_the_phases_that_it_is_for(engine: Engine) {
     let repository = Repository::serve();
     let builds = "  build: { extra-tool: {} }\nbuild:\n  steps:\n    - command: extra-tool\n    - command: test -z \"$(rpm -q gpg-pubkey --qf '%{PACKAGER}' | grep repository@example.org)\"\n";
     let runs = "  runtime: { extra-tool: {}, bash: {} }\n";

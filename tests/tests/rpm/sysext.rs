@@ -46,8 +46,8 @@ fn dependencies_come_from_the_specs_repositories(engine: Engine) {
         let text = extension.text("usr/bin/extra-tool");
         assert!(text.ends_with(&format!("echo I am extra-tool {expected}\n")), "{text}");
     }
-    let ran = build(engine, &project("\"> 2\"", "repo_gpgcheck=1"), ROUTE).fails(1);
-    ran.says(&["dependency \"extra-tool > 2\" cannot be downloaded: nothing provides it", "spec.yml:"]);
+    let ran = build(engine, &project("\"> 3\"", "repo_gpgcheck=1"), ROUTE).fails(1);
+    ran.says(&["dependency \"extra-tool > 3\" cannot be downloaded: nothing provides it", "spec.yml:"]);
     let other = dalec_e2e::openpgp::Key::generate("other@example.org");
     let project = project("", "repo_gpgcheck=0");
     project.write("key.asc", std::fs::read(other.public_text()).unwrap());

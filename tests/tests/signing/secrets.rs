@@ -1,33 +1,18 @@
 //! A secret that a signer needs is afterwards found nowhere, and nobody else is given it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use dalec_e2e::buildkit::Buildkit;
 use dalec_e2e::engine::Engine;
 use dalec_e2e::on_both_engines;
 use dalec_e2e::run::{Project, Who, kept_state};
+use dalec_e2e::traces::files_with;
 
 use crate::spec::{SIGNER, UNCOMPARED, args, build, package, with_signer};
 
 on_both_engines!(a_canary_is_found_nowhere);
 against_buildkit!(a_canary_is_found_nowhere);
-
-/// Returns the files below `folder` that hold `canary`, as it is, in hexadecimal or in base64.
-fn files_with(canary: &str, folder: &Path) -> Vec<String> {
-    let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let base64 = Command::new("sh").args(["-c", "printf %s \"$0\" | base64 -w0", canary]).output().unwrap();
-    let base64 = String::from_utf8(base64.stdout).unwrap();
-    let mut grep = Command::new("grep");
-    grep.args(["--recursive", "--files-with-matches", "--text", "--fixed-strings"]);
-    // The end of base64 depends on what follows.
-    for text in [canary, &hex, &base64[..base64.len() - 4]] {
-        grep.args(["-e", text]);
-    }
-    let found = grep.arg(folder).output().expect("grep starts");
-    String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect()
-}
 
 /// Returns a project whose signer reads the secret `canary`.
 fn reads_a_canary(more: &str) -> Project {
@@ -55,7 +40,7 @@ fn a_canary_is_found_nowhere(engine: Engine) {
         Engine::Inside | Engine::Against => Buildkit::shared().folder().to_path_buf(),
     };
     for folder in [kept, project.path("")] {
-        assert_eq!(files_with(&canary, &folder), Vec::<String>::new());
+        assert_eq!(files_with(&canary, &folder, &project.path("spec.yml")), Vec::<String>::new());
     }
 }
 

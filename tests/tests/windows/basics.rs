@@ -9,6 +9,8 @@ use dalec_e2e::windows::unpacked;
 
 use crate::greet::{build, file};
 
+on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);
+
 /// BLD-004
 fn steps_ask_for_the_network(engine: Engine) {
     basics::steps_ask_for_the_network(&|project| build(engine, project, "windowscross/zip"));
@@ -20,5 +22,3 @@ fn sources_alone_are_a_package(engine: Engine) {
     build(engine, &project, "windowscross/zip").succeeds();
     assert_eq!(fs::read_to_string(unpacked(&project.output(".zip")).join("tool.exe")).unwrap(), "MZ");
 }
-
-on_both_engines!(root: steps_ask_for_the_network, sources_alone_are_a_package);

@@ -8,6 +8,13 @@ use dalec_e2e::on_both_engines;
 
 use crate::greet::{build, greet};
 
+on_both_engines!(
+    root:
+    steps_find_what_they_left,
+    programs_are_the_same_without,
+    a_cache_may_be_in_the_build_directory
+);
+
 fn steps_find_what_they_left(engine: Engine) {
     caches::survive(&|project| build(engine, project, "windowscross/zip"), "x86_64-w64-mingw32-gcc");
 }
@@ -30,9 +37,3 @@ fn a_cache_may_be_in_the_build_directory(engine: Engine) {
     project.write("spec.yml", with("test \"$(cat src/objects/seen)\" = first"));
     build(engine, &project, "windowscross/zip").succeeds();
 }
-
-on_both_engines!(
-    root: steps_find_what_they_left,
-    programs_are_the_same_without,
-    a_cache_may_be_in_the_build_directory
-);

@@ -26,7 +26,7 @@ fn greet_on(bases: usize) -> Project {
 }
 
 /// WIN-004, WIN-008
-fn files_are_where_windows_looks(engine: Engine) {
+pub fn files_are_where_windows_looks(engine: Engine) {
     let project = greet_on(1);
     build(engine, &project, "windowscross/container").succeeds();
     let read = |name: &str| {

@@ -17,6 +17,7 @@ macro_rules! on_the_embedded_engine {
 mod basics;
 mod caches;
 mod cancel;
+mod client;
 mod container;
 mod greet;
 mod refused;

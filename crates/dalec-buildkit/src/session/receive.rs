@@ -5,14 +5,13 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
-use rustix::io::Errno;
+use dalec_output::Unplaced;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -41,7 +40,7 @@ pub(super) struct Receiver<'a> {
 struct Wanted {
     stat: Stat,
     /// Since the first piece.
-    writing: Option<Temporary>,
+    writing: Option<Unplaced>,
 }
 
 /// Why a transfer ended early.
@@ -147,36 +146,14 @@ impl Receiver<'_> {
 
     fn directory(&mut self, stat: &Stat) -> io::Result<()> {
         let (dir, name) = self.place(&stat.path)?;
-        let bits = Mode::from_raw_mode(stat.mode & 0o777 | 0o700);
-        match rustix::fs::mkdirat(&dir, name, bits) {
-            Ok(()) => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let made = rustix::fs::openat(&dir, name, flags, Mode::empty())?;
-                // Not what the umask left of it.
-                Ok(rustix::fs::fchmod(&made, bits)?)
-            }
-            Err(Errno::EXIST) => {
-                let found = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                match FileType::from_raw_mode(found.st_mode) {
-                    FileType::Directory => Ok(()),
-                    _ => Err(Errno::NOTDIR.into()),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
+        dalec_output::directory(dir, name, stat.mode).map(drop)
     }
 
     fn symlink(&mut self, stat: &Stat) -> io::Result<()> {
         let (dir, name) = self.place(&stat.path)?;
         self.received.files.push(PathBuf::from(OsStr::from_bytes(&stat.path)));
-        let there = rustix::fs::readlinkat(&dir, name, Vec::new());
-        if there.is_ok_and(|there| there.to_bytes() == stat.link) {
-            return Ok(());
-        }
-        let temporary = temporary_name()?;
-        rustix::fs::symlinkat(OsStr::from_bytes(&stat.link), &dir, temporary.as_str())?;
-        rename(&dir, &temporary, name)?;
-        self.received.written += 1;
+        let written = dalec_output::symlink(dir, name, OsStr::from_bytes(&stat.link))?;
+        self.received.written += usize::from(written);
         Ok(())
     }
 
@@ -185,12 +162,12 @@ impl Receiver<'_> {
             return Err(Stopped::Protocol(format!("there is no file number {id}")));
         };
         let path = wanted.stat.path.clone();
-        let mut write = || -> io::Result<Option<Temporary>> {
+        let mut write = || -> io::Result<Option<Unplaced>> {
             let mut writing = match wanted.writing.take() {
                 Some(writing) => writing,
-                None => Temporary::create(self.place(&path)?.0)?,
+                None => Unplaced::create(self.place(&path)?.0)?,
             };
-            writing.file.write_all(data)?;
+            writing.file().write_all(data)?;
             Ok(Some(writing))
         };
         let writing = write().map_err(|error| self.failed(&path, error))?;
@@ -205,22 +182,17 @@ impl Receiver<'_> {
         }
     }
 
-    fn finish(&mut self, stat: &Stat, mut writing: Temporary) -> io::Result<()> {
+    fn finish(&mut self, stat: &Stat, mut writing: Unplaced) -> io::Result<()> {
+        const SECOND: i64 = 1_000_000_000;
         let name = base_name(&stat.path);
-        let bits = Mode::from_raw_mode(mode::to_unix(stat.mode));
-        let size = writing.file.metadata()?.len();
+        let bits = mode::to_unix(stat.mode);
         self.received.files.push(PathBuf::from(OsStr::from_bytes(&stat.path)));
-        self.received.bytes += size;
-        if is_same(&writing, name, bits, size)? {
+        self.received.bytes += writing.file().metadata()?.len();
+        if writing.is_at(name, bits)? {
             return Ok(());
         }
-        rustix::fs::fchmod(&writing.file, bits)?;
-        let at = Timespec {
-            tv_sec: stat.modified.div_euclid(1_000_000_000),
-            tv_nsec: stat.modified.rem_euclid(1_000_000_000),
-        };
-        rustix::fs::futimens(&writing.file, &Timestamps { last_access: at, last_modification: at })?;
-        writing.keep(name)?;
+        let (seconds, rest) = (stat.modified.div_euclid(SECOND), stat.modified.rem_euclid(SECOND));
+        writing.place(name, bits, (seconds, rest as u32))?;
         self.received.written += 1;
         Ok(())
     }
@@ -232,14 +204,8 @@ impl Receiver<'_> {
                 let (from, file) = self.place(&stat.link)?;
                 let (dir, name) = self.place(&stat.path)?;
                 self.received.files.push(PathBuf::from(OsStr::from_bytes(&stat.path)));
-                // Renaming one name of a file to another one does nothing.
-                if same_file((&from, file), (&dir, name)) {
-                    return Ok(());
-                }
-                let temporary = temporary_name()?;
-                rustix::fs::linkat(&from, file, &dir, temporary.as_str(), AtFlags::empty())?;
-                rename(&dir, &temporary, name)?;
-                self.received.written += 1;
+                let written = dalec_output::link((from, file), dir, name)?;
+                self.received.written += usize::from(written);
                 Ok(())
             };
             make().map_err(|error| self.failed(&stat.path, error))?;
@@ -278,91 +244,6 @@ fn is_clean(path: &[u8]) -> bool {
 
 fn base_name(path: &[u8]) -> &OsStr {
     OsStr::from_bytes(path.rsplit(|byte| *byte == b'/').next().unwrap_or_default())
-}
-
-/// Returns whether two names are of one file.
-fn same_file(one: (&OwnedFd, &OsStr), other: (&OwnedFd, &OsStr)) -> bool {
-    let found = |(dir, name): (&OwnedFd, &OsStr)| rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
-    match (found(one), found(other)) {
-        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
-        _ => false,
-    }
-}
-
-/// Returns whether the same file is there already.
-fn is_same(writing: &Temporary, name: &OsStr, bits: Mode, size: u64) -> io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let Ok(there) = rustix::fs::openat(&writing.dir, name, flags, Mode::empty()) else { return Ok(false) };
-    let stat = rustix::fs::fstat(&there)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
-        || stat.st_mode & 0o7777 != bits.as_raw_mode()
-        || stat.st_size as u64 != size
-    {
-        return Ok(false);
-    }
-    let ours = rustix::fs::openat(&writing.dir, writing.name.as_str(), flags, Mode::empty())?;
-    same_content(&mut File::from(there), &mut File::from(ours))
-}
-
-fn same_content(one: &mut File, other: &mut File) -> io::Result<bool> {
-    let (mut first, mut second) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    loop {
-        let length = one.read(&mut first)?;
-        if length == 0 {
-            return Ok(other.read(&mut second)? == 0);
-        }
-        match other.read_exact(&mut second[..length]) {
-            Ok(()) if first[..length] == second[..length] => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// A file under a name of its own; removed unless it is kept.
-struct Temporary {
-    dir: OwnedFd,
-    name: String,
-    file: File,
-    kept: bool,
-}
-
-impl Temporary {
-    fn create(dir: OwnedFd) -> io::Result<Self> {
-        let name = temporary_name()?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&dir, name.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
-        Ok(Self { dir, name, file: file.into(), kept: false })
-    }
-
-    /// Puts the file in its place.
-    fn keep(&mut self, name: &OsStr) -> io::Result<()> {
-        rustix::fs::renameat(&self.dir, self.name.as_str(), &self.dir, name)?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            remove(&self.dir, &self.name);
-        }
-    }
-}
-
-fn rename(dir: &OwnedFd, temporary: &str, name: &OsStr) -> Result<(), Errno> {
-    rustix::fs::renameat(dir, temporary, dir, name).inspect_err(|_| remove(dir, temporary))
-}
-
-fn remove(dir: &OwnedFd, name: &str) {
-    // There is nothing more to do about a leftover that cannot be removed.
-    let _ = rustix::fs::unlinkat(dir.as_fd(), name, AtFlags::empty());
-}
-
-fn temporary_name() -> io::Result<String> {
-    Ok(format!(".dalec-{}", dalec_wire::random_hex(8)?))
 }
 
 #[cfg(test)]

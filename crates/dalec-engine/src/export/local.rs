@@ -1,18 +1,17 @@
 //! Results into a directory of the host.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, Seek};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use dalec_output::Unplaced;
 
 use super::{ExportSummary, check, unwritable};
 use crate::Cancel;
 use crate::error::{Error, Result};
-use crate::snapshot::write::{open_dir, os, times};
-use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Tree, random_hex};
+use crate::snapshot::write::os;
+use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Tree};
 
 /// Merges the trees into `dest`.
 pub fn export(trees: &[(Vec<u8>, MergedTree)], dest: &Path, cancel: &Cancel) -> Result<ExportSummary> {
@@ -66,124 +65,40 @@ impl Local<'_> {
     }
 
     fn directory(&mut self, node: &MergedNode, dir: &OwnedFd, name: &[u8]) -> Result<()> {
-        let mode = Mode::from_raw_mode(self.tree.meta(node).mode & 0o777 | 0o700);
-        let made = match rustix::fs::mkdirat(dir, os(name), mode) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(error) => return Err(self.failed(error)),
-        };
-        let opened = open_dir(dir, name).map_err(|error| self.failed(error))?;
-        if made {
-            // Not what the umask left of it.
-            rustix::fs::fchmod(&opened, mode).map_err(|error| self.failed(error))?;
-        }
+        let mode = self.tree.meta(node).mode;
+        let opened = dalec_output::directory(dir, os(name), mode).map_err(|error| self.failed(error))?;
         self.entries(node, &opened)
     }
 
     fn file(&mut self, node: &MergedNode, dir: &OwnedFd, name: &[u8]) -> Result<()> {
-        let meta = self.tree.meta(node);
-        self.summary.bytes += meta.size;
+        let Meta { mode, size, mtime, .. } = *self.tree.meta(node);
+        self.summary.bytes += size;
         self.summary.files.push(self.path.clone());
-        if self.is_there(node, meta, dir, name)? {
+        let failed = |error| self.failed(error);
+        let mut content = self.tree.open(node)?;
+        if dalec_output::is_there(dir, os(name), mode, size, &mut content).map_err(failed)? {
             return Ok(());
         }
-        let mut content = self.tree.open(node)?;
-        self.write(&mut content, meta, dir, name).map_err(|error| self.failed(error))?;
+        let mut write = || {
+            content.rewind()?;
+            let mut file = Unplaced::create(dir)?;
+            io::copy(&mut content, file.file())?;
+            file.place(os(name), mode, mtime)
+        };
+        write().map_err(failed)?;
         self.summary.written += 1;
         Ok(())
     }
 
-    /// Returns whether the same file is there already.
-    fn is_there(&self, node: &MergedNode, meta: &Meta, dir: &OwnedFd, name: &[u8]) -> Result<bool> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let Ok(there) = rustix::fs::openat(dir, os(name), flags, Mode::empty()) else { return Ok(false) };
-        let stat = rustix::fs::fstat(&there).map_err(|error| self.failed(error))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
-            || stat.st_mode & 0o7777 != meta.mode
-            || stat.st_size as u64 != meta.size
-        {
-            return Ok(false);
-        }
-        let (mut there, mut ours) = (File::from(there), self.tree.open(node)?);
-        same_content(&mut there, &mut ours).map_err(|error| self.failed(error))
-    }
-
-    fn write(&self, content: &mut File, meta: &Meta, dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
-        let temporary = temporary_name()?;
-        let mut fill = |mut file: &File| -> io::Result<()> {
-            io::copy(content, &mut file)?;
-            file.flush()?;
-            rustix::fs::fchmod(file, Mode::from_raw_mode(meta.mode))?;
-            Ok(rustix::fs::futimens(file, &times(meta.mtime))?)
-        };
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        match rustix::fs::openat(dir, c".", flags, Mode::RUSR | Mode::WUSR) {
-            // A file without a name cannot be left over.
-            Ok(file) => {
-                let file = File::from(file);
-                fill(&file)?;
-                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                rustix::fs::linkat(CWD, path, dir, temporary.as_str(), AtFlags::SYMLINK_FOLLOW)?;
-            }
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                let mode = Mode::RUSR | Mode::WUSR;
-                let file = File::from(rustix::fs::openat(dir, temporary.as_str(), flags, mode)?);
-                fill(&file).inspect_err(|_| remove(dir, &temporary))?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-        Ok(rename(dir, &temporary, name)?)
-    }
-
     fn link(&mut self, target: &[u8], dir: &OwnedFd, name: &[u8]) -> Result<()> {
         self.summary.files.push(self.path.clone());
-        let there = rustix::fs::readlinkat(dir, os(name), Vec::new());
-        if there.is_ok_and(|there| there.to_bytes() == target) {
-            return Ok(());
-        }
-        let make = || -> io::Result<()> {
-            let temporary = temporary_name()?;
-            rustix::fs::symlinkat(os(target), dir, temporary.as_str())?;
-            Ok(rename(dir, &temporary, name)?)
-        };
-        make().map_err(|error| self.failed(error))?;
-        self.summary.written += 1;
+        let written = dalec_output::symlink(dir, os(name), os(target)).map_err(|error| self.failed(error))?;
+        self.summary.written += usize::from(written);
         Ok(())
     }
 
     fn failed(&self, error: impl Into<io::Error>) -> Error {
         unwritable(&self.dest.join(&self.path), error.into())
-    }
-}
-
-fn rename(dir: &OwnedFd, temporary: &str, name: &[u8]) -> Result<(), Errno> {
-    rustix::fs::renameat(dir, temporary, dir, os(name)).inspect_err(|_| remove(dir, temporary))
-}
-
-fn remove(dir: &OwnedFd, name: &str) {
-    // There is nothing more to do about a leftover that cannot be removed.
-    let _ = rustix::fs::unlinkat(dir.as_fd(), name, AtFlags::empty());
-}
-
-fn temporary_name() -> io::Result<String> {
-    let random = random_hex(8).map_err(io::Error::other)?;
-    Ok(format!(".dalec-{random}"))
-}
-
-fn same_content(one: &mut File, other: &mut File) -> io::Result<bool> {
-    let (mut first, mut second) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    loop {
-        let length = one.read(&mut first)?;
-        if length == 0 {
-            return Ok(other.read(&mut second)? == 0);
-        }
-        match other.read_exact(&mut second[..length]) {
-            Ok(()) if first[..length] == second[..length] => {}
-            Ok(()) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -115,7 +115,13 @@ pub fn spec(
     mounts: &Mounts,
 ) -> Result<SandboxSpec> {
     let mut env = meta.env.clone();
-    env.extend(proxy_env(meta));
+    let proxies = proxy_env(meta);
+    if proxies.is_empty() && op.network() != NetMode::None {
+        let own = &context.core.options.proxies;
+        let unset = own.iter().filter(|(name, _)| !meta.env.iter().any(|set| names(set, name)));
+        env.extend(unset.map(|(name, value)| format!("{name}={value}")));
+    }
+    env.extend(proxies);
     for secret in &op.secretenv {
         if let Some(value) = secret_value(context, &secret.id, secret.optional)? {
             let value = String::from_utf8(value)
@@ -160,6 +166,11 @@ fn proxy_env(meta: &pb::Meta) -> Vec<String> {
         [format!("{name}={value}"), format!("{}={value}", name.to_ascii_lowercase())]
     })
     .collect()
+}
+
+/// Returns whether `variable` is one called `name`.
+fn names(variable: &str, name: &str) -> bool {
+    variable.split_once('=').is_some_and(|(called, _)| called == name)
 }
 
 fn extra_hosts(meta: &pb::Meta) -> Result<Vec<HostEntry>> {

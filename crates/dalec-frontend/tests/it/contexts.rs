@@ -3,7 +3,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use dalec_frontend::{FrontendError, answer};
 
-use crate::gateway::{Recorder, image};
+use crate::gateway::{Recorder, SPEC, image};
 
 const CONTEXT: &str = "sources:\n  tool: {context: {}}\n  other: {context: {name: other}}\n";
 
@@ -131,4 +131,20 @@ fn directories_have_their_own_sessions() {
     let gateway = recorder(&[other(), ("local-sessionid:other", "second")]);
     answer(&gateway).unwrap();
     assert!(gateway.graphs_with("source local://other") > 0);
+}
+
+/// TGT-029: workers of the debug routes may be inputs, called as upstream's.
+#[test]
+fn workers_may_be_inputs() {
+    let generator = "    generate: [{gomod: {}}]\n";
+    let spec = SPEC.replace("artifacts:\n", &format!("  src:\n    context: {{}}\n{generator}artifacts:\n"));
+    for (route, input) in
+        [("debug/gomods", "gomod-worker"), ("debug/patched-sources", "context:patched-sources-worker")]
+    {
+        let mut gateway = Recorder::new(&[("target", route)]).file("spec.yml", spec.clone());
+        gateway.inputs = [(input.to_owned(), image("mine"))].into();
+        answer(&gateway).unwrap();
+        let asked = gateway.asked.lock().unwrap().clone();
+        assert!(asked.is_empty(), "{route} asked for {asked:?}");
+    }
 }

@@ -14,11 +14,13 @@ use super::test::RawTest;
 use crate::codes;
 use crate::decode::{Decoder, Flag, List, Map, Template, Text, Whole, object};
 use crate::diagnostic::Diagnostic;
+use crate::resolve::Resolver;
+use crate::target_spec::{NamePlaces, TargetSpec};
 
 object! {
     /// The whole spec. Nothing is needed to load it; what a target needs is said when that target is built.
     RawRoot: "a spec", open, check check_root, merge by_key
-        => TargetSpec, then check_resolved {
+        => TargetSpec, then complete {
         /// Name of the package.
         /// Example: hello
         "name" name: Text<PackageName>,
@@ -89,6 +91,13 @@ object! {
         /// Example: {bookworm: {dependencies: {runtime: [libc6]}}}
         "targets" targets: Map<RawTarget, TargetKey> = apart,
     }
+}
+
+/// Notes the places of names, and checks what only all of the spec can tell.
+fn complete(root: &RawRoot, spec: &mut TargetSpec, resolver: &mut Resolver<'_>) {
+    spec.places =
+        NamePlaces { name: root.name.span, version: root.version.span, revision: root.revision.span };
+    check_resolved(root, spec, resolver);
 }
 
 fn check_root(root: &mut RawRoot, decoder: &mut Decoder<'_>) {

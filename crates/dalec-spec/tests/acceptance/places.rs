@@ -437,3 +437,18 @@ fn spans_count_bytes() {
         ],
     );
 }
+
+/// What packages are called by is shown where it is written, arguments and all; what is not written has no place.
+#[test]
+fn names() {
+    let source = "name: tool\nargs: {VERSION: \"1.0\"}\nversion: ${VERSION}-x\n";
+    check(
+        source,
+        &resolved(source),
+        &[
+            ("the name", |spec| spec.places.name, "tool"),
+            ("the version", |spec| spec.places.version, "${VERSION}-x"),
+            ("no revision", |spec| spec.places.revision, ""),
+        ],
+    );
+}

@@ -88,6 +88,7 @@ impl Installer<'_> {
             keep_docs: keeps_docs(self.request.spec),
             ignore_cache: self.request.options.ignores_cache(CACHE_KEY),
             wanted: Vec::new(),
+            without_proxies: self.request.options.without_proxies,
             of_other: None,
             repositories: Repositories::default(),
         }

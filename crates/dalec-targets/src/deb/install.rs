@@ -12,10 +12,13 @@ use crate::deb::relation;
 use crate::family::Trust;
 use crate::image_config::PATH;
 use crate::marker::Marks;
+use crate::proxies;
 use crate::repositories::Repositories;
 use crate::worker::ca_bundle;
 
 const SCRIPT: &str = concat!(
+    include_str!("../proxies.sh"),
+    "\n",
     include_str!("scripts/direct.sh"),
     "\n",
     include_str!("scripts/download.sh"),
@@ -51,6 +54,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Leave proxies to the package manager's own ways.
+    pub without_proxies: bool,
     /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
     pub of_other: Option<&'a str>,
     /// Repositories besides the distribution's.
@@ -148,6 +153,7 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     args.extend(names.iter().cloned());
     Exec::new(args)
         .env("PATH", PATH)
+        .envs(proxies::environment(options.without_proxies))
         .name(&options.name)
         .group(&options.group)
         .at(options.locations.clone())

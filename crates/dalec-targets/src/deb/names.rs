@@ -32,7 +32,8 @@ impl Names {
             return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the name of a Debian package", spec.name),
                 "at least two lower-case letters, digits, `+`, `-` and `.`; the first a letter or digit",
-            ));
+            )
+            .at(spec.places.name));
         }
         let (epoch, upstream) = spec.version.split_once(':').unwrap_or(("0", &spec.version));
         let epoch_is_number = !epoch.is_empty() && epoch.chars().all(|char| char.is_ascii_digit());
@@ -42,14 +43,16 @@ impl Names {
             return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the version of a Debian package", spec.version),
                 "a digit, then letters, digits, `+`, `-`, `.` and `~`, for example `1.0~rc1`",
-            ));
+            )
+            .at(spec.places.version));
         }
         let revision_char = |char: char| char.is_ascii_alphanumeric() || "+.~".contains(char);
         if !spec.revision.chars().all(revision_char) {
             return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the revision of a Debian package", spec.revision),
                 "letters, digits, `+`, `.` and `~`, for example `1`",
-            ));
+            )
+            .at(spec.places.revision));
         }
         Ok(Self {
             package: spec.name.clone(),

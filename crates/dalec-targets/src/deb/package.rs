@@ -123,8 +123,12 @@ impl<'a> Package<'a> {
         }
         args.push("--".to_owned());
         args.extend(patched.into_iter().map(str::to_owned));
-        let sources = self.trees.iter().map(|(name, tree)| tree.mount(format!("{dir}/{name}")));
         let generators = self.generators()?;
+        let filled = generators.as_ref().map(Generators::filled).unwrap_or_default();
+        let sources = self
+            .trees
+            .iter()
+            .map(|(name, tree)| filled.get(name).unwrap_or(tree).mount(format!("{dir}/{name}")));
         let downloads = generators.as_ref().map(Generators::downloads).unwrap_or_default();
         let downloads = downloads.iter().map(|(kind, downloads)| {
             Mount::bind(format!("{dir}/{}", kind.debian_directory), downloads).readonly()
@@ -150,7 +154,7 @@ impl<'a> Package<'a> {
     /// # Errors
     /// As [`with_build_dependencies`].
     fn generators(&self) -> Result<Option<Generators<'_>>, PlanError> {
-        if generators::wanted(self.request.spec).next().is_none() {
+        if !generators::wants_any(self.request.spec) {
             return Ok(None);
         }
         Ok(Some(Generators {

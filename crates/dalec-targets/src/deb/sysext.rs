@@ -47,7 +47,7 @@ pub(super) fn plan(
     family::extension(request, target, build, assemble, |packages| {
         let group = ProgressGroup::new(format!("{target}: system extension"));
         let tools: Vec<String> = distro.extension_packages.iter().map(|name| (*name).to_owned()).collect();
-        let options = options(distro, "Install tools for system extensions".into(), group);
+        let options = options(request, distro, "Install tools for system extensions".into(), group);
         let ingredients = Ingredients {
             target,
             defaults,

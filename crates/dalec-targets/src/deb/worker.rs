@@ -24,9 +24,22 @@ pub fn question(distro: &DebDistro) -> WorkerQuestion {
 /// # Errors
 /// As [`Worker::new`].
 pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanError> {
-    Worker::new(request, &question(distro), |root, packages, ignore_cache| {
+    plan_as(request, distro, &question(distro))
+}
+
+/// Returns a worker of another kind, which `question` asks for, from an image of `distro`.
+///
+/// # Errors
+/// As [`Worker::new`].
+pub(crate) fn plan_as(
+    request: &Request<'_>,
+    distro: &DebDistro,
+    question: &WorkerQuestion,
+) -> Result<Worker, PlanError> {
+    Worker::new(request, question, |root, packages, ignore_cache| {
         let group = ProgressGroup::new(format!("{}: worker", distro.key));
-        let options = InstallOptions { ignore_cache, ..options(distro, "Install build tools".into(), group) };
+        let options =
+            InstallOptions { ignore_cache, ..options(request, distro, "Install build tools".into(), group) };
         install_names(root, packages, &options)
     })
 }
@@ -38,7 +51,7 @@ pub fn plan(request: &Request<'_>, distro: &DebDistro) -> Result<Worker, PlanErr
 /// packages of that processor where the spec names them so: `libfoo-dev:arm64`.
 ///
 /// # Errors
-/// As `repositories::plan` and [`Processor::of`].
+/// As `repositories::plan` and `Processor::of`.
 pub fn with_build_dependencies(
     worker: &Worker,
     request: &Request<'_>,
@@ -66,7 +79,7 @@ pub fn with_build_dependencies(
         locations: marks.location(&request.source_map).into_iter().collect(),
         wanted,
         of_other,
-        ..options(distro, "Install build dependencies".into(), group)
+        ..options(request, distro, "Install build dependencies".into(), group)
     };
     let package = format!("{package}-build-deps");
     Ok(install_wanted(&worker.root, &package, own, &options))
@@ -89,7 +102,12 @@ fn is_of(wanted: &Wanted, architecture: &str) -> bool {
 }
 
 /// Returns options for a worker, in which the distribution's own programs run alone.
-pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) -> InstallOptions<'_> {
+pub(super) fn options<'a>(
+    request: &Request<'_>,
+    distro: &'a DebDistro,
+    name: String,
+    group: ProgressGroup,
+) -> InstallOptions<'a> {
     InstallOptions {
         distro,
         trust: Trust::Distribution,
@@ -101,6 +119,7 @@ pub(super) fn options(distro: &DebDistro, name: String, group: ProgressGroup) ->
         keep_docs: false,
         ignore_cache: false,
         wanted: Vec::new(),
+        without_proxies: request.options.without_proxies,
         of_other: None,
         repositories: Repositories::default(),
     }

@@ -18,6 +18,9 @@ pub(super) const KIND: Kind = Kind {
     directory: "__cargohome",
     debian_directory: "xxxdalecCargoHomeInternal",
     variable: "CARGO_HOME",
+    route: "cargohome",
+    worker: "cargohome-worker",
+    tools: &["ca-certificates", "cargo", "git", "patch"],
     is_wanted: |generator| generator.cargohome.is_some(),
     plan,
 };

@@ -65,7 +65,6 @@ pub(super) fn plan(generators: &Generators<'_>, source: &TreeOf<'_>, patched: &T
     let exec = go::exec(generators, edited, &format!("{SCRIPT}\n{calls}finish\n"), [])
         .name(format!("Edit go.mod of source {}", source.name))
         .at(marks.location(&generators.request.source_map))
-        .mount(patched.writable("/work/a"))
         .mount(patched.writable("/work/b"))
         .mount(Mount::output("/work/patch"));
     let executed = generators.root.run(exec);

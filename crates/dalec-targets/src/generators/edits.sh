@@ -2,38 +2,52 @@
 # Edits go.mod of Go programs, with what follows from it: go.sum, go.work and vendor. Calls of `edit` come behind this,
 # then one of `finish`.
 #
-# The source, with the patches of the spec, is at /work/b; at /work/a it stays as it is. The differences go to
+# The source, with the patches of the spec, is at /work/b; /work/a gets what is edited as it was. The differences go to
 # /work/patch/edits.patch.
 export GOMODCACHE=/work/cache TZ=UTC LC_ALL=C
 need diff diffutils 'write a patch'
 : >/work/patch/edits.patch
 : >/work/changed
+mkdir -p /work/a
 
 # edit MARK PATH ARGUMENT...: edits go.mod in the directory PATH with these arguments of `go mod edit`.
 edit() {
-    mark=$1 path=${2%/.}
+    mark=$1 path=$2
     shift 2
     if [ ! -f "/work/b/$path/go.mod" ]; then
         echo "there is no $path/go.mod to edit" >&2
         return
     fi
     cd "/work/b/$path"
+    workspace=
+    case $(go env GOWORK) in
+    /work/b/*) workspace=$(dirname "$(go env GOWORK)") ;;
+    esac
+    for name in go.mod go.sum vendor; do keep "/$path/$name"; done
+    if [ -n "$workspace" ]; then
+        for name in go.work go.work.sum vendor; do keep "${workspace#/work/b}/$name"; done
+    fi
     if ! { go mod edit "$@" && go mod tidy && follow; }; then
         echo "${mark}cannot edit $path/go.mod" >&2
         exit 1
     fi
-    for name in go.mod go.sum vendor; do
-        echo "$path/$name" >>/work/changed
-    done
+}
+
+# keep NAME: notes what NAME was before, unless that was done.
+keep() {
+    name=$(echo "$1" | sed 's,^//*,,')
+    if ! grep -qxF -e "$name" /work/changed; then
+        echo "$name" >>/work/changed
+        mkdir -p "$(dirname "/work/a/$name")"
+        if [ -e "/work/b/$name" ]; then cp -a "/work/b/$name" "/work/a/$name"; fi
+    fi
 }
 
 # follow: lets the workspace of the module in this directory follow it, and the copies of dependencies that there are.
 follow() {
     module=$PWD vendored=
-    workspace=$(go env GOWORK)
-    case $workspace in
-    /work/b/*)
-        cd "${workspace%/*}"
+    if [ -n "$workspace" ]; then
+        cd "$workspace"
         # What it wants of go is at least what its modules want. Versions before 1.21 do not mind.
         case $(go help work use) in
         *'With no arguments'*) go work use || return ;;
@@ -42,12 +56,8 @@ follow() {
             go work vendor || return
             vendored=$PWD
         fi
-        for name in go.work go.work.sum vendor; do
-            echo "${PWD#/work/b}/$name" >>/work/changed
-        done
         cd "$module"
-        ;;
-    esac
+    fi
     if [ -d vendor ] && [ "$vendored" != "$module" ]; then
         GOWORK=off go mod vendor
     fi
@@ -56,7 +66,7 @@ follow() {
 # finish: writes the patch.
 finish() {
     cd /work
-    sed 's,//*,/,g; s,^/,,' changed | sort -u >names
+    sort changed >names
     while read -r name; do
         difference "$name"
     done <names

@@ -21,6 +21,11 @@ need() {
 secret_login() {
     need git git 'fetch private modules'
     git config --global "credential.https://$1.helper" "/work/dalec/frontend credential-helper --kind=$2"
+    # Go keeps to itself what is wrong with a login, so it is asked for once before.
+    {
+        if git credential capability 2>/dev/null | grep -q authtype; then echo 'capability[]=authtype'; fi
+        printf 'protocol=https\nhost=%s\n\n' "$1"
+    } | /work/dalec/frontend credential-helper "--kind=$2" get >/dev/null
 }
 
 # ssh_login HOST NAME USER SOCKET: HOST may have a port, NAME has none.

@@ -14,6 +14,9 @@ pub(super) const KIND: Kind = Kind {
     directory: "__gomods",
     debian_directory: "xxxdalecGomodsInternal",
     variable: "GOMODCACHE",
+    route: "gomods",
+    worker: "gomod-worker",
+    tools: &["ca-certificates", "git", "golang-go", "openssh-client", "patch"],
     is_wanted: |generator| generator.gomod.is_some(),
     plan,
 };

@@ -1,12 +1,14 @@
 //! What is downloaded for a build beside its sources, with the tools among the build dependencies.
 //!
 //! Each [`Kind`] of generator yields one tree for all sources, which a package has beside them. Generators see their sources
-//! with the patches of the spec; the sources themselves stay as they are.
+//! with the patches of the spec; the sources themselves stay as they are, but for those that get npm packages.
 
 mod cargohome;
 pub(crate) mod edits;
 mod go;
 mod gomod;
+mod nodemod;
+pub(crate) mod pip;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +29,12 @@ pub(crate) struct Kind {
     pub debian_directory: &'static str,
     /// Variable by which programs of the build find the directory.
     pub variable: &'static str,
+    /// Name of the route that yields the directory alone, below `debug/`.
+    pub route: &'static str,
+    /// The named context that replaces what that route works in.
+    pub worker: &'static str,
+    /// Packages of Debian's with what that route takes.
+    pub tools: &'static [&'static str],
     /// Returns whether a generator is of this kind.
     is_wanted: fn(&Generator) -> bool,
     /// Returns the downloads for all sources; none when no source asks for any.
@@ -34,12 +42,18 @@ pub(crate) struct Kind {
 }
 
 /// Every kind, in the order in which packages have them.
-pub(crate) const KINDS: &[Kind] = &[gomod::KIND, cargohome::KIND];
+pub(crate) const KINDS: &[Kind] = &[gomod::KIND, cargohome::KIND, pip::KIND];
 
 /// Returns the kinds that sources of `spec` ask for.
 pub(crate) fn wanted(spec: &TargetSpec) -> impl Iterator<Item = &'static Kind> + use<'_> {
     let generators = || spec.sources.values().flat_map(|source| &source.generate);
     KINDS.iter().filter(move |kind| generators().any(kind.is_wanted))
+}
+
+/// Returns whether sources of `spec` ask for anything.
+pub(crate) fn wants_any(spec: &TargetSpec) -> bool {
+    let mut generators = spec.sources.values().flat_map(|source| &source.generate);
+    wanted(spec).next().is_some() || generators.any(nodemod::is_wanted)
 }
 
 /// Returns whether sources of `spec` ask for Go modules.
@@ -79,20 +93,37 @@ impl<'a> TreeOf<'a> {
 }
 
 impl<'a> Generators<'a> {
+    /// Returns what the sources ask for of one kind; none when no source asks for any.
+    pub(crate) fn downloads_of(&self, kind: &Kind) -> Option<State> {
+        Some(self.without_excluded((kind.plan)(self)?))
+    }
+
     /// Returns what the sources ask for, by kind.
     pub(crate) fn downloads(&self) -> Vec<(&'static Kind, State)> {
-        KINDS.iter().filter_map(|kind| Some((kind, self.without_excluded((kind.plan)(self)?)))).collect()
+        KINDS.iter().filter_map(|kind| Some((kind, self.downloads_of(kind)?))).collect()
     }
 
     /// Returns `downloads` without what this build leaves out of all directories.
     fn without_excluded(&self, downloads: State) -> State {
+        let tree = Tree { state: downloads, path: "/".into(), is_dir: true };
+        self.without_excluded_in(tree).state
+    }
+
+    /// Returns the sources that have what they ask for in them, by name: they take the place of those that have not.
+    pub(crate) fn filled(&self) -> BTreeMap<&'a str, Tree> {
+        let filled = nodemod::plan(self).into_iter();
+        filled.map(|(name, tree)| (name, self.without_excluded_in(tree))).collect()
+    }
+
+    /// As [`Generators::without_excluded`], for a source.
+    fn without_excluded_in(&self, tree: Tree) -> Tree {
         let exclude = self.request.answers.excludes.clone();
         if exclude.is_empty() {
-            return downloads;
+            return tree;
         }
         let copy = Copy { contents_only: true, exclude, ..Copy::default() };
-        let file = File::new("Filter downloads").copy(&downloads, "/", "/", copy).group(&self.group);
-        State::scratch().file(file)
+        let file = File::new("Filter downloads").copy(&tree.state, &tree.path, "/", copy).group(&self.group);
+        Tree { state: State::scratch().file(file), path: "/".into(), ..tree }
     }
 
     fn trees(&self) -> impl Iterator<Item = TreeOf<'a>> {
@@ -110,6 +141,13 @@ impl<'a> Generators<'a> {
             Some((edits::patch_name(source.name), edited.patch))
         });
         edited.collect()
+    }
+
+    /// Returns whether the spec has patches or edits for the source.
+    fn is_patched(&self, source: &TreeOf<'_>) -> bool {
+        let spec = self.request.spec;
+        let has_patches = spec.patches.get(source.name).is_some_and(|patches| !patches.is_empty());
+        has_patches || spec.sources.get(source.name).is_some_and(|source| edits::wanted(source).is_some())
     }
 
     /// Returns the source with the patches and edits that the spec has for it.

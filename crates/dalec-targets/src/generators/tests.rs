@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Patch, Repository, RepositoryUse, Source,
+    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Repository, RepositoryUse, Source,
 };
 use expect_test::{Expect, expect};
 
@@ -240,7 +240,7 @@ fn edits_of_go_modules() {
     "#]]
     .assert_eq(&calls.map(|line| format!("{line}\n")).collect::<String>());
     let modules = graph_of(&spec, Options::default(), downloads);
-    assert!(modules.contains("mount /work/src #2.2\n"), "{modules}");
+    assert!(modules.contains("mount /work/src #2.1\n"), "{modules}");
 }
 
 /// SRC-023: a token comes before a header, this before ssh; what is mounted are names.
@@ -288,11 +288,182 @@ fn private_go_modules() {
     .assert_eq(&lines.map(|line| format!("{}\n", line.trim_start())).collect::<String>());
 }
 
+/// SRC-027, SRC-033, SRC-034: one home of cargo's for all, of patched sources.
+#[test]
+fn rust_crates() {
+    let mut spec = spec();
+    for source in spec.sources.values_mut() {
+        for generator in &mut source.generate {
+            let paths = generator.gomod.take().expect("it is one").paths;
+            generator.cargohome = Some(Cargohome { paths });
+        }
+    }
+    let graph = graph(&spec, Options::default());
+    let lines = graph.lines().filter(|line| !line.starts_with("    |"));
+    expect![[r#"
+        #0 source docker-image://worker
+        #1 source local://lib
+        #2 source local://fixes
+        #3 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg set -eu
+            cwd /
+            mount / #0
+            mount /work/src #1 [/lib]
+            mount /work/patches/fixes #2 ro
+            name Patch source lib for downloads
+        #4 source local://app
+        #5 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Downloads the crates of Rust programs: cargohome.sh PATH...
+            arg cargohome
+            arg cmd/.
+            arg cmd/tool
+            cwd /
+            mount / #0
+            mount /work/src #4
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            mount /work/crates scratch
+            name Download Rust crates for source app
+        #6 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Downloads the crates of Rust programs: cargohome.sh PATH...
+            arg cargohome
+            arg /.
+            cwd /
+            mount / #0
+            mount /work/src #3.1 [/lib]
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            mount /work/crates #5.2
+            name Download Rust crates for source lib
+        #7 result #6.2
+    "#]]
+    .assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+}
+
 #[test]
 fn the_scripts_are_some() {
     let go = include_str!("go.sh");
-    for script in [include_str!("gomod.sh"), include_str!("edits.sh")] {
-        let checked = std::process::Command::new("sh").args(["-n", "-c", &format!("{go}{script}")]).status();
+    let scripts = [include_str!("gomod.sh"), include_str!("edits.sh")].map(|script| format!("{go}{script}"));
+    let others = [
+        include_str!("cargohome.sh"),
+        include_str!("nodemod.sh"),
+        include_str!("pip.sh"),
+        include_str!("pip_install.sh"),
+    ];
+    for script in scripts.into_iter().chain(others.map(str::to_owned)) {
+        let checked = std::process::Command::new("sh").args(["-n", "-c", &script]).status();
         assert!(checked.expect("a shell").success());
     }
+}
+
+/// SRC-031: npm gets what others call otherwise, and nothing of it is shown.
+#[test]
+fn npm_behind_a_proxy() {
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(path("src/web")).expect("folders can be made");
+    std::fs::create_dir(path("bin")).expect("folders can be made");
+    let npm = "#!/bin/sh\nenv | grep -i -e ^npm_config -e ^NODE | grep -v -e =false | sort >told\n";
+    std::fs::write(path("bin/npm"), npm).expect("files can be written");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path("bin/npm"), open).expect("it is ours");
+    let script = include_str!("nodemod.sh");
+    let script = script.replace("/work", &folder.path().display().to_string());
+    let script = script.replace("/run/secrets/dalec.ca-bundle", &path("bin/npm").display().to_string());
+    let told = |variables: &[(&str, &str)]| {
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", &script, "nodemod", "web"]).env_clear().envs(variables.iter().copied());
+        let ran = command.env("PATH", format!("{}:/usr/bin:/bin", path("bin").display())).output();
+        let ran = ran.expect("a shell");
+        let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+        assert!(ran.status.success() && said.is_empty(), "{said}");
+        let told = std::fs::read_to_string(path("src/web/told")).expect("npm was called");
+        told.replace(&folder.path().display().to_string(), "")
+    };
+    let proxies =
+        [("HTTP_PROXY", "http://user:password@a"), ("https_proxy", "http://b"), ("no_proxy", "c,d")];
+    expect![[r#"
+        NODE_EXTRA_CA_CERTS=/bin/npm
+        npm_config_cafile=/bin/npm
+        npm_config_https_proxy=http://b
+        npm_config_noproxy=c,d
+        npm_config_proxy=http://user:password@a
+    "#]]
+    .assert_eq(&told(&proxies));
+    let disabled = [proxies.as_slice(), &[("DALEC_DISABLE_PROXY_CONFIG", "1")]].concat();
+    expect![[r#"
+        NODE_EXTRA_CA_CERTS=/bin/npm
+        npm_config_cafile=/bin/npm
+    "#]]
+    .assert_eq(&told(&disabled));
+}
+
+/// SRC-030, SRC-033: npm gets the source with its patches, and the package the one without, so that they are applied once.
+#[test]
+fn npm_packages_go_into_the_source() {
+    let mut spec = spec();
+    for name in ["app", "lib"] {
+        let nodemod = Nodemod { paths: vec![".".into(), "web".into()], registry: "http://r".into() };
+        let generator = Generator { nodemod: Some(nodemod), ..Generator::default() };
+        spec.sources.get_mut(name).expect("it is there").generate = vec![generator];
+    }
+    assert!(wants_any(&spec));
+    let graph = |name: &str| {
+        let graph = graph_of(&spec, Options::default(), |generators| generators.filled()[name].state.clone());
+        let lines = graph.lines().filter(|line| !line.starts_with("    |"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    expect![[r#"
+        #0 source docker-image://worker
+        #1 source local://app
+        #2 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Installs the packages of Node.js programs: nodemod.sh PATH...
+            arg nodemod
+            arg /.
+            arg /web
+            env npm_config_registry=http://r
+            cwd /
+            mount / #0
+            mount /work/src #1
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            name Install npm packages for source app
+        #3 result #2.1
+    "#]]
+    .assert_eq(&graph("app"));
+    expect![[r#"
+        #0 source docker-image://worker
+        #1 source local://lib
+        #2 source local://fixes
+        #3 exec network=NONE
+            arg /bin/sh
+            arg -c
+            arg set -eu
+            cwd /
+            mount / #0
+            mount /work/src #1 [/lib]
+            mount /work/patches/fixes #2 ro
+            name Patch source lib for downloads
+        #4 exec network=UNSET
+            arg /bin/sh
+            arg -c
+            arg # Installs the packages of Node.js programs: nodemod.sh PATH...
+            arg nodemod
+            arg /.
+            arg /web
+            env npm_config_registry=http://r
+            cwd /
+            mount / #0
+            mount /work/patched #3.1 [/lib]
+            mount /work/src #1 [/lib]
+            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+            name Install npm packages for source lib
+        #5 result #4.2
+    "#]]
+    .assert_eq(&graph("lib"));
 }

@@ -137,6 +137,7 @@ impl Installer<'_> {
             keep_docs: !(artifacts.docs.is_empty() && artifacts.manpages.is_empty()),
             ignore_cache: self.request.options.ignores_cache(CACHE_KEY),
             wanted: Vec::new(),
+            without_proxies: self.request.options.without_proxies,
             repositories: Repositories::default(),
         }
     }

@@ -6,6 +6,7 @@ use dalec_llb::{Exec, Location, Mount, Platform, ProgressGroup, State};
 
 use crate::family::Trust;
 use crate::image_config::PATH;
+use crate::proxies;
 use crate::repositories::Repositories;
 use crate::rpm::architecture::architecture;
 use crate::rpm::distro::RpmDistro;
@@ -14,6 +15,8 @@ use crate::rpm::relation::Wanted;
 use crate::worker::ca_bundle;
 
 const SCRIPT: &str = concat!(
+    include_str!("../proxies.sh"),
+    "\n",
     include_str!("scripts/download.sh"),
     "\n",
     include_str!("scripts/install.sh"),
@@ -64,6 +67,8 @@ pub(super) struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Leave proxies to the package manager's own ways.
+    pub without_proxies: bool,
     /// Repositories besides the distribution's.
     pub repositories: Repositories,
 }
@@ -145,6 +150,7 @@ fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {
     Exec::new(args)
         .env("PATH", PATH)
         .env("HOME", "/root")
+        .envs(proxies::environment(options.without_proxies))
         .name(&options.name)
         .group(&options.group)
         .at(options.locations.clone())

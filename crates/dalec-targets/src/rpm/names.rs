@@ -29,7 +29,7 @@ impl Names {
             ("license", &spec.license),
         ];
         PlanError::require("an RPM package", &fields)?;
-        check_package(&spec.name)?;
+        check_package(&spec.name).map_err(|error| error.at(spec.places.name))?;
         let (epoch, version) = match spec.version.split_once(':') {
             Some((epoch, version)) => (Some(epoch), version),
             None => (None, spec.version.as_str()),
@@ -40,13 +40,15 @@ impl Names {
             return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the version of an RPM package", spec.version),
                 "letters, digits, `.`, `_`, `+`, `~` and `^`; `1.0~rc1` comes before `1.0`",
-            ));
+            )
+            .at(spec.places.version));
         }
         if !spec.revision.chars().all(version_char) {
             return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the revision of an RPM package", spec.revision),
                 "letters, digits, `.`, `_`, `+`, `~` and `^`, for example `1`",
-            ));
+            )
+            .at(spec.places.revision));
         }
         Ok(Self {
             package: spec.name.clone(),

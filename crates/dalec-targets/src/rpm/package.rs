@@ -169,6 +169,10 @@ impl<'a> Package<'a> {
             return Ok(State::scratch());
         }
         let generators = self.generators(worker, &trees)?;
+        let filled = generators.as_ref().map(Generators::filled).unwrap_or_default();
+        let sources = trees
+            .iter()
+            .map(|(name, tree)| filled.get(name).unwrap_or(tree).mount(format!("/work/src/{name}")));
         let edits = generators.as_ref().map(Generators::edits).unwrap_or_default();
         for name in edits.keys() {
             args.extend(["file".to_owned(), name.clone(), spec_file::file_name(name, false)]);
@@ -186,7 +190,7 @@ impl<'a> Package<'a> {
             .group(&self.source_group())
             .ignore_cache(self.request.options.ignores_cache(SOURCE_CACHE_KEY))
             .network(Network::None)
-            .mounts(trees.iter().map(|(name, tree)| tree.mount(format!("/work/src/{name}"))))
+            .mounts(sources)
             .mounts(edits.iter().map(|(name, patch)| patch.mount(format!("/work/src/{name}"))))
             .mounts(downloads)
             .mount(Mount::output("/work/out"));
@@ -199,7 +203,7 @@ impl<'a> Package<'a> {
         worker: &Worker,
         trees: &'b BTreeMap<&'a str, Tree>,
     ) -> Result<Option<Generators<'b>>, PlanError> {
-        if generators::wanted(self.request.spec).next().is_none() {
+        if !generators::wants_any(self.request.spec) {
             return Ok(None);
         }
         Ok(Some(Generators {

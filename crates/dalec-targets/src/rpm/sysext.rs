@@ -14,7 +14,7 @@ use crate::rpm::distro::{REPOSITORIES, RpmDistro};
 use crate::rpm::install::{InstallOptions, What, download, into_worker};
 use crate::rpm::package::Package;
 use crate::rpm::places::{self, Content, Place};
-use crate::rpm::relation::wanted;
+use crate::rpm::relation::{tags, wanted};
 use crate::rpm::worker::options;
 use crate::sysext::{self, ANYWHERE, Ingredients, Installed};
 use crate::worker::Worker;
@@ -30,7 +30,7 @@ pub(super) fn check(spec: &TargetSpec) -> Result<(), PlanError> {
         let message = format!("{name:?} names no package that a system extension could have");
         return Err(PlanError::invalid(message, [constraint.span]));
     }
-    wanted(list, "", &mut Marks::default())?;
+    tags("Requires", list)?;
     let files = places::all(spec, &spec.name)?.into_iter();
     let files = files.filter(|place| matches!(place.content, Content::Files { .. }));
     sysext::check(spec, files.map(|place| Installed { path: full_path(&place), span: place.span }))

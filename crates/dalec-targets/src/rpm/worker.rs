@@ -80,6 +80,7 @@ pub(super) fn options<'a>(
         keep_docs: false,
         ignore_cache: false,
         wanted: Vec::new(),
+        without_proxies: request.options.without_proxies,
         repositories: Repositories::default(),
     }
 }

@@ -37,7 +37,8 @@ impl<'a> Names<'a> {
             return Err(PlanError::invalid_name(
                 format!("{:?} cannot be the name of a system extension", spec.name),
                 "letters, digits and `+._~-`, and neither a dash nor a dot at the start",
-            ));
+            )
+            .at(spec.places.name));
         }
         let architecture = of_systemd(architecture)?;
         let given = settings.image_name.strip_suffix(".raw").unwrap_or(&settings.image_name);

@@ -11,14 +11,16 @@ use crate::error::PlanError;
 pub(super) fn zip(spec: &TargetSpec, architecture: &str) -> Result<String, PlanError> {
     let fields = [("name", &*spec.name), ("version", &spec.version), ("revision", &spec.revision)];
     PlanError::require("a zip file", &fields)?;
-    for (field, value) in fields {
+    let places = [spec.places.name, spec.places.version, spec.places.revision];
+    for ((field, value), place) in fields.into_iter().zip(places) {
         // The first four are what Windows forbids besides: a file is to keep its name wherever it is copied.
         let is_bad = |char: char| "<>|?*\"\\/:".contains(char) || char.is_control();
         if value.contains(is_bad) || value.starts_with('-') {
             return Err(PlanError::invalid_name(
                 format!("{field} {value:?} cannot be a part of the name of a zip file"),
                 "leave out quotes, slashes, colons and `<>|?*`, and a dash at the start",
-            ));
+            )
+            .at(place));
         }
     }
     Ok(format!("{}_{}-{}_{architecture}.zip", spec.name, spec.version, spec.revision))

@@ -15,7 +15,7 @@ use crate::family::BINARY_CACHE_KEY;
 use crate::generators::{self, Generators, KINDS};
 use crate::golang;
 use crate::marker::Marks;
-use crate::patches::{self, Patch};
+use crate::patches::{self, APPLY};
 use crate::paths::{base, join};
 use crate::quote::{is_pattern, shell, shell_pattern};
 use crate::request::Request;
@@ -64,9 +64,10 @@ pub(super) fn plan(request: &Request<'_>, worker: &Worker) -> Result<Programs, P
         Mount::bind(format!("/work/sources/{}", kind.directory), downloads).readonly()
     });
     let edits = generators.edits();
-    let given = sources.iter().map(|(name, tree)| (*name, tree));
+    let filled = generators.filled();
+    let given = sources.iter().map(|(name, tree)| (*name, filled.get(name).unwrap_or(tree)));
     let given = given.chain(edits.iter().map(|(name, tree)| (name.as_str(), tree)));
-    let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), PROGRAMS].concat(), "programs"])
+    let exec = Exec::new(["/bin/sh", "-c", &[caches.setup(), APPLY, PROGRAMS].concat(), "programs"])
         .envs(worker.env.clone())
         // Most programs in Go need no more than this. The spec's environment comes later and wins.
         .env("GOOS", "windows")
@@ -109,7 +110,7 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
 
 /// Returns a file system with the scripts that the spec has a say in.
 fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
-    let patches = apply(&patches::all(spec)?, marks);
+    let patches = patches::calls(&patches::all(spec)?, marks);
     let directories: Vec<_> = generators::wanted(spec).map(|kind| (kind.variable, kind.directory)).collect();
     let build = build_script::render(spec, &directories, golang::debian_path(spec).as_deref(), marks)?;
     let programs = put(&spec.artifacts.binaries, marks);
@@ -119,24 +120,6 @@ fn scripts(spec: &TargetSpec, marks: &mut Marks) -> Result<State, PlanError> {
         .mkfile("/build.sh", 0o755, None, build)
         .mkfile("/programs", 0o644, None, programs);
     Ok(State::scratch().file(file))
-}
-
-/// Returns one call of `apply` per patch.
-fn apply(patches: &[Patch<'_>], marks: &mut Marks) -> String {
-    let mut text = String::new();
-    for patch in patches {
-        let how = if patch.target_is_dir { "-d " } else { "" };
-        text.push_str(&format!(
-            "apply {} {} {} {} -p{} {how}{}\n",
-            shell(&marks.mark(patch.span)),
-            shell(&patch.title()),
-            shell(&patch.file()),
-            shell(patch.target),
-            patch.strip,
-            shell(&format!("./{}", patch.target)),
-        ));
-    }
-    text
 }
 
 /// Returns one call of `put` per program.
@@ -175,9 +158,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::fixture::{artifacts, inline_dir, spec};
-    use dalec_spec::span::Span;
-    use dalec_spec::target_spec::Patch as SpecPatch;
+    use crate::fixture::artifacts;
 
     /// ART-001, ART-013
     #[test]
@@ -202,22 +183,6 @@ mod tests {
             put 'dalec: error: @5: ' out/b 640 /tools/bin b.exe out/b
         "#]]
         .assert_eq(&put(&binaries, &mut Marks::default()));
-    }
-
-    #[test]
-    fn patches_are_applied_to_the_copy() {
-        let mut spec = spec();
-        spec.sources = BTreeMap::from([
-            ("src".to_owned(), inline_dir(&[("a", 0o644)])),
-            ("fixes".to_owned(), inline_dir(&[("a.patch", 0o644)])),
-        ]);
-        let patch =
-            SpecPatch { source: "fixes".into(), path: "a.patch".into(), strip: 1, span: Span::new(1, 2) };
-        spec.patches = BTreeMap::from([("src".to_owned(), vec![patch])]);
-        expect![[r#"
-            apply 'dalec: error: @1: ' fixes/a.patch fixes/a.patch src -p1 -d ./src
-        "#]]
-        .assert_eq(&apply(&patches::all(&spec).expect("valid"), &mut Marks::default()));
     }
 
     #[test]

@@ -101,69 +101,69 @@ fn a_zip_file() {
     check(
         &plan.result,
         expect![[r#"
-        #0 source docker-image://docker.io/library/ubuntu:jammy
-        #1 exec network=UNSET
-            arg /bin/sh
-            arg -c
-            arg # Installs packages without apt where nothing else must be installed or removed for them. Read before install.sh.
-            arg install
-            arg --meta
-            arg windowscross-build-deps
-            arg 1
-            arg amd64
-            arg nasm
-            arg --recommends
-            arg --wanted
-            arg dalec: error: 
-            arg nasm
-            arg --
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /var/cache/apt cache windowscrossdalec-var-cache-apt LOCKED
-            mount /var/lib/apt cache windowscrossdalec-var-lib-apt LOCKED
-            mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
-            name Install build dependencies
-        #2 file
-            scratch mkdir 755 /src
-            ^ mkfile 644 /src/a.c
-            name Write source src
-        #3 file
-            scratch mkfile 644 /patches
-            ^ mkfile 755 /build.sh
-            ^ mkfile 644 /programs
-            name Write scripts
-        #4 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Builds programs for Windows: programs.sh
-            arg programs
-            env GOOS=windows
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            env SOURCE_DATE_EPOCH=0
-            cwd /
-            mount / #1
-            mount /work/sources/src #2 [/src] ro
-            mount /work/scripts #3 ro
-            mount /work/out scratch
-            name Build programs of hello 1.0
-        #5 exec network=NONE
-            arg /bin/sh
-            arg -c
-            arg # Makes a zip file of what is in /work/in, in /work/out: zip.sh NAME EPOCH
-            arg zip
-            arg hello_1.0-1_arm64.zip
-            arg 315532800
-            env HOME=/root
-            env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-            cwd /
-            mount / #0
-            mount /work/in #4.1 ro
-            mount /work/out scratch
-            name Make hello_1.0-1_arm64.zip
-        #6 result #5.1
-    "#]],
+            #0 source docker-image://docker.io/library/ubuntu:jammy
+            #1 exec network=UNSET
+                arg /bin/sh
+                arg -c
+                arg # Proxies and their certificates for package managers. Read before install.sh of either family.
+                arg install
+                arg --meta
+                arg windowscross-build-deps
+                arg 1
+                arg amd64
+                arg nasm
+                arg --recommends
+                arg --wanted
+                arg dalec: error: 
+                arg nasm
+                arg --
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /var/cache/apt cache windowscrossdalec-var-cache-apt LOCKED
+                mount /var/lib/apt cache windowscrossdalec-var-lib-apt LOCKED
+                mount /run/secrets/dalec.ca-bundle secret dalec.ca-bundle
+                name Install build dependencies
+            #2 file
+                scratch mkdir 755 /src
+                ^ mkfile 644 /src/a.c
+                name Write source src
+            #3 file
+                scratch mkfile 644 /patches
+                ^ mkfile 755 /build.sh
+                ^ mkfile 644 /programs
+                name Write scripts
+            #4 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg 
+                arg programs
+                env GOOS=windows
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                env SOURCE_DATE_EPOCH=0
+                cwd /
+                mount / #1
+                mount /work/sources/src #2 [/src] ro
+                mount /work/scripts #3 ro
+                mount /work/out scratch
+                name Build programs of hello 1.0
+            #5 exec network=NONE
+                arg /bin/sh
+                arg -c
+                arg # Makes a zip file of what is in /work/in, in /work/out: zip.sh NAME EPOCH
+                arg zip
+                arg hello_1.0-1_arm64.zip
+                arg 315532800
+                env HOME=/root
+                env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+                cwd /
+                mount / #0
+                mount /work/in #4.1 ro
+                mount /work/out scratch
+                name Make hello_1.0-1_arm64.zip
+            #6 result #5.1
+        "#]],
     );
     assert!(plan.to_sign.is_some() && plan.requires.is_empty());
 }

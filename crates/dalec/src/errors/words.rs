@@ -343,6 +343,11 @@ fn unknown_target(exit: Exit, target: &str, routes: &[String]) -> Words {
     // One that needs no image from anywhere, if it is there.
     let example = routes.iter().find(|route| *route == EXAMPLE).or(routes.first()).map_or("", String::as_str);
     // Not every target key stands for a target of its own.
+    if target.contains(',') {
+        let flags: Vec<String> = target.split(',').map(|one| format!("--target {}", one.trim())).collect();
+        words.help = Some(format!("give each target by itself: {}", flags.join(" ")));
+        return words;
+    }
     let is_below = |route: &str| route.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'));
     let below = routes.iter().map(String::as_str).find(|route| is_below(route));
     let close = below.or_else(|| dalec_spec::suggest(target, routes.iter().map(String::as_str)));

@@ -55,6 +55,14 @@ fn a_target_is_needed_and_must_exist() {
          = help: did you mean `trixie/deb`? `dalec targets` lists all of them
     "#]],
     );
+    check(
+        &["--target", "bookworm/deb, trixie/deb"],
+        expect![[r#"
+            error: there is no target `bookworm/deb, trixie/deb`
+             |
+             = help: give each target by itself: --target bookworm/deb --target trixie/deb
+        "#]],
+    );
 }
 
 #[test]

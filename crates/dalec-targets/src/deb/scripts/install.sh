@@ -45,9 +45,16 @@ Dpkg::Use-Pty "0";
 quiet "1";
 DPkg::Options { "--force-confdef"; "--force-confold"; };
 CONF
-if [ -s "$ca" ]; then
-    echo "Acquire::https::CAInfo \"$ca\";" >>"$APT_CONFIG"
-fi
+use_proxies "$work" "$ca"
+{
+    if [ -n "$proxied" ]; then
+        apt_setting Acquire::http::Proxy "$http_proxy"
+        apt_setting Acquire::https::Proxy "$https_proxy"
+    fi
+    if [ -n "$bundle" ]; then
+        apt_setting Acquire::https::CAInfo "$bundle"
+    fi
+} >>"$APT_CONFIG"
 
 upgrade=
 recommends=
@@ -159,10 +166,25 @@ install_all() {
     apt-get install -- "$@"
 }
 
-# Prints NAME=VERSION for every wanted package with version constraints: the newest known version that meets them.
-# Left alone, apt considers the newest version and no other.
+# Prints NAME=VERSION for every wanted package with version constraints: the newest known version that meets them. So it goes
+# on with what these versions in turn want no newer. Left alone, apt considers the newest version and no other.
 pins() {
-    sed -n 's/^.*\t\(.*\) (.*$/\1/p' "$wanted" | sort -u | while read -r name; do
+    cut -f 2 "$wanted" >"$work/bound"
+    for _ in 1 2 3 4 5 6 7 8 9; do
+        newest >"$work/pins"
+        while read -r pin; do
+            apt-cache show "$pin" | sed -n 's/^\(Pre-\)\{0,1\}Depends: //p' | tr ',' '\n' |
+                sed -n '/|/d; s/^ *//; s/:any (/ (/; /([<=][<=]* /p'
+        done <"$work/pins" | sort -u - "$work/bound" >"$work/more"
+        cmp -s "$work/more" "$work/bound" && break
+        mv "$work/more" "$work/bound"
+    done
+    cat "$work/pins"
+}
+
+# newest: prints the newest version that fits for each package that is bound.
+newest() {
+    sed -n 's/ (.*$//p' "$work/bound" | sort -u | while read -r name; do
         apt-cache madison "$name" | cut -d '|' -f 2 | tr -d ' ' | while read -r version; do
             if fits "$name" "$version"; then
                 echo "$name=$version"
@@ -174,7 +196,7 @@ pins() {
 
 # fits NAME VERSION: whether all constraints on NAME hold for VERSION.
 fits() {
-    while IFS="$tab" read -r mark relation; do
+    while read -r relation; do
         case "$relation" in
         "$1 ("*)
             constraint=${relation#*\(}
@@ -182,7 +204,7 @@ fits() {
             dpkg --compare-versions "$2" "${constraint%% *}" "${constraint#* }" || return
             ;;
         esac
-    done <"$wanted"
+    done <"$work/bound"
 }
 
 # Says which of the wanted dependencies cannot be had, and what apt has to say of it.

@@ -21,7 +21,7 @@ export LC_ALL=C.UTF-8
 
 ca=/run/secrets/dalec.ca-bundle
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'distrust_proxy; rm -rf "$work"' EXIT
 
 manager= release= root= docs= directory= refresh= downloads= architecture=
 keys="$work/keys"
@@ -93,8 +93,13 @@ fi
 if [ -n "$refresh" ]; then
     options="$options --refresh"
 fi
-if [ -s "$ca" ]; then
-    options="$options --setopt=sslverify=1 --setopt=sslcacert=$ca"
+use_proxies "$work" "$ca"
+if [ -n "$proxied" ] && [ -n "$bundle" ]; then
+    trust_proxy "${DALEC_RPM_PROXY_TRUST_BUNDLE:-/etc/pki/tls/certs/ca-bundle.trust.crt}"
+    export SSL_CERT_FILE="$bundle" CURL_CA_BUNDLE="$bundle"
+fi
+if [ -n "$bundle" ]; then
+    options="$options --setopt=sslverify=1 --setopt=sslcacert=$bundle"
 fi
 
 # Prints the keys that the package database of what is installed into trusts.

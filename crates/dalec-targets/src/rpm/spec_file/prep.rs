@@ -11,22 +11,6 @@ use crate::marker::Marks;
 use crate::patches;
 use crate::rpm::escape::word;
 
-pub(super) const APPLY: &str = r#"
-# apply MARK TITLE FILE SOURCE ARGUMENT...: applies one patch with these arguments of patch.
-apply() {
-    mark=$1 title=$2 file=$3 source=$4
-    shift 4
-    if [ ! -f "$file" ]; then
-        echo "${mark}there is no patch \"$title\"" >&2
-        exit 1
-    fi
-    if ! patch -s -f --no-backup-if-mismatch "$@" <"$file"; then
-        echo "${mark}patch \"$title\" does not apply to source \"$source\"" >&2
-        exit 1
-    fi
-}
-"#;
-
 /// Returns the section, or nothing without sources; a patch that does not apply is named by its mark.
 ///
 /// # Errors
@@ -54,7 +38,7 @@ pub(super) fn render(spec: &TargetSpec, marks: &mut Marks) -> Result<String, Pla
     }
     let patches = patches::all(spec)?;
     if !patches.is_empty() {
-        text.push_str(APPLY);
+        text.push_str(patches::APPLY);
     }
     for patch in &patches {
         let title = patch.title();

@@ -85,6 +85,7 @@ impl Request {
             root_source: Some(Arc::new(roots)),
             frontend: std::env::current_exe().ok(),
             ca_bundle: self.ca_bundle.clone(),
+            proxies: surroundings::proxies(),
             ..EngineOptions::new(store, display.sink())
         };
         Engine::new(options).map_err(|error| self.engine_error(error))

@@ -1,0 +1,21 @@
+# Downloads Python packages: pip.sh REQUIREMENTS PATH...
+#
+# The patched source is at /work/src, PATHs are directories in it with a file REQUIREMENTS. What they need goes to
+# /work/packages, as sources; setuptools and wheel beside it, which most are built with.
+set -eu
+ca=/run/secrets/dalec.ca-bundle
+if [ -e "$ca" ]; then
+    export PIP_CERT="$ca" SSL_CERT_FILE="$ca"
+fi
+if ! python3 -m pip --version >/dev/null 2>&1; then
+    echo 'there is no pip to download Python packages with; add a package that has it, such as python3-pip, to dependencies.build' >&2
+    exit 127
+fi
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
+requirements=$1
+shift
+for path; do
+    cd "/work/src/$path"
+    python3 -m pip download --dest=/work/packages setuptools wheel
+    python3 -m pip download --dest=/work/packages --no-binary=:all: --requirement="$requirements"
+done
