@@ -5,7 +5,8 @@ use std::sync::Arc;
 use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Repository, RepositoryUse, Source,
+    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Repository,
+    RepositoryUse, Source,
 };
 use expect_test::{Expect, expect};
 
