@@ -223,6 +223,7 @@ fn targets_are_listed() {
         azlinux3/rpm/debug/buildroot      what rpmbuild starts from
         azlinux3/rpm/debug/sources        the sources as rpmbuild gets them
         azlinux3/rpm/debug/spec           the generated RPM spec file
+        azlinux3/testing/sysext           system extension with the package, from Azure Linux 3
         azlinux3/worker                   the image that packages for Azure Linux 3 are built in
         azlinux4/container (default)      container with the package, from Azure Linux 4
         azlinux4/container/depsonly       container with what the package needs at run time, from Azure Linux 4
@@ -230,6 +231,7 @@ fn targets_are_listed() {
         azlinux4/rpm/debug/buildroot      what rpmbuild starts from
         azlinux4/rpm/debug/sources        the sources as rpmbuild gets them
         azlinux4/rpm/debug/spec           the generated RPM spec file
+        azlinux4/testing/sysext           system extension with the package, from Azure Linux 4
         azlinux4/worker                   the image that packages for Azure Linux 4 are built in
         bionic/container                  minimal container with the package, from Ubuntu 18.04 (bionic)
         bionic/deb (default)              Debian packages for Ubuntu 18.04 (bionic)
@@ -246,6 +248,14 @@ fn targets_are_listed() {
         bullseye/dsc                      Debian source package for Debian 11 (bullseye)
         bullseye/testing/container        Debian 11 (bullseye) container with the package, for tests
         bullseye/worker                   the image that packages for Debian 11 (bullseye) are built in
+        debug/cargohome                   the Rust crates that the sources ask for
+        debug/gomods                      the Go modules that the sources ask for
+        debug/patched-sources             the sources with patches and edits applied
+        debug/pip                         the Python packages that the sources ask for
+        debug/resolve                     the spec with its arguments expanded and defaults filled in
+        debug/sources                     the sources as they are fetched
+        flatcar/testing/sysext (default)  system extension with the package for Flatcar Container Linux, from Ubuntu 24.04 (noble)
+        flatcar/worker                    the image that packages for Flatcar Container Linux are built in
         focal/container                   minimal container with the package, from Ubuntu 20.04 (focal)
         focal/deb (default)               Debian packages for Ubuntu 20.04 (focal)
         focal/dsc                         Debian source package for Ubuntu 20.04 (focal)
@@ -260,11 +270,13 @@ fn targets_are_listed() {
         noble/deb (default)               Debian packages for Ubuntu 24.04 (noble)
         noble/dsc                         Debian source package for Ubuntu 24.04 (noble)
         noble/testing/container           Ubuntu 24.04 (noble) container with the package, for tests
+        noble/testing/sysext              system extension with the package, from Ubuntu 24.04 (noble)
         noble/worker                      the image that packages for Ubuntu 24.04 (noble) are built in
         resolute/container                minimal container with the package, from Ubuntu 26.04 (resolute)
         resolute/deb (default)            Debian packages for Ubuntu 26.04 (resolute)
         resolute/dsc                      Debian source package for Ubuntu 26.04 (resolute)
         resolute/testing/container        Ubuntu 26.04 (resolute) container with the package, for tests
+        resolute/testing/sysext           system extension with the package, from Ubuntu 26.04 (resolute)
         resolute/worker                   the image that packages for Ubuntu 26.04 (resolute) are built in
         rockylinux8/container (default)   container with the package, from Rocky Linux 8
         rockylinux8/container/depsonly    container with what the package needs at run time, from Rocky Linux 8
@@ -284,6 +296,7 @@ fn targets_are_listed() {
         trixie/deb (default)              Debian packages for Debian 13 (trixie)
         trixie/dsc                        Debian source package for Debian 13 (trixie)
         trixie/testing/container          Debian 13 (trixie) container with the package, for tests
+        trixie/testing/sysext             system extension with the package, from Debian 13 (trixie)
         trixie/worker                     the image that packages for Debian 13 (trixie) are built in
         windowscross/container (default)  container with the programs, from one or several images of Windows
         windowscross/worker               the image that programs for Windows are built in
