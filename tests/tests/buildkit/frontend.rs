@@ -87,12 +87,12 @@ fn the_image_is_pushed_and_started_by_the_first_line_of_a_spec() {
 #[test]
 fn the_executable_runs_where_nothing_else_is() {
     let project = Project::new(&script("alone", ""));
-    project.write("Dockerfile", "FROM dalec.example/frontend\nRUN [\"/frontend\", \"credential-helper\"]\n");
+    project.write("Dockerfile", "FROM dalec.example/frontend\nRUN [\"/frontend\", \"unheard-of\"]\n");
     let image = frontend().context();
     let build = Buildkit::shared().buildx(&project.path(""));
     let ran = build.args(["--build-context", &format!("dalec.example/frontend={image}"), "."]).run();
     assert_eq!(ran.code, Some(1));
-    ran.says(&["this program has no part called `credential-helper`", "exit code: 64"]);
+    ran.says(&["this program has no part called `unheard-of`", "exit code: 64"]);
 }
 
 /// FE-011, FE-012: several platforms become an index; images say when they were made.
