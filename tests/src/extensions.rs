@@ -154,7 +154,15 @@ pub fn attached(path: &Path, name: &str, release: &str, script: &str) -> String 
     }
     std::fs::write(at("usr/lib/os-release"), release).expect("it can be written");
     let image = path.file_name().expect("it is a file").to_string_lossy().into_owned();
-    std::fs::copy(path, at("var/lib/extensions").join(image)).expect("it can be copied");
+    let place = at("var/lib/extensions").join(image);
+    // An image takes a loop device, which not every machine has; systemd asks a directory the same questions.
+    if Command::new("losetup").arg("--find").output().is_ok_and(|found| found.status.success()) {
+        std::fs::copy(path, place).expect("it can be copied");
+    } else {
+        let extract = format!("--extract={}", place.with_extension("").display());
+        let unpacked = Command::new("fsck.erofs").args([&extract, "--preserve"]).arg(path).output();
+        assert!(unpacked.expect("fsck.erofs starts").status.success());
+    }
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-ec", ATTACH]);
     command.env("ROOT", root.path()).env("NAME", name).env("SCRIPT", script);

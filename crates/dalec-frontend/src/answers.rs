@@ -74,10 +74,12 @@ fn all_missing(mut first: FrontendError, more: impl IntoIterator<Item = Frontend
     if let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) = &mut first {
         let mut others: Vec<(String, String)> = Vec::new();
         for error in more {
-            let FrontendError::Gateway(GatewayError::Image { reference: other, hint: more, .. }) = error
-            else {
-                continue;
+            let error = match error {
+                FrontendError::Gateway(error) => error,
+                FrontendError::At { error, .. } => *error,
+                _ => continue,
             };
+            let GatewayError::Image { reference: other, hint: more, .. } = error else { continue };
             if other != *reference {
                 if !others.iter().any(|(known, _)| *known == other) {
                     others.push((other, more));
@@ -192,11 +194,18 @@ mod tests {
             let (reference, hint) = (name.to_owned(), hint.to_owned());
             FrontendError::Gateway(GatewayError::Image { reference, hint, source: None })
         };
+        // An image of a source has a place in the spec.
+        let placed = |name: &str| {
+            let FrontendError::Gateway(error) = image(name, &format!("give {name}")) else { unreachable!() };
+            let source_text = dalec_spec::SourceText::new("spec.yml", "");
+            FrontendError::At { error: Box::new(error), source_text, spans: Vec::new() }
+        };
         let more = [
             image("b", "give b"),
             image("b", "give b"),
             GatewayError::Cancelled.into(),
             image("a", "give a"),
+            placed("c"),
         ];
         let FrontendError::Gateway(GatewayError::Image { reference, hint, .. }) =
             all_missing(image("a", "give a-worker or a"), more)
@@ -205,7 +214,10 @@ mod tests {
         };
         assert_eq!(
             (reference.as_str(), hint.as_str()),
-            ("a", "give a\nthe image b cannot be found either: give b")
+            (
+                "a",
+                "give a\nthe image b cannot be found either: give b\nthe image c cannot be found either: give c"
+            )
         );
     }
 }

@@ -47,7 +47,8 @@ pub fn build(
     for (name, value) in &build.args {
         set(&format!("build-arg:{name}"), value);
     }
-    if options.platforms.len() > 1 {
+    // Its steps run where the build runs, whatever the result is for.
+    if !options.platforms.is_empty() {
         set("platform", &platform.to_string());
     }
     let file = File::new("Write the Dockerfile").mkfile("/Dockerfile", 0o600, None, content);

@@ -120,6 +120,9 @@ fn describe_exec(
     }
     meta.env.iter().try_for_each(|variable| writeln!(text, "    env {variable}"))?;
     writeln!(text, "    cwd {}", meta.cwd)?;
+    if !meta.user.is_empty() {
+        writeln!(text, "    user {}", meta.user)?;
+    }
     for mount in &exec.mounts {
         let what = match mount.mount_type() {
             pb::MountType::Bind => input(mount.input),

@@ -31,6 +31,13 @@ impl Processor {
     }
 
     fn find(platform: &Platform) -> Result<Self, PlanError> {
+        if platform.os != "linux" {
+            return Err(PlanError::Invalid {
+                message: format!("packages of this distribution are for Linux, not for {platform}"),
+                spans: Vec::new(),
+                hint: Some("choose a platform of Linux, for example `--platform linux/amd64`".into()),
+            });
+        }
         let (gnu, rust, go_arm) = match (platform.architecture.as_str(), platform.variant.as_str()) {
             ("amd64", _) => ("x86_64-linux-gnu", "x86_64-unknown-linux-gnu", ""),
             ("arm64", _) => ("aarch64-linux-gnu", "aarch64-unknown-linux-gnu", ""),

@@ -45,15 +45,15 @@ apt_setting() {
 # TRUSTED, which programs of RPM's distributions read instead. distrust_proxy takes it out again.
 trust_proxy() {
     proxy_trust=
-    mark='# buildkit proxy CA'
-    if [ -f "$bundle" ] && [ -f "$1" ] && grep -q "$mark begin" "$bundle" && ! grep -q "$mark begin" "$1"; then
+    fence='# buildkit proxy CA'
+    if [ -f "$bundle" ] && [ -f "$1" ] && grep -q "$fence begin" "$bundle" && ! grep -q "$fence begin" "$1"; then
         proxy_trust=$1
-        sed -n "/$mark begin/,/$mark end/p" "$bundle" >>"$1"
+        sed -n "/$fence begin/,/$fence end/p" "$bundle" >>"$1"
     fi
 }
 
 distrust_proxy() {
     if [ -n "${proxy_trust:-}" ]; then
-        sed "/$mark begin/,/$mark end/d" "$proxy_trust" >"$work/trust" && cat "$work/trust" >"$proxy_trust"
+        sed "/$fence begin/,/$fence end/d" "$proxy_trust" >"$work/trust" && cat "$work/trust" >"$proxy_trust"
     fi
 }

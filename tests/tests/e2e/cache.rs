@@ -99,7 +99,7 @@ mod root {
     #[test]
     fn a_build_does_not_notice_that_others_prune() {
         let steps = "build:\n  caches:\n    - dir: {dest: /kept, key: kept}\n  steps:\n    - command: |\n        echo x >/kept/here\n        \
-                     echo the step has started\n        sleep 3\n        test -e /kept/here\n";
+                     echo the step has started\n        while ! test -e /kept/go; do sleep 0.1; done\n        test -e /kept/here\n";
         let project = Project::new(&script("pruned", steps));
         let mut running = build(&project, "bookworm/deb").start();
         running.says("the step has started");
@@ -109,6 +109,9 @@ mod root {
             let pruned = json(&cache(&project, &["prune", "--all", "--format", "json"]).succeeds());
             in_use.push(kinds(&pruned["inUse"]));
         }
+        let caches = below(&project.path("state/caches"));
+        let kept = caches.iter().find(|cache| cache.join("here").exists()).expect("it is in use");
+        fs::write(kept.join("go"), "").unwrap();
         let ran = running.end();
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         assert!(

@@ -109,6 +109,15 @@ fn a_script_for_both() {
     assert_eq!(read("linux_amd64").unwrap(), read("linux_arm64").unwrap());
 }
 
+/// What is not for a platform runs nothing of it.
+#[test]
+fn the_spec_and_its_sources_are_the_same_for_all() {
+    let project = Project::new(&script("plain", ""));
+    for target in ["debug/resolve", "debug/sources"] {
+        project.build(target).args(["--platform", "linux/riscv64"]).succeeds();
+    }
+}
+
 /// Told before anything is built, or even looked up.
 #[test]
 fn what_has_to_run_is_refused() {
@@ -122,4 +131,6 @@ fn what_has_to_run_is_refused() {
     }
     let project = program("", "true", "");
     project.build("bookworm/deb").args(["--platform", "linux/loong64"]).fails(2);
+    let ran = project.build("bookworm/deb").args(["--platform", "windows/amd64"]).fails(2);
+    ran.says(&["are for Linux, not for windows/amd64"]);
 }

@@ -163,4 +163,6 @@ fn pass_on(client: &UnixStream, server: &UnixStream) {
         scope.spawn(|| one_way(server, client));
         one_way(client, server);
     });
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = server.shutdown(Shutdown::Both);
 }

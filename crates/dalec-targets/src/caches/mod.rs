@@ -126,6 +126,15 @@ impl Planner<'_> {
             });
         }
         let key = if dir.key.is_empty() { &dir.dest } else { &dir.key };
+        if dir.no_auto_namespace && is_of_downloads(key) {
+            return Err(PlanError::Invalid {
+                message: format!(
+                    "a cache cannot have the key {key:?}: what is downloaded for all builds is kept there"
+                ),
+                spans: vec![cache.span],
+                hint: Some("choose another key for it".into()),
+            });
+        }
         let id = if dir.no_auto_namespace { key.clone() } else { self.id(key) };
         let sharing = match dir.sharing {
             target_spec::CacheSharing::Shared => CacheSharing::Shared,
@@ -152,4 +161,14 @@ impl Planner<'_> {
     fn id(&self, key: &str) -> String {
         format!("{}-{}-{key}", self.place.namespace, self.request.platform)
     }
+}
+
+/// Returns whether `id` is how package managers and downloads of modules call what they share with other builds: what lies
+/// there is taken as verified.
+fn is_of_downloads(id: &str) -> bool {
+    let is_of_packages = |part| id.contains(part);
+    ["dalec-var-cache-apt", "dalec-var-lib-apt", "-dnf-cache-", "-dnf5-cache-", "-tdnf-cache-"]
+        .into_iter()
+        .any(is_of_packages)
+        || id.starts_with("dalec-gomod-proxy-cache")
 }

@@ -123,6 +123,26 @@ fn packages_are_built_elsewhere() {
     }
 }
 
+/// Whoever writes where package managers keep what they verified decides what the next build installs.
+#[test]
+fn what_others_download_is_out_of_reach() {
+    let names = [
+        "bookwormdalec-var-lib-apt",
+        "bookwormdalec-var-cache-apt",
+        "azlinux3-tdnf-cache-linux/amd64",
+        "rockylinux9-dnf-cache-linux/amd64",
+        "dalec-gomod-proxy-cache",
+    ];
+    for name in names {
+        let cache = CacheDir { no_auto_namespace: true, key: name.into(), ..at("/c") };
+        let error = plan("bookworm/deb", &Platform::linux("amd64"), &with(vec![dir(cache)]), &[])
+            .expect_err("an error");
+        assert_eq!(error.spans(), [Span::new(3, 4)], "{name}");
+        let expected = "what is downloaded for all builds is kept there";
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
+}
+
 /// BLD-007, BLD-008.
 #[test]
 fn go() {

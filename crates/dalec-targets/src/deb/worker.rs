@@ -1,6 +1,7 @@
 //! The worker of a Debian distribution: its image with the tools that packages are built with.
 
 use dalec_llb::{ProgressGroup, State};
+use dalec_spec::span::Span;
 use dalec_spec::target_spec::RepositoryUse;
 
 use crate::cross::Processor;
@@ -92,7 +93,8 @@ fn tools(processor: Processor, architecture: &str, compiles: bool) -> Vec<Wanted
     if compiles {
         names.extend([format!("gcc-{gnu}"), format!("g++-{gnu}"), format!("libc6-dev-{architecture}-cross")]);
     }
-    names.into_iter().map(|relation| Wanted { relation, mark: String::new() }).collect()
+    let mark = Marks::default().mark(Span::default());
+    names.into_iter().map(|relation| Wanted { relation, mark: mark.clone() }).collect()
 }
 
 /// Returns whether what is wanted is a package of `architecture`, by its name.

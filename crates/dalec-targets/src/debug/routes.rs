@@ -100,6 +100,10 @@ impl Recipe for Product {
         self.tools().is_some()
     }
 
+    fn runs(&self) -> Option<&'static str> {
+        None
+    }
+
     fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
         let worker = || match self.worker() {
             Some(question) => crate::deb::worker::plan_as(request, tools_of(), &question).map(Some),

@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 use dalec_llb::{Copy, Exec, File, Mount, Network, ProgressGroup, State};
 use dalec_spec::target_spec::{Generator, TargetSpec};
 
+use crate::marker::Marks;
+use crate::patches::APPLY;
+use crate::quote::shell;
 use crate::request::Request;
 use crate::sources::Tree;
 
@@ -162,20 +165,25 @@ impl<'a> Generators<'a> {
     fn patched_by_spec(&self, source: &TreeOf<'_>) -> Tree {
         let patches = self.request.spec.patches.get(source.name);
         let Some(patches) = patches.filter(|patches| !patches.is_empty()) else { return source.tree.clone() };
-        let mut script = String::from("set -eu\ncd /work/src\n");
+        let mut script = format!("set -eu\ncd /work/src\n{APPLY}");
+        let mut marks = Marks::default();
         let mut mounts: BTreeMap<&str, Mount> = BTreeMap::new();
         for patch in patches {
             let Some(tree) = self.trees.get(patch.source.as_str()) else { continue };
             let dir = format!("/work/patches/{}", patch.source);
             let file = [dir.as_str(), patch.path.trim_start_matches('/')].join("/");
-            let file = crate::quote::shell(file.trim_end_matches('/'));
-            script.push_str(&format!("patch -s -f --no-backup-if-mismatch -p{} <{file}\n", patch.strip));
+            let file = file.trim_end_matches('/');
+            let title = file.trim_start_matches("/work/patches/");
+            let mark = marks.mark(patch.span);
+            let words = [mark.as_str(), title, file, source.name].map(shell).join(" ");
+            script.push_str(&format!("apply {words} -p{}\n", patch.strip));
             mounts.entry(&patch.source).or_insert_with(|| tree.mount(dir));
         }
         let exec = Exec::shell(script)
             .envs(self.env.clone())
             .name(format!("Patch source {} for downloads", source.name))
             .group(&self.group)
+            .at(marks.location(&self.request.source_map))
             .network(Network::None)
             .mount(source.tree.writable("/work/src"))
             .mounts(mounts.into_values());

@@ -7,6 +7,7 @@ use dalec_spec::target_spec::{Generator, Nodemod};
 
 use super::{Generators, TreeOf};
 use crate::locate::locate;
+use crate::proxies;
 use crate::sources::Tree;
 use crate::worker::ca_bundle;
 
@@ -53,6 +54,7 @@ fn install(
     let args = ["/bin/sh", "-c", SCRIPT, "nodemod"].map(str::to_owned).into_iter().chain(paths);
     let mut exec = Exec::new(args)
         .envs(generators.env.clone())
+        .envs(proxies::environment(generators.request.options.without_proxies))
         .name(format!("Install npm packages for source {}", source.name))
         .group(&generators.group)
         .at(locate(&generators.request.source_map, [generator.span]))

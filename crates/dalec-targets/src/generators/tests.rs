@@ -77,6 +77,16 @@ fn graph_of(spec: &TargetSpec, options: Options, plan: impl FnOnce(&Generators<'
     describe(&plan(&generators).marshal(&Platform::linux("amd64")))
 }
 
+/// A patch that does not apply is named with its line here, too, because this step comes before that of the package.
+#[test]
+fn patches_have_their_places() {
+    let mut spec = spec();
+    spec.patches.get_mut("lib").expect("it is patched")[0].span = Span::new(2, 4);
+    let graph = graph(&spec, Options::default());
+    let apply = "apply 'dalec: error: @1: ' 'fixes/a b.patch' '/work/patches/fixes/a b.patch' lib -p2";
+    assert!(graph.lines().any(|line| line.trim_start_matches([' ', '|']) == apply), "{graph}");
+}
+
 /// SRC-020, SRC-021, SRC-033, SRC-034: one cache for all, filled from the cache of downloads; of patched sources.
 #[test]
 fn go_modules() {

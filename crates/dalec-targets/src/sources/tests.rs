@@ -410,6 +410,7 @@ fn image_with_commands() {
                 env B=step
                 env PATH=/opt/bin
                 cwd /srv/sub
+                user builder
                 mount / #0
                 mount /once #1
                 mount /src #2 [/app-mount0]
@@ -423,6 +424,7 @@ fn image_with_commands() {
                 env B=step
                 env PATH=/opt/bin
                 cwd /srv/sub
+                user builder
                 mount / #3
                 mount /src #2 [/app-mount0]
                 mount /src/out #3.3
@@ -452,6 +454,7 @@ fn image_with_commands_as_a_whole() {
                 env B=step
                 env PATH=/opt/bin
                 cwd /srv
+                user builder
                 mount / #0
                 name make
             #2 exec network=UNSET
@@ -462,6 +465,7 @@ fn image_with_commands_as_a_whole() {
                 env B=step
                 env PATH=/opt/bin
                 cwd /srv
+                user builder
                 mount / #1
                 name make clean
             #3 result #2

@@ -46,6 +46,8 @@ explain_download() {
 # download DIR: every wanted package goes to DIR; $work/explained says what cannot be had.
 download() {
     : >"$work/explained"
+    # What fits reads it.
+    cut -f 2 "$wanted" >"$work/bound"
     cut -f 2 "$wanted" | cut -d ' ' -f 1 | sort -u >"$work/names"
     while read -r name; do
         choice=$(choose "$name" </dev/null)

@@ -47,6 +47,7 @@ is_signed() {
 fetch() {
     repository=${2#*|} package=${2##*|}
     repository=${repository%%|*}
+    rm -rf "$work/new"
     mkdir -p "$work/new"
     dnf download $options --destdir "$work/new" "$package" </dev/null || return
     for file in "$work/new"/*.rpm; do

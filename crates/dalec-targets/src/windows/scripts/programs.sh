@@ -45,6 +45,6 @@ cd /build
 . /work/scripts/programs
 cd /
 # What a cache holds that is mounted there must stay.
-if ! grep -qF " /build/" /proc/self/mountinfo; then
+if ! grep -q " /build[ /]" /proc/self/mountinfo; then
     rm -rf /build
 fi
