@@ -236,13 +236,13 @@ pub fn kept_state(who: Who) -> PathBuf {
 /// When the disk cannot be asked, or a store cannot be pruned.
 pub fn make_room() {
     /// More than the tests need from nothing.
-    const ENOUGH: u64 = 20 << 30;
+    const ENOUGH: u64 = 36 << 30;
     let whom: &[Who] = if is_root() { &[Who::Me, Who::Ordinary] } else { &[Who::Me] };
     for (who, state) in whom.iter().map(|who| (*who, kept_state(*who))).filter(|(_, state)| state.exists()) {
         let disk = rustix::fs::statvfs(&state).expect("the disk says how full it is");
         if disk.f_bavail * disk.f_frsize < ENOUGH {
             eprintln!("the disk is nearly full: pruning {}", state.display());
-            let prune = ["cache", "prune", "--all", "--keep-storage", "3GB", "--force", "--state-dir"];
+            let prune = ["cache", "prune", "--all", "--keep-storage", "6GB", "--force", "--state-dir"];
             let pruned = Invocation::new(who, Path::new("/")).args(prune).arg(&state).succeeds();
             eprint!("{}", pruned.stdout);
         }
