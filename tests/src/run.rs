@@ -242,7 +242,7 @@ pub fn make_room() {
         let disk = rustix::fs::statvfs(&state).expect("the disk says how full it is");
         if disk.f_bavail * disk.f_frsize < ENOUGH {
             eprintln!("the disk is nearly full: pruning {}", state.display());
-            let prune = ["cache", "prune", "--all", "--keep-storage", "6GB", "--force", "--state-dir"];
+            let prune = ["cache", "prune", "--all", "--force", "--state-dir"];
             let pruned = Invocation::new(who, Path::new("/")).args(prune).arg(&state).succeeds();
             eprint!("{}", pruned.stdout);
         }
