@@ -6,13 +6,14 @@ use std::path::Path;
 
 use dalec_e2e::engine::Engine;
 use dalec_e2e::on_both_engines;
-use dalec_e2e::run::Project;
+use dalec_e2e::run::{Invocation, Project, Who};
 use dalec_e2e::windows::{VERSIONS, bases};
 use serde_json::Value;
 
 use crate::greet::{BASES, build, greet_with};
 
 on_both_engines!(root: files_are_where_windows_looks, an_image_for_each_version, one_image_stays_one);
+on_the_embedded_engine!(a_base_is_the_same_after_a_prune);
 
 /// Returns the project with a container that starts from the first `bases` images.
 fn greet_on(bases: usize) -> Project {
@@ -70,6 +71,36 @@ fn one_image_stays_one(engine: Engine) {
     let manifest = image.index();
     assert!(manifest["manifests"].is_null(), "{manifest}");
     check(&image, &manifest, VERSIONS[0]);
+}
+
+/// A layer whose blob is gone, or not known any more, would be packed anew and be another one.
+fn a_base_is_the_same_after_a_prune() {
+    let project = greet_on(1);
+    let state = project.path("state").display().to_string();
+    let cache = |arguments: &[&str]| {
+        let cache = Invocation::new(Who::Me, &project.path("")).arg("cache").args(arguments);
+        cache.args(["--state-dir", &state]).succeeds().stdout
+    };
+    let image = Image { folder: project.path("image") };
+    let make = || {
+        build(Engine::Embedded, &project, "windowscross")
+            .args(["-o", "type=oci,dest=image,tar=false", "--state-dir", &state])
+            .succeeds();
+        check(&image, &image.index(), VERSIONS[0]);
+        fs::remove_dir_all(&image.folder).unwrap();
+    };
+    make();
+    for percent in [99, 60, 20] {
+        let listed: Value = serde_json::from_str(&cache(&["ls", "--format", "json"])).unwrap();
+        let keep = listed["size"].as_u64().unwrap() / 1000 * percent / 100;
+        cache(&["prune", "--all", "--force", "--keep-storage", &format!("{keep}kB")]);
+        make();
+    }
+    for blob in fs::read_dir(project.path("state/blobs/sha256")).unwrap() {
+        fs::write(blob.unwrap().path(), "damaged").unwrap();
+    }
+    cache(&["verify", "--remove"]);
+    make();
 }
 
 /// Checks the image with this manifest for `version` of Windows.

@@ -24,14 +24,12 @@ use crate::shared::Core;
 use crate::snapshot::{LayerId, Snapshot, list};
 use crate::sources::image::Layer;
 use crate::sources::{Tools, failed, with_hint};
-use crate::store::Store;
+use crate::store::{LAYER_BLOBS, Store};
 use crate::tarball::Times;
 
 /// Keys of a result's metadata, as BuildKit's frontends write them.
 const CONFIG: &str = "containerimage.config";
 const PLATFORMS: &str = "refs.platforms";
-/// Where the store remembers which blob a layer is.
-const SPACE: &str = "layer blob";
 
 /// How a result becomes an image.
 #[derive(Debug, Clone)]
@@ -269,11 +267,11 @@ fn remember(store: &Store, key: &str, layer: &Layer) -> Result<()> {
         size: layer.size,
     };
     let value = serde_json::to_vec(&known).map_err(|error| Error::op(error.to_string()))?;
-    store.put_answer(SPACE, key, &value)
+    store.put_answer(LAYER_BLOBS, key, &value)
 }
 
 fn recall(store: &Store, key: &str) -> Result<Option<Known>> {
-    let answer = store.answer(SPACE, key)?;
+    let answer = store.answer(LAYER_BLOBS, key)?;
     Ok(answer.and_then(|(value, _)| serde_json::from_slice(&value).ok()))
 }
 

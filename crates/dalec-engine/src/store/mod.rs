@@ -55,6 +55,7 @@ pub use locks::{Lock, LockFile};
 pub use process_dir::WorkDir;
 pub use prune::{PruneOptions, Pruned};
 pub use remove::remove_tree;
+pub(crate) use results::LAYER_BLOBS;
 pub use results::{StoredResult, now};
 pub use verify::{Damage, Verified};
 

@@ -47,8 +47,24 @@ impl Store {
     /// # Errors
     /// When something cannot be removed; the rest is removed all the same.
     pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, GatewayError> {
-        let pruned = self.list().and_then(|entries| self.remove(wanted(entries, options, now())));
+        let pruned = self.list().and_then(|entries| {
+            let all: HashSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+            let mut chosen = wanted(entries, options, now());
+            self.keep_blobs_of_layers(&all, &mut chosen)?;
+            self.remove(chosen)
+        });
         pruned.map_err(|error| error.into_gateway(self.root()))
+    }
+
+    /// Takes those blobs out of `chosen` whose layers are among `all` and stay: a layer without the blob that it was
+    /// pulled as would become another one in an image.
+    fn keep_blobs_of_layers(&self, all: &HashSet<String>, chosen: &mut Vec<Entry>) -> Result<()> {
+        let goes: HashSet<String> = chosen.iter().map(|entry| entry.id.clone()).collect();
+        let mut pulled = self.pulled_layers()?;
+        pulled.retain(|layer, _| all.contains(layer) && !goes.contains(layer));
+        let needed: HashSet<String> = pulled.into_values().collect();
+        chosen.retain(|entry| entry.kind != Kind::Blob || !needed.contains(&entry.id));
+        Ok(())
     }
 
     /// Removes `entries`, as far as nobody uses them or has used them since they were listed.
@@ -57,7 +73,7 @@ impl Store {
         let mut pruned = Pruned::default();
         let gate = self.gate().wait(&mut || Ok(()))?;
         let others = Others::of(&self.root().join("tmp"), self.process_dir()?)?;
-        let layers = self.remove_results(&entries, others)?;
+        let layers = self.remove_results(&entries, others, &self.pulled_layers()?)?;
         let alone = Others::of(&self.root().join("tmp"), self.process_dir()?)?.is_empty();
         let mut trash = Trash { dir: &trash, count: 0 };
         for entry in entries {
@@ -84,7 +100,13 @@ impl Store {
     }
 
     /// Removes the results that have one of the layers among `entries`, and returns the layers that nobody needs then.
-    fn remove_results(&self, entries: &[Entry], others: Others) -> Result<HashSet<String>> {
+    /// A layer that was `pulled` goes with its blob, which a damaged one takes along.
+    fn remove_results(
+        &self,
+        entries: &[Entry],
+        others: Others,
+        pulled: &BTreeMap<String, String>,
+    ) -> Result<HashSet<String>> {
         let rows = self.rows()?;
         let used = layers_used(&rows);
         let is_wanted = |entry: &&Entry| match used.get(&entry.id) {
@@ -93,7 +115,14 @@ impl Store {
             None => others.is_empty(),
         };
         let layers = entries.iter().filter(|entry| entry.kind == Kind::Layer).filter(is_wanted);
-        let layers: HashSet<String> = layers.map(|entry| entry.id.clone()).collect();
+        let mut layers: HashSet<String> = layers.map(|entry| entry.id.clone()).collect();
+        if others.is_empty() {
+            let blobs: HashSet<&String> =
+                entries.iter().filter(|entry| entry.kind == Kind::Blob).map(|entry| &entry.id).collect();
+            layers.extend(
+                pulled.iter().filter(|(_, blob)| blobs.contains(blob)).map(|(layer, _)| layer.clone()),
+            );
+        }
         let has_one = |row: &Row| names(&row.outputs).any(|layer| layers.contains(layer));
         let noted = others.keys();
         let (gone, _): (Vec<Row>, Vec<Row>) =

@@ -29,6 +29,10 @@ pub(super) const USED_GRANULARITY: i64 = 60 * 60;
 /// The space of remembered answers that says what cache mounts are called.
 const CACHE_MOUNTS: &str = "cache mount";
 
+/// Space of the answers that say which blob holds a layer. Keys without a blank are layers that were pulled as that blob;
+/// no other place says so, and they cannot be made again.
+pub(crate) const LAYER_BLOBS: &str = "layer blob";
+
 /// One stored result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
@@ -200,6 +204,23 @@ impl Store {
         })
     }
 
+    /// Returns the layers that were pulled, with the name of the blob that each was.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn pulled_layers(&self) -> Result<BTreeMap<String, String>> {
+        let known: Vec<(String, Vec<u8>)> = self.db(|db| {
+            let mut statement =
+                db.prepare("SELECT key, value FROM answers WHERE space = ?1 AND key NOT LIKE '% %'")?;
+            statement.query_map([LAYER_BLOBS], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })?;
+        let blob = |value: &[u8]| {
+            let value: serde_json::Value = serde_json::from_slice(value).ok()?;
+            Some(value["digest"].as_str()?.rsplit(':').next()?.to_owned())
+        };
+        Ok(known.into_iter().filter_map(|(layer, value)| Some((layer, blob(&value)?))).collect())
+    }
+
     /// Forgets answers that lead to what was removed.
     ///
     /// # Errors
@@ -208,6 +229,9 @@ impl Store {
         let caches = removed.iter().filter(|entry| entry.kind == Kind::Cache);
         // An image that is known leads to blobs, and one that was put together to packages.
         let downloads = removed.iter().any(|entry| !matches!(entry.kind, Kind::Layer | Kind::Cache));
+        let mut gone = self.pulled_layers()?;
+        gone.retain(|layer, _| !self.layer_path(&LayerId::from_stored(layer)).exists());
+        let gone: Vec<String> = gone.into_keys().collect();
         self.db(|db| {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for cache in caches {
@@ -216,7 +240,15 @@ impl Store {
                 statement.execute([CACHE_MOUNTS, &cache.id])?;
             }
             if downloads {
-                transaction.execute("DELETE FROM answers WHERE space <> ?1", [CACHE_MOUNTS])?;
+                transaction.execute(
+                    "DELETE FROM answers WHERE space <> ?1 AND (space <> ?2 OR key LIKE '% %')",
+                    [CACHE_MOUNTS, LAYER_BLOBS],
+                )?;
+            }
+            for layer in &gone {
+                let mut statement =
+                    transaction.prepare_cached("DELETE FROM answers WHERE space = ?1 AND key = ?2")?;
+                statement.execute([LAYER_BLOBS, layer])?;
             }
             transaction.commit()
         })
