@@ -152,6 +152,18 @@ fn every_room_is_on_the_map() {
     assert_eq!(absent.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
+/// The first command of the README says only `cargo run`.
+#[test]
+fn one_program_is_what_is_run() {
+    let metadata = metadata();
+    let members = metadata.workspace_default_packages();
+    let programs =
+        |package: &cargo_metadata::Package| package.targets.iter().filter(|target| target.is_bin()).count();
+    let run: Vec<_> = members.iter().filter(|package| programs(package) > 0).collect();
+    assert_eq!(run.len(), 1, "cargo would ask which one to run");
+    assert_eq!(run[0].default_run.as_deref(), Some("dalec"));
+}
+
 #[test]
 fn every_path_on_the_map_exists() {
     let mut text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

@@ -17,7 +17,7 @@ use crate::side_file::SideFile;
 use crate::signer_image;
 
 /// Context of the signing configuration that the flag `--sign-key` stands for.
-pub const SIGN_KEY_CONTEXT: &str = "dalec-signing-config";
+pub const SIGN_KEY_CONTEXT: &str = "dalec-sign-key";
 
 /// Leaves packages unsigned.
 const SKIP: &str = "DALEC_SKIP_SIGNING";

@@ -49,12 +49,15 @@ fn damage_is_named_and_can_be_removed(project: &Project) {
     let blob = below(&project.path("state/blobs/sha256")).remove(0);
     let name = blob.file_name().unwrap().to_str().unwrap().to_owned();
     fs::write(&blob, "something else\n").unwrap();
+    // Nobody can read it as a file, and the rest is checked all the same.
+    fs::create_dir(blob.with_file_name("f".repeat(64))).unwrap();
     let found = cache(project, &["verify"]).fails(1);
     assert!(
         found.stdout.contains(&format!("blob {name}: its content has the digest sha256:")),
         "{}",
         found.stdout
     );
+    assert!(found.stdout.contains("it cannot be read: "), "{}", found.stdout);
     let removed = json(&cache(project, &["verify", "--remove", "--format", "json"]).succeeds());
     assert_eq!(removed["damaged"][0]["id"], name.as_str());
     assert!(!blob.exists());

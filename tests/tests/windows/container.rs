@@ -96,11 +96,6 @@ fn a_base_is_the_same_after_a_prune() {
         cache(&["prune", "--all", "--force", "--keep-storage", &format!("{keep}kB")]);
         make();
     }
-    for blob in fs::read_dir(project.path("state/blobs/sha256")).unwrap() {
-        fs::write(blob.unwrap().path(), "damaged").unwrap();
-    }
-    cache(&["verify", "--remove"]);
-    make();
 }
 
 /// Checks the image with this manifest for `version` of Windows.

@@ -73,7 +73,7 @@ impl Store {
         let mut pruned = Pruned::default();
         let gate = self.gate().wait(&mut || Ok(()))?;
         let others = Others::of(&self.root().join("tmp"), self.process_dir()?)?;
-        let layers = self.remove_results(&entries, others, &self.pulled_layers()?)?;
+        let layers = self.remove_results(&entries, others)?;
         let alone = Others::of(&self.root().join("tmp"), self.process_dir()?)?.is_empty();
         let mut trash = Trash { dir: &trash, count: 0 };
         for entry in entries {
@@ -100,13 +100,7 @@ impl Store {
     }
 
     /// Removes the results that have one of the layers among `entries`, and returns the layers that nobody needs then.
-    /// A layer that was `pulled` goes with its blob, which a damaged one takes along.
-    fn remove_results(
-        &self,
-        entries: &[Entry],
-        others: Others,
-        pulled: &BTreeMap<String, String>,
-    ) -> Result<HashSet<String>> {
+    fn remove_results(&self, entries: &[Entry], others: Others) -> Result<HashSet<String>> {
         let rows = self.rows()?;
         let used = layers_used(&rows);
         let is_wanted = |entry: &&Entry| match used.get(&entry.id) {
@@ -115,14 +109,7 @@ impl Store {
             None => others.is_empty(),
         };
         let layers = entries.iter().filter(|entry| entry.kind == Kind::Layer).filter(is_wanted);
-        let mut layers: HashSet<String> = layers.map(|entry| entry.id.clone()).collect();
-        if others.is_empty() {
-            let blobs: HashSet<&String> =
-                entries.iter().filter(|entry| entry.kind == Kind::Blob).map(|entry| &entry.id).collect();
-            layers.extend(
-                pulled.iter().filter(|(_, blob)| blobs.contains(blob)).map(|(layer, _)| layer.clone()),
-            );
-        }
+        let layers: HashSet<String> = layers.map(|entry| entry.id.clone()).collect();
         let has_one = |row: &Row| names(&row.outputs).any(|layer| layers.contains(layer));
         let noted = others.keys();
         let (gone, _): (Vec<Row>, Vec<Row>) =

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 
 use dalec_gateway::GatewayError;
 
@@ -12,7 +11,7 @@ use super::Store;
 use super::entries::{Entry, Kind};
 use super::results::Row;
 use crate::cachekey::Key;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::oci::Digest;
 use crate::snapshot::resolve::{Last, resolve};
 use crate::snapshot::{LayerId, Snapshot, digest};
@@ -66,7 +65,7 @@ impl Store {
                 Kind::Layer if damaged.contains(&entry.id) => Some("its files have changed".to_owned()),
                 Kind::Blob | Kind::Package => {
                     verified.checked += 1;
-                    of_named_file(&entry)?
+                    of_named_file(&entry)
                 }
                 _ => None,
             };
@@ -108,7 +107,12 @@ impl Store {
             };
             verified.checked += 1;
             let names = || snapshot.layers().iter().map(|layer| layer.directory().to_owned());
-            if self.content_of(snapshot, path)? != expected {
+            // What cannot be read is damaged, too, and hides nothing of the rest.
+            if !self.content_of(snapshot, path).is_ok_and(|found| found == expected) {
+                // Removed meanwhile.
+                if !snapshot.layers().iter().all(|layer| self.layer_path(layer).is_dir()) {
+                    continue;
+                }
                 doubtful.push(names().collect::<HashSet<String>>());
             } else if matches!(path, "" | "/") {
                 good.extend(names());
@@ -132,30 +136,28 @@ impl Store {
 }
 
 /// Returns what is wrong with a file whose name is the digest of its content.
-fn of_named_file(entry: &Entry) -> Result<Option<String>> {
+fn of_named_file(entry: &Entry) -> Option<String> {
     let algorithm = if entry.path.parent().is_some_and(|parent| parent.ends_with("sha512")) {
         "sha512"
     } else {
         "sha256"
     };
     let Ok(expected) = format!("{algorithm}:{}", entry.id).parse::<Digest>() else {
-        return Ok(Some("its name is no digest".into()));
+        return Some("its name is no digest".into());
     };
-    let mut file = match File::open(&entry.path) {
-        Ok(file) => file,
+    match File::open(&entry.path).and_then(|mut file| digest_of(&mut file, &expected)) {
+        Ok(actual) => (actual != expected).then(|| format!("its content has the digest {actual}")),
         // Removed meanwhile.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).at("open", &entry.path),
-    };
-    let actual = digest_of(&mut file, &expected, &entry.path)?;
-    Ok((actual != expected).then(|| format!("its content has the digest {actual}")))
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("it cannot be read: {error}")),
+    }
 }
 
-fn digest_of(file: &mut File, like: &Digest, path: &Path) -> Result<Digest> {
+fn digest_of(file: &mut File, like: &Digest) -> std::io::Result<Digest> {
     let mut hasher = like.hasher();
     let mut buffer = vec![0; 128 << 10];
     loop {
-        match file.read(&mut buffer).at("read", path)? {
+        match file.read(&mut buffer)? {
             0 => return Ok(hasher.finish()),
             count => hasher.update(&buffer[..count]),
         }

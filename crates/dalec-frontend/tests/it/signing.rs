@@ -92,7 +92,7 @@ fn a_flag_takes_the_place_of_the_spec() {
     let flag = [
         ("build-arg:DALEC_SIGNING_CONFIG_PATH", "signing.yml"),
         ("build-arg:DALEC_SIGNING_CONFIG_CONTEXT_NAME", SIGN_KEY_CONTEXT),
-        ("context:dalec-signing-config", "local:config"),
+        ("context:dalec-sign-key", "local:config"),
     ];
     let gateway = recorder("bookworm/deb", &flag, SIGNER);
     let gateway = gateway.file("signing.yml", "signer: {image: example.org/flag:1}\n");
