@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::{LEAD, Package, REGION, RESERVED, SHA1, SHA256, SIGNATURES, signatures};
+use super::{LEAD, Package, REGION, RESERVED, RESERVED_6, SHA1, SHA256, SIGNATURES, signatures};
 use crate::compare::{Part, Signature};
 use crate::error::ReadError;
 
@@ -50,5 +50,5 @@ pub(crate) fn parts(file: &File) -> Result<(Vec<Part>, Vec<Signature>), ReadErro
 /// Returns whether what the signature header says by `tag` is the signer's business. The digests of the header are, for
 /// they were compared with it.
 fn is_signers(tag: u32) -> bool {
-    [REGION, RESERVED, SHA1, SHA256].contains(&tag) || FILE_SIGNATURES.contains(&tag)
+    [REGION, RESERVED, RESERVED_6, SHA1, SHA256].contains(&tag) || FILE_SIGNATURES.contains(&tag)
 }
