@@ -9,8 +9,8 @@ use crate::error::ReadError;
 
 /// Signatures of single files, for the kernel: lists of them, and what is to be known about those lists.
 const FILE_SIGNATURES: [u32; 4] = [274, 275, 276, 277];
-/// Architecture and operating system of whoever wrote the lead: a signer writes its own, and nobody reads them.
-const LEAD_MACHINE: [std::ops::Range<usize>; 2] = [8..10, 76..78];
+/// Architecture, name and operating system in the lead: a signer writes it anew, as its version does, and nobody reads them.
+const LEAD_UNREAD: std::ops::Range<usize> = 8..78;
 
 /// Returns the parts of a package that are no signatures, and its signatures.
 ///
@@ -20,9 +20,7 @@ pub(crate) fn parts(file: &File) -> Result<(Vec<Part>, Vec<Signature>), ReadErro
     let package = Package::read(file)?;
     let mut lead = vec![0; LEAD];
     file.read_exact_at(&mut lead, 0)?;
-    for machine in LEAD_MACHINE {
-        lead[machine].fill(0);
-    }
+    lead[LEAD_UNREAD].fill(0);
     let mut parts = vec![Part::bytes("lead", lead)];
     let mut found = Vec::new();
     for entry in package.signature.entries() {
