@@ -9,8 +9,9 @@ use crate::error::ReadError;
 
 /// Signatures of single files, for the kernel: lists of them, and what is to be known about those lists.
 const FILE_SIGNATURES: [u32; 4] = [274, 275, 276, 277];
-/// Architecture, name and operating system in the lead: a signer writes it anew, as its version does, and nobody reads them.
-const LEAD_UNREAD: std::ops::Range<usize> = 8..78;
+/// What nobody reads of the lead, so each version of rpmsign writes its own: version, and then architecture, name and operating
+/// system.
+const LEAD_UNREAD: [std::ops::Range<usize>; 2] = [4..6, 8..78];
 
 /// Returns the parts of a package that are no signatures, and its signatures.
 ///
@@ -20,7 +21,9 @@ pub(crate) fn parts(file: &File) -> Result<(Vec<Part>, Vec<Signature>), ReadErro
     let package = Package::read(file)?;
     let mut lead = vec![0; LEAD];
     file.read_exact_at(&mut lead, 0)?;
-    lead[LEAD_UNREAD].fill(0);
+    for unread in LEAD_UNREAD {
+        lead[unread].fill(0);
+    }
     let mut parts = vec![Part::bytes("lead", lead)];
     let mut found = Vec::new();
     for entry in package.signature.entries() {

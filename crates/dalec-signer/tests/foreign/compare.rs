@@ -86,13 +86,17 @@ fn key_of(comparison: &Comparison) -> &str {
     }
 }
 
-/// rpm 6 writes no name into the lead, and each version of rpmsign writes the lead as it does.
+/// Each version of rpmsign writes a lead of its own.
 #[test]
-fn the_name_in_the_lead_is_any_signers() {
-    let trees = Trees::new(|place| drop(place.rpm("tiny.rpm")));
-    trees.0.sign(rsa(), &["signed/tiny.rpm"]).unwrap();
-    tamper(&trees.0.path("signed/tiny.rpm"), 12);
+fn an_older_rpmsign_may_sign_a_newer_package() {
+    let trees = Trees::new(|place| drop(place.write("tiny.rpm", crate::rpm::OF_VERSION_6)));
+    let home = trees.0.gnupg(rsa());
+    let name = format!("_gpg_name {}", rsa().fingerprint());
+    let path = format!("_gpg_path {home}");
+    let sign = ["--define", &name, "--define", &path, "--define", "__gpg /usr/bin/gpg", "--addsign"];
+    trees.0.succeed("rpmsign", &[&sign[..], &["signed/tiny.rpm"]].concat());
     trees.compare().unwrap();
+    let _ = trees.0.run("gpgconf", &["--homedir", &home, "--kill", "all"]);
 }
 
 #[test]

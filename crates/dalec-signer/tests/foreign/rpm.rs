@@ -68,7 +68,7 @@ fn rpmkeys_accepts_what_we_sign_and_nothing_else() {
 }
 
 /// A package as rpm 6 makes it: `rpmbuild -bb` of version 6.1 wrote it.
-const OF_VERSION_6: &[u8] = include_bytes!("tiny-6.rpm");
+pub const OF_VERSION_6: &[u8] = include_bytes!("tiny-6.rpm");
 
 /// Such a package names other digests, and has its signature at the place for such packages as well.
 #[test]
