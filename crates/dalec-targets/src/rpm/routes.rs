@@ -151,6 +151,6 @@ fn dependencies(spec: &TargetSpec) -> Result<Meta, PlanError> {
         });
     }
     let name = if spec.name.is_empty() { "dalec-user" } else { &spec.name };
-    check_package(name)?;
+    check_package(name).map_err(|error| error.at(spec.places.name))?;
     Meta::requiring(&format!("{name}-runtime-deps"), "what the package needs at run time", list)
 }
