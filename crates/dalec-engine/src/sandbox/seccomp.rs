@@ -1,8 +1,9 @@
 //! The system call filter of a sandbox.
 //!
 //! Flushing to disk is answered as done; where files can have one owner only, so are changes of owners. Where real root
-//! shares the host's network, sockets that read and forge its packets are refused. What docker's
-//! default profile refuses to processes without special capabilities, and matters, is refused here too.
+//! shares the host's network, sockets that read and forge its packets are refused, and so is what makes ordinary sockets
+//! speak for other addresses. What docker's default profile refuses to processes without special capabilities, and
+//! matters, is refused here too.
 //!
 //! The program is put together by hand: it answers different calls differently and knows 32-bit programs, while the
 //! usual library has one answer per filter and kills foreign instruction sets. All decisions that look at nothing but
@@ -38,6 +39,14 @@ const HARMLESS_FAMILIES: [u32; 2] = [libc::AF_UNIX as u32, libc::AF_NETLINK as u
 /// socket, which the C library's bindings do not want to be used.
 const RAW_KINDS: [u32; 2] = [libc::SOCK_RAW as u32, 10];
 
+/// Options of sockets, with their levels, that take the right to raw packets: those that let a socket speak for addresses
+/// of others, and the mark by which a host's rules of routing and its firewall know packets.
+const RAW_OPTIONS: [(u32, u32); 3] = [
+    (libc::SOL_IP as u32, libc::IP_TRANSPARENT as u32),
+    (libc::SOL_IPV6 as u32, libc::IPV6_TRANSPARENT as u32),
+    (libc::SOL_SOCKET as u32, libc::SO_MARK as u32),
+];
+
 /// Bits of the kind of a socket in the second argument; others are flags.
 const KIND: u32 = 0xf;
 
@@ -48,13 +57,15 @@ const ARCHITECTURE: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 /// The low half of the second argument.
 const SECOND_ARGUMENT: u32 = 24;
+/// The low half of the third argument.
+const THIRD_ARGUMENT: u32 = 32;
 
 /// What depends on where a sandbox runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     /// Whether changes of file and process owners are answered as done.
     pub(super) single_owner: bool,
-    /// Whether sockets for raw packets are refused.
+    /// Whether sockets for raw packets are refused, and what else the right to such packets allows.
     pub(super) no_raw_packets: bool,
 }
 
@@ -110,12 +121,13 @@ fn section(table: &Table, foreign_from: Option<u32>, rules: Rules) -> Vec<libc::
         }
     }
     let namespaces = [jump(libc::BPF_JSET, NAMESPACES, 0, 1), answer(REFUSE)];
-    section.extend(by_first_argument(table.clone, &namespaces));
+    section.extend(by_argument(FIRST_ARGUMENT, table.clone, &namespaces));
     let mut sockets = if_any(&REFUSED_FAMILIES, REFUSE);
     if rules.no_raw_packets {
         sockets.extend(raw_packets());
+        section.extend(by_argument(SECOND_ARGUMENT, table.setsockopt, &raw_options()));
     }
-    section.extend(by_first_argument(table.socket, &sockets));
+    section.extend(by_argument(FIRST_ARGUMENT, table.socket, &sockets));
     section.push(answer(ALLOW));
     section
 }
@@ -129,15 +141,35 @@ fn raw_packets() -> Vec<libc::sock_filter> {
     program
 }
 
+/// Refuses options of sockets for what belongs to raw packets, with the level of the option at hand.
+fn raw_options() -> Vec<libc::sock_filter> {
+    let refuse = |(level, option)| {
+        [
+            jump(libc::BPF_JEQ, level, 0, 4),
+            load(THIRD_ARGUMENT),
+            jump(libc::BPF_JEQ, option, 0, 1),
+            answer(REFUSE),
+            // The next option finds the level at hand again.
+            load(SECOND_ARGUMENT),
+        ]
+    };
+    RAW_OPTIONS.into_iter().flat_map(refuse).collect()
+}
+
 /// Answers `result` if what is at hand is one of `values`.
 fn if_any(values: &[u32], result: u32) -> Vec<libc::sock_filter> {
     values.iter().flat_map(|&value| [jump(libc::BPF_JEQ, value, 0, 1), answer(result)]).collect()
 }
 
-/// Decides the call `number` by its first argument: `decision` answers or falls through, which allows.
-fn by_first_argument(number: libc::c_long, decision: &[libc::sock_filter]) -> Vec<libc::sock_filter> {
+/// Decides the call `number`, with the argument at the offset `argument` at hand: `decision` answers or falls through,
+/// which allows.
+fn by_argument(
+    argument: u32,
+    number: libc::c_long,
+    decision: &[libc::sock_filter],
+) -> Vec<libc::sock_filter> {
     let length = u8::try_from(decision.len() + 2).expect("a decision has a few dozen instructions");
-    let mut program = vec![jump(libc::BPF_JEQ, number as u32, 0, length), load(FIRST_ARGUMENT)];
+    let mut program = vec![jump(libc::BPF_JEQ, number as u32, 0, length), load(argument)];
     program.extend_from_slice(decision);
     program.push(answer(ALLOW));
     program
@@ -177,11 +209,11 @@ mod tests {
     const HOST_NETWORK: Rules = Rules { no_raw_packets: true, ..EVERYWHERE };
 
     fn decide(filter: &Filter, architecture: u32, number: i64, first_argument: u32) -> u32 {
-        run(filter, architecture, number, [first_argument, 0])
+        run(filter, architecture, number, [first_argument, 0, 0])
     }
 
     /// Runs the program as the kernel would.
-    fn run(filter: &Filter, architecture: u32, number: i64, arguments: [u32; 2]) -> u32 {
+    fn run(filter: &Filter, architecture: u32, number: i64, arguments: [u32; 3]) -> u32 {
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let step = filter.0[at];
@@ -194,6 +226,7 @@ mod tests {
                         ARCHITECTURE => architecture,
                         FIRST_ARGUMENT => arguments[0],
                         SECOND_ARGUMENT => arguments[1],
+                        THIRD_ARGUMENT => arguments[2],
                         other => panic!("load from {other}"),
                     }
                 }
@@ -247,7 +280,7 @@ mod tests {
         let filter = Filter::new(HOST_NETWORK);
         let socket = |family: i32, kind: i32| {
             let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-            run(&filter, syscalls::NATIVE.architecture, libc::SYS_socket, [family as u32, kind as u32])
+            run(&filter, syscalls::NATIVE.architecture, libc::SYS_socket, [family as u32, kind as u32, 0])
         };
         assert_eq!(socket(libc::AF_PACKET, libc::SOCK_DGRAM), REFUSE);
         assert_eq!(socket(libc::AF_INET, libc::SOCK_RAW), REFUSE);
@@ -259,8 +292,39 @@ mod tests {
         assert_eq!(socket(libc::AF_INET6, libc::SOCK_STREAM), ALLOW);
         assert_eq!(socket(libc::AF_VSOCK, libc::SOCK_STREAM), REFUSE);
         let elsewhere = Filter::new(EVERYWHERE);
-        let raw = [libc::AF_INET as u32, libc::SOCK_RAW as u32];
+        let raw = [libc::AF_INET as u32, libc::SOCK_RAW as u32, 0];
         assert_eq!(run(&elsewhere, syscalls::NATIVE.architecture, libc::SYS_socket, raw), ALLOW);
+    }
+
+    #[test]
+    fn sockets_on_the_hosts_network_speak_for_no_other_address() {
+        let option = |rules: Rules, architecture: u32, number: i64, level: i32, option: i32| {
+            run(&Filter::new(rules), architecture, number, [3, level as u32, option as u32])
+        };
+        let own = |rules, level, name| {
+            option(rules, syscalls::NATIVE.architecture, libc::SYS_setsockopt, level, name)
+        };
+        for (level, name) in [
+            (libc::SOL_IP, libc::IP_TRANSPARENT),
+            (libc::SOL_IPV6, libc::IPV6_TRANSPARENT),
+            (libc::SOL_SOCKET, libc::SO_MARK),
+        ] {
+            assert_eq!(own(HOST_NETWORK, level, name), REFUSE);
+            assert_eq!(own(EVERYWHERE, level, name), ALLOW);
+            if let Some(table) = syscalls::COMPATIBLE {
+                assert_eq!(option(HOST_NETWORK, table.architecture, table.setsockopt, level, name), REFUSE);
+            }
+        }
+        for (level, name) in [
+            (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+            (libc::SOL_SOCKET, libc::IP_TRANSPARENT),
+            (libc::SOL_IP, libc::IP_TOS),
+            (libc::SOL_IPV6, libc::IPV6_V6ONLY),
+            (libc::SOL_TCP, libc::TCP_NODELAY),
+            (libc::SOL_TCP, libc::IP_TRANSPARENT),
+        ] {
+            assert_eq!(own(HOST_NETWORK, level, name), ALLOW, "{level} {name}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Table {
     pub(super) clone: c_long,
     /// `socket`, whose family is in the first argument.
     pub(super) socket: c_long,
+    /// `setsockopt`, whose level and option are in the second and the third argument.
+    pub(super) setsockopt: c_long,
 }
 
 /// The instruction set of this executable.
@@ -37,6 +39,7 @@ pub(super) const NATIVE: Table = Table {
     ],
     clone: libc::SYS_clone,
     socket: libc::SYS_socket,
+    setsockopt: libc::SYS_setsockopt,
 };
 
 /// 32-bit programs on the same machine, where they are supported.
@@ -229,4 +232,5 @@ const I386: Table = Table {
     ],
     clone: 120,
     socket: 359,
+    setsockopt: 366,
 };

@@ -142,10 +142,15 @@ fn rights_do_not_reach_the_hosts_packets(world: &World) {
         "call=packets",
         "call=raw-packets",
         "call=netlink",
+        "call=transparent",
+        "call=transparent-6",
+        "call=mark",
+        "call=reuse",
         "file-rights=/bin/probe",
     ];
     let answers = world.probe_with(&questions, |spec| spec.network = Network::Host);
-    assert_eq!(answers, format!("{FOURTEEN}\n{FOURTEEN}\n{FOURTEEN}\nEPERM\nEPERM\nok\nstarted\n"));
+    let calls = "EPERM\nEPERM\nok\nEPERM\nEPERM\nEPERM\nok\nstarted\n";
+    assert_eq!(answers, format!("{FOURTEEN}\n{FOURTEEN}\n{FOURTEEN}\n{calls}"));
 }
 
 fn dangerous_calls_are_refused(world: &World) {

@@ -179,6 +179,10 @@ fn call(name: &str) -> String {
             "packets" => libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM, 0),
             "raw-packets" => libc::socket(libc::AF_INET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 1),
             "netlink" => libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0),
+            "transparent" => set_option(libc::AF_INET, libc::SOL_IP, libc::IP_TRANSPARENT),
+            "transparent-6" => set_option(libc::AF_INET6, libc::SOL_IPV6, libc::IPV6_TRANSPARENT),
+            "mark" => set_option(libc::AF_INET, libc::SOL_SOCKET, libc::SO_MARK),
+            "reuse" => set_option(libc::AF_INET, libc::SOL_SOCKET, libc::SO_REUSEADDR),
             "vsock" => libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
             "kill-init" => libc::kill(1, libc::SIGKILL),
             "trace-init" => libc::ptrace(libc::PTRACE_ATTACH, 1, 0, 0) as i32,
@@ -186,6 +190,17 @@ fn call(name: &str) -> String {
         }
     };
     done(if value < 0 { Err(io::Error::last_os_error()) } else { Ok(()) })
+}
+
+/// Sets a socket option of a new socket to 1.
+fn set_option(family: i32, level: i32, option: i32) -> i32 {
+    let one = 1_i32;
+    // SAFETY: the value outlives the call, and its size is the one that is named.
+    unsafe {
+        let socket = libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        let size = size_of_val(&one) as libc::socklen_t;
+        libc::setsockopt(socket, level, option, (&raw const one).cast(), size)
+    }
 }
 
 /// Talks to itself over the loopback interface, which must be there and up.
