@@ -189,7 +189,8 @@ impl ResultBuild<'_> {
                 group: ProgressGroup::new("prepare contexts of Dockerfiles"),
             };
             let context = built::context(&planner, build).map_err(|error| self.plan_error(&error))?;
-            let state = dockerfile::build(gateway, options, build, &context, &self.graph_platform);
+            let state =
+                dockerfile::build(gateway, options, build, &context, &self.graph_platform, &spec.name);
             let state = state.map_err(|error| match error {
                 GatewayError::NotFound { path } => {
                     let message = format!("there is no file {path:?} in what is to be built");
