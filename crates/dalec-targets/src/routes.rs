@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use dalec_spec::Platform;
 use dalec_spec::target_spec::{Source, TargetSpec};
+use dalec_spec::{Platform, Target};
 
 use crate::error::PlanError;
 use crate::family::{self, Recipe, SourceUse, Uses};
@@ -56,6 +56,12 @@ pub const TARGET_KEYS: &[&str] = &[
     "trixie",
     "windowscross",
 ];
+
+/// Returns all targets, in the order of [`TARGET_KEYS`].
+pub fn known_targets() -> Vec<Target> {
+    let needs = |key: &str| all().iter().find(|route| route.target == key).map(|route| route.recipe.needs());
+    TARGET_KEYS.iter().map(|key| Target { key, needs: needs(key).unwrap_or_default() }).collect()
+}
 
 /// The phases of a build, by the names under which they can be built again.
 pub const PHASES: [&str; 4] =

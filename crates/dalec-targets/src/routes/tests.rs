@@ -337,6 +337,33 @@ fn the_keys() {
     assert_eq!(keys, TARGET_KEYS);
 }
 
+/// What lint says a target needs is what its packages are not built without.
+#[test]
+fn needs_are_what_is_needed() {
+    for route in ["bookworm/deb", "azlinux3/rpm"] {
+        let key = route.split('/').next().expect("a key");
+        let needs = known_targets().into_iter().find(|target| target.key == key).expect("a target").needs;
+        let fields = ["name", "version", "revision", "description", "license", "packager"];
+        for field in fields {
+            let mut spec = fixture::spec();
+            let place = match field {
+                "name" => &mut spec.name,
+                "version" => &mut spec.version,
+                "revision" => &mut spec.revision,
+                "description" => &mut spec.description,
+                "license" => &mut spec.license,
+                _ => &mut spec.packager,
+            };
+            place.clear();
+            let is_missed = matches!(
+                plan_with(route, &spec, |_| {}),
+                Err(PlanError::MissingFields { fields, .. }) if fields == [field]
+            );
+            assert_eq!(is_missed, needs.contains(&field), "{route} without {field}");
+        }
+    }
+}
+
 /// TGT-001, TGT-006: what is listed.
 #[test]
 fn the_list() {
