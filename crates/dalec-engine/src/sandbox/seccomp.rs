@@ -9,6 +9,8 @@
 //! usual library has one answer per filter and kills foreign instruction sets. All decisions that look at nothing but
 //! the call's number are cached by the kernel, so allowed calls cost nothing.
 
+use std::os::fd::{FromRawFd, OwnedFd};
+
 use rustix::io::Errno;
 
 use super::syscalls::{self, Table};
@@ -18,6 +20,8 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 /// Returns 0 to the program without doing anything.
 const DONE: u32 = libc::SECCOMP_RET_ERRNO;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+/// Leaves the answer to pid 1 of the sandbox, and is [`MISSING`] where nobody listens.
+const ASK: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const MISSING: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
 /// `clone` flags that ask for new namespaces.
@@ -30,7 +34,7 @@ const NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET) as u32;
 
 /// Sockets that lead to the hypervisor and to the kernel's cryptography: no network namespace holds them back.
-const REFUSED_FAMILIES: [u32; 2] = [libc::AF_VSOCK as u32, libc::AF_ALG as u32];
+pub(super) const REFUSED_FAMILIES: [u32; 2] = [libc::AF_VSOCK as u32, libc::AF_ALG as u32];
 
 /// Families whose raw sockets see nothing of any wire: those between processes, and those to the kernel.
 const HARMLESS_FAMILIES: [u32; 2] = [libc::AF_UNIX as u32, libc::AF_NETLINK as u32];
@@ -48,7 +52,11 @@ const RAW_OPTIONS: [(u32, u32); 3] = [
 ];
 
 /// Bits of the kind of a socket in the second argument; others are flags.
-const KIND: u32 = 0xf;
+pub(super) const KIND: u32 = 0xf;
+
+/// What `socketcall` is asked for: a socket, and an option of one.
+const MAKE_SOCKET: u32 = 1;
+const SET_OPTION: u32 = 14;
 
 /// Offsets into what a filter sees of a call.
 const NUMBER: u32 = 0;
@@ -89,21 +97,40 @@ impl Filter {
         Filter(program)
     }
 
+    /// Applies the filter to this process and its children, for good, and returns where the questions of its programs for
+    /// sockets arrive; none when the kernel has no such thing, or something around this sandbox listens already.
+    ///
+    /// # Errors
+    /// As [`Filter::load`].
+    pub(super) fn load_listening(&self) -> Result<Option<OwnedFd>, Errno> {
+        match self.apply(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+            // SAFETY: the descriptor is new, and owned by nobody else.
+            Ok(descriptor) => Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) })),
+            Err(Errno::BUSY | Errno::INVAL) => self.load().map(|()| None),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// Applies the filter to this process and its children, for good.
     ///
     /// Needs CAP_SYS_ADMIN: the alternative, `no_new_privs`, would disarm set-user-id programs.
     pub(super) fn load(&self) -> Result<(), Errno> {
+        self.apply(0).map(drop)
+    }
+
+    /// Applies the filter with `more` flags; returns what the kernel does.
+    fn apply(&self, more: libc::c_ulong) -> Result<i32, Errno> {
         let program = libc::sock_fprog {
             len: u16::try_from(self.0.len()).map_err(|_| Errno::TOOBIG)?,
             filter: self.0.as_ptr().cast_mut(),
         };
         // Before Linux 5.16 a filter also slowed the program down by speculation barriers, unless asked not to.
-        let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+        let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW | more;
         // SAFETY: the program outlives the call, and the kernel only reads it.
         let result = unsafe {
             libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program)
         };
-        if result == 0 { Ok(()) } else { Err(last_errno()) }
+        i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(last_errno)
     }
 }
 
@@ -128,6 +155,14 @@ fn section(table: &Table, foreign_from: Option<u32>, rules: Rules) -> Vec<libc::
         section.extend(by_argument(SECOND_ARGUMENT, table.setsockopt, &raw_options()));
     }
     section.extend(by_argument(FIRST_ARGUMENT, table.socket, &sockets));
+    if let Some(socketcall) = table.socketcall {
+        let mut decision = if_any(&[MAKE_SOCKET], ASK);
+        if rules.no_raw_packets {
+            // Which option it is cannot be seen.
+            decision.extend(if_any(&[SET_OPTION], REFUSE));
+        }
+        section.extend(by_argument(FIRST_ARGUMENT, socketcall, &decision));
+    }
     section.push(answer(ALLOW));
     section
 }
@@ -344,7 +379,9 @@ mod tests {
         assert_eq!(decide(&filter, I386, 3, 0), ALLOW);
         // socket, and socketcall, by which it could be called unseen.
         assert_eq!(decide(&filter, I386, 359, libc::AF_VSOCK as u32), REFUSE);
-        assert_eq!(decide(&filter, I386, 102, 1), MISSING);
+        assert_eq!(decide(&filter, I386, 102, MAKE_SOCKET), ASK);
+        assert_eq!(decide(&filter, I386, 102, SET_OPTION), ALLOW);
+        assert_eq!(decide(&Filter::new(HOST_NETWORK), I386, 102, SET_OPTION), REFUSE);
         // x32.
         assert_eq!(native(&filter, 0x4000_0000, 0), MISSING);
     }
