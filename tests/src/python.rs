@@ -8,19 +8,14 @@ use tempfile::TempDir;
 use crate::binary::kept;
 use crate::http::{Response, Server};
 use crate::run::Project;
+use crate::specs::head;
 
 /// What is downloaded: what one project needs, and what its parts are built with.
 const PACKAGES: &[(&str, &str, &str)] =
     &[("six", "1.16.0", ":all:"), ("setuptools", "68.2.2", ":none:"), ("wheel", "0.41.3", ":none:")];
 
+/// The spec, but for its head.
 const SPEC: &str = r#"
-name: counted
-version: 1.0.0
-revision: 1
-description: Says which version of a package it was built with
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
 sources:
   src:
     context: {}
@@ -50,7 +45,8 @@ tests:
 /// Returns a project that needs a package for its build, from the index at `url`; a part of it is a package itself, and it
 /// has requirements of which nobody takes notice.
 pub fn project(url: &str) -> Project {
-    let project = Project::new(&SPEC.replace("INDEX", url));
+    let head = head("counted", "Says which version of a package it was built with");
+    let project = Project::new(&(head + &SPEC.replace("INDEX", url)));
     project.write("app/needs.txt", "six==1.16.0\n");
     project.write("app/own/own.py", "NAME = 'own'\n");
     let setup = "from setuptools import setup\nsetup(name='own', version='1', py_modules=['own'])\n";

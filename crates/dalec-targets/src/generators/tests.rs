@@ -1,8 +1,6 @@
 //! What generators become in the graph.
 
-use std::sync::Arc;
-
-use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
+use dalec_llb::{ImageRef, Local, Platform, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Repository,
@@ -56,18 +54,7 @@ fn downloads(generators: &Generators<'_>) -> State {
 
 fn graph_of(spec: &TargetSpec, options: Options, plan: impl FnOnce(&Generators<'_>) -> State) -> String {
     let answers = Answers::default();
-    let request = Request {
-        spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: b"line\n".to_vec(),
-        }),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: State::scratch(),
-        options,
-    };
+    let request = Request { options, ..fixture::request(spec, &answers, "line\n") };
     let tree = |name: &str, path: &str| Tree { state: local(name), path: path.into(), is_dir: true };
     let trees =
         [("app", tree("app", "/")), ("fixes", tree("fixes", "/")), ("lib", tree("lib", "/lib"))].into();

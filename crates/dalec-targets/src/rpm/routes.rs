@@ -81,6 +81,10 @@ impl Recipe for RpmRecipe {
         }
     }
 
+    fn needs(&self) -> &'static [&'static str] {
+        &["name", "version", "revision", "description", "license"]
+    }
+
     fn worker(&self) -> Option<WorkerQuestion> {
         (self.product != Product::SpecFile).then(|| worker::question(self.distro))
     }
