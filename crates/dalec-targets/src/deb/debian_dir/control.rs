@@ -38,6 +38,8 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<String, PlanErr
     field(&mut text, "Priority", "optional");
     // The policy of the oldest release, for what is packaged is the same for all.
     field(&mut text, "Standards-Version", "4.1.4");
+    // Files may belong to others than root.
+    field(&mut text, "Rules-Requires-Root", "binary-targets");
     field(&mut text, "Homepage", &unexpanded(&one_line(&spec.website)));
     let build = build.into_iter().chain(["debhelper-compat (= 11)".to_owned()]);
     list(&mut text, "Build-Depends", &build.collect::<Vec<_>>());
@@ -170,6 +172,7 @@ mod tests {
                 Section: misc
                 Priority: optional
                 Standards-Version: 4.1.4
+                Rules-Requires-Root: binary-targets
                 Homepage: https://example.org/${}{x}
                 Build-Depends: gcc,
                                libfoo-dev (<< 2) [amd64 arm64],
@@ -214,6 +217,7 @@ mod tests {
                 Section: misc
                 Priority: optional
                 Standards-Version: 4.1.4
+                Rules-Requires-Root: binary-targets
                 Build-Depends: debhelper-compat (= 11)
 
                 Package: hello

@@ -11,6 +11,8 @@
 #                         install a package made on the spot that depends on DEPENDS
 #   --download DIR        install nothing: put what is wanted into DIR, without what that needs
 #   --wanted MARK TEXT    a dependency, to be named when it turns out not to be installable
+#   --account MARK DATABASE NAME
+#                         a user or group, to be named when a package cannot be set up and it is not there
 #
 # A package is a name.
 set -eu
@@ -63,8 +65,10 @@ new_lists=
 directory=
 downloads=
 wanted="$work/wanted"
+accounts="$work/accounts"
 tab=$(printf '\t')
 : >"$wanted"
+: >"$accounts"
 while [ "$1" != -- ]; do
     case "$1" in
     --upgrade) upgrade=1 ;;
@@ -102,6 +106,10 @@ while [ "$1" != -- ]; do
     --wanted)
         printf '%s\t%s\n' "$2" "$3" >>"$wanted"
         shift 2
+        ;;
+    --account)
+        printf '%s\t%s\t%s\n' "$2" "$3" "$4" >>"$accounts"
+        shift 3
         ;;
     esac
     shift
@@ -225,6 +233,27 @@ explain() {
     done <"$wanted"
 }
 
+# Says which packages are unpacked and could not be set up, or who of those that their files go to is not there.
+explain_setup() {
+    dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' | sed -n 's/^half-configured //p' >"$work/unset"
+    [ -s "$work/unset" ] || return 0
+    explained=
+    while IFS="$tab" read -r mark database name; do
+        if ! getent "$database" "$name" >/dev/null; then
+            case "$database" in
+            passwd) what=user ;;
+            *) what=group ;;
+            esac
+            echo "${mark}files of the package go to the $what \"$name\", whom nothing creates" >&2
+            explained=1
+        fi
+    done <"$accounts"
+    [ -z "$explained" ] || return 0
+    while read -r package; do
+        echo "dalec: error: package \"$package\" cannot be set up: a script of it failed" >&2
+    done <"$work/unset"
+}
+
 only_files() {
     for argument; do
         case "$argument" in
@@ -244,8 +273,10 @@ if [ -n "$downloads" ]; then
     exit 1
 fi
 if [ -z "$upgrade" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
-    dpkg --force-confdef --force-confold $docs --install "$@"
-    exit
+    dpkg --force-confdef --force-confold $docs --install "$@" && exit
+    status=$?
+    explain_setup
+    exit "$status"
 fi
 if [ -z "$new_lists" ] && fresh; then
     install_all "$@" && exit
@@ -261,4 +292,5 @@ if [ -n "$pins" ]; then
     apt-get install --allow-downgrades -- "$@" $pins && exit
 fi
 explain
+explain_setup
 exit "$status"
