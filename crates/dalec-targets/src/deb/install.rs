@@ -23,6 +23,10 @@ const SCRIPT: &str = concat!(
     "\n",
     include_str!("scripts/download.sh"),
     "\n",
+    include_str!("scripts/beside.sh"),
+    "\n",
+    include_str!("scripts/suites.sh"),
+    "\n",
     include_str!("scripts/install.sh")
 );
 
@@ -30,6 +34,10 @@ const SCRIPT: &str = concat!(
 const PACKAGES: &str = "/run/dalec/packages";
 /// Where packages go that are not installed.
 const DOWNLOADS: &str = "/run/dalec/downloads";
+/// Where a root file system is whose programs do not run.
+const BESIDE: &str = "/run/dalec/root";
+/// What every root file system starts with.
+const SKELETON: &str = "base-files";
 
 /// How packages are installed.
 #[derive(Debug, Clone)]
@@ -58,6 +66,10 @@ pub struct InstallOptions<'a> {
     pub without_proxies: bool,
     /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
     pub of_other: Option<&'a str>,
+    /// The architecture (Debian's name) of everything that is installed or downloaded, where that is not the machine's.
+    pub architecture: Option<&'a str>,
+    /// Whether packages may come from the other suites of the distribution's archive that specs count on.
+    pub other_suites: bool,
     /// Repositories besides the distribution's.
     pub(crate) repositories: Repositories,
 }
@@ -121,6 +133,15 @@ pub fn download(root: &State, options: &InstallOptions<'_>) -> State {
     root.run(exec).output(DOWNLOADS)
 }
 
+/// Returns a root file system for another architecture than the machine's, put together by the programs of `worker`: with
+/// every `.deb` file at the top of `debs`, what they depend on, and no more. Its maintainer scripts run in `worker`.
+pub fn install_beside(worker: &State, debs: &State, options: &InstallOptions<'_>) -> State {
+    let flags = ["--into", BESIDE, "--directory", PACKAGES];
+    let exec = exec(&flags, &[SKELETON.to_owned()], options);
+    let exec = exec.mount(Mount::bind(PACKAGES, debs).readonly()).mount(Mount::output(BESIDE));
+    worker.run(exec).output(BESIDE)
+}
+
 fn run(
     root: &State,
     what: &[&str],
@@ -145,6 +166,12 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     flag(!options.repositories.is_empty(), "--new-lists");
     if let Some(architecture) = options.of_other {
         args.extend(["--of-other", architecture].map(str::to_owned));
+    }
+    if let Some(architecture) = options.architecture {
+        args.extend(["--for", architecture].map(str::to_owned));
+    }
+    for suite in options.distro.other_suites.iter().filter(|_| options.other_suites) {
+        args.extend(["--suite", suite].map(str::to_owned));
     }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));

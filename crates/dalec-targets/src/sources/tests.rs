@@ -47,7 +47,8 @@ fn plan_without(source: &Source, excludes: &[&str]) -> Result<Tree, PlanError> {
         config: ImageConfig { config, ..ImageConfig::default() },
         ..ImageAnswer::default()
     };
-    let question = ImageQuestion { reference: "example.org/tools:1".into(), packages: Vec::new() };
+    let question =
+        ImageQuestion { reference: "example.org/tools:1".into(), packages: Vec::new(), of_result: false };
     let answers = Answers {
         images: BTreeMap::from([(question, tools)]),
         contexts: BTreeMap::from([("context".into(), local), ("data".into(), image)]),
