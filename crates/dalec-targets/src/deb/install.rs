@@ -307,6 +307,58 @@ has\tperl\t5.36\t\t
         assert_eq!(explained("E: Invalid operation satisfy"), "");
     }
 
+    /// Returns whether a maintainer script can run beside the root file system that it is for.
+    fn runs_beside(script: &str) -> bool {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("postinst");
+        std::fs::write(&path, script).expect("a script");
+        let asked =
+            format!("{}\neval \"$check\"\ncommands \"$1\" || true", include_str!("scripts/beside.sh"));
+        let done = Command::new("sh").args(["-c", &asked, "commands"]).arg(path).output().expect("a shell");
+        assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout.is_empty()
+    }
+
+    /// TGT-010
+    #[test]
+    fn scripts_that_only_know_their_own_root_are_told_apart() {
+        let units = "\
+#!/bin/sh
+set -e
+# Automatically added
+if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ] || [ \"$1\" = \"abort-remove\" ] ; then
+\tdeb-systemd-helper unmask 'a.service' >/dev/null || true
+\tif deb-systemd-helper --quiet was-enabled 'a.service'; then
+\t\tdeb-systemd-helper enable 'a.service' >/dev/null || true
+\telse
+\t\tdeb-systemd-helper update-state 'a.service' >/dev/null || true
+\tfi
+\tif [ -d /run/systemd/system ]; then
+\t\tsystemctl --system daemon-reload >/dev/null || true
+\t\t_dh_action=start
+\t\tdeb-systemd-invoke $_dh_action 'a.service' >/dev/null || true
+\tfi
+fi
+exit 0
+";
+        assert!(runs_beside(units));
+        assert!(runs_beside(
+            "set -e\nupdate-alternatives --install /usr/bin/awk awk \\\n  /usr/bin/mawk 5\n"
+        ));
+        assert!(runs_beside("case \"$1\" in\n  configure|upgrade)\n  ;;\nesac\n"));
+        for script in [
+            "useradd -- ann\n",
+            "[ -e /etc/x ] || touch /etc/x\n",
+            "if [ -e /etc/x ]; then chown ann /etc/x; fi\n",
+            "update-alternatives --list awk; rm /etc/x\n",
+            "systemctl $(touch /etc/x)\n",
+            "systemctl daemon-reload || touch /etc/x\n",
+            "if [ \"$1\" = configure ] && touch /etc/x; then\nfi\n",
+        ] {
+            assert!(!runs_beside(script), "{script}");
+        }
+    }
+
     #[test]
     fn the_script_is_one() {
         assert!(Command::new("sh").args(["-n", "-c", super::SCRIPT]).status().expect("a shell").success());

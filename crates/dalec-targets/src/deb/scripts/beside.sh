@@ -64,7 +64,7 @@ commands() {
             -e '^[[:space:]]*(if|elif) \[[^;&]*\]( (\|\||&&) \[[^;&]*\])*( ?; ?then)?$' \
             -e '^[[:space:]]*case [^;]* in$' \
             -e '^[[:space:]]*[a-z*|" -]+\)( ?;;)?$' \
-            -e '^[[:space:]]*(if )?(update-alternatives|dpkg-maintscript-helper|deb-systemd-(helper|invoke)|systemctl|update-rc\.d|invoke-rc\.d) [^;`(]*( ?; ?then)?$'
+            -e '^[[:space:]]*(if )?(update-alternatives|dpkg-maintscript-helper|deb-systemd-(helper|invoke)|systemctl|update-rc\.d|invoke-rc\.d) [^;`(|&]*(2>&1)?( *\|\| *(true|:))?( ?; ?then)?$'
 }
 
 # check ARCHITECTURE DIR: reads paths of packages; one with a script that takes programs of ARCHITECTURE is said, and noted
