@@ -42,7 +42,7 @@ const DIRECTORY: &str = "/tmp/internal/dalec/testrunner";
 /// [`PlanError::MissingContext`] for a mounted context that the client did not give; [`PlanError::Invalid`] for
 /// a mounted source or a check that cannot be expressed.
 pub fn plan(request: &Request<'_>, container: &Container) -> Result<Vec<State>, PlanError> {
-    if request.options.skip_tests {
+    if !request.options.runs_tests() {
         return Ok(Vec::new());
     }
     let base = container.base.as_ref().map(|config| &config.config);
@@ -54,10 +54,18 @@ pub fn plan(request: &Request<'_>, container: &Container) -> Result<Vec<State>, 
     Ok(leaves)
 }
 
-/// Returns the warning that tests are skipped, if the spec has any and they are.
+/// Returns the warning that tests are not run, if the spec has any and they are not.
 pub fn skip_warning(request: &Request<'_>) -> Option<String> {
-    let skipped = request.options.skip_tests && !request.spec.tests.is_empty();
-    skipped.then(|| "the spec's tests are skipped because of the build argument DALEC_SKIP_TESTS".to_owned())
+    if request.spec.tests.is_empty() {
+        return None;
+    }
+    if request.options.skip_tests {
+        return Some(
+            "the spec's tests are skipped because of the build argument DALEC_SKIP_TESTS".to_owned(),
+        );
+    }
+    let platform = request.options.foreign.as_ref()?;
+    Some(format!("the spec's tests are not run: nothing here runs programs for {platform}"))
 }
 
 /// Returns the sources that tests mount.
