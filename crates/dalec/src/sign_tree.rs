@@ -192,8 +192,13 @@ impl Args {
     /// Checks that a key with one of `names` may sign. Each restriction holds by itself: the spec may give the fingerprint,
     /// and must not let another key of the client's sign than those that its file lists.
     fn check_fingerprint(&self, places: &Places, names: &[&str]) -> Result<(), String> {
-        if !self.key.is_empty() && !self.key.iter().any(|key| names.contains(&key.as_str())) {
-            return Err(format!("the key {} took the place of another one during the build", names[0]));
+        // The engine knows this step by the keys that were there, and what another one signs would be taken for theirs.
+        if !self.key.iter().any(|key| names.contains(&key.as_str())) {
+            let key = names[0];
+            return Err(match self.key.is_empty() {
+                true => format!("the key {key} was not there when the build began to sign; build once more"),
+                false => format!("the key {key} took the place of another one during the build"),
+            });
         }
         let is_one_of = |allowed: &[String]| names.iter().any(|name| allowed.contains(&plain(name)));
         if let Some(listed) = content(&places.context.join(place::FINGERPRINTS))? {
@@ -332,6 +337,11 @@ mod tests {
 
         /// Signs; returns the error, with `KEY` for the fingerprint.
         fn run(&self, more: &[&str]) -> Result<(), String> {
+            self.run_with(&["--key", &self.fingerprint], more)
+        }
+
+        /// As [`Step::run`], where these keys were listed before.
+        fn run_with(&self, keys: &[&str], more: &[&str]) -> Result<(), String> {
             let path = |name: &str| self.folder.path().join(name);
             let places = Places {
                 input: path("input"),
@@ -345,8 +355,7 @@ mod tests {
             fs::remove_dir_all(path("output")).unwrap();
             fs::create_dir(path("output")).unwrap();
             let names = ["", "--key-name", "k", "--code-key-name", "c", "--kind", "openpgp"];
-            let key = ["--key", &self.fingerprint];
-            let args = Args::try_parse_from(names.iter().chain(&key).chain(more)).unwrap();
+            let args = Args::try_parse_from(names.iter().chain(keys).chain(more)).unwrap();
             run(&args, &places, NOW).map(drop).map_err(|words| words.replace(&self.fingerprint, "KEY"))
         }
     }
@@ -386,5 +395,23 @@ mod tests {
         std::os::unix::fs::symlink("../gone", step.folder.path().join("context/fingerprints")).unwrap();
         let words = step.run(&[]).unwrap_err();
         assert!(words.starts_with("cannot read fingerprints of the context dalec-signing: "), "{words}");
+    }
+
+    #[test]
+    fn a_key_that_was_not_listed_does_not_sign() {
+        let (step, other) = (Step::new(), "1".repeat(40));
+        assert_eq!(step.run_with(&["--key", &other, "--key", &step.fingerprint], &[]), Ok(()));
+        assert_eq!(
+            step.run_with(&["--key", &other], &[]).unwrap_err(),
+            "the key KEY took the place of another one during the build"
+        );
+        assert_eq!(
+            step.run_with(&[], &[]).unwrap_err(),
+            "the key KEY was not there when the build began to sign; build once more"
+        );
+        // Without any key it is still said which one is missing.
+        fs::remove_file(step.folder.path().join("key")).unwrap();
+        let words = step.run_with(&[], &[]).unwrap_err();
+        assert!(words.starts_with("the client gives no secret `k`"), "{words}");
     }
 }
