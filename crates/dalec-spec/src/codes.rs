@@ -76,6 +76,8 @@ codes! {
     NO_SHELL "no-shell" "a command that no shell runs holds what only a shell understands"
     NUMBER_LIKE_TEXT "number-like-text" "upstream reads this text as a number and changes it"
     ODD_CONSTRAINT "odd-constraint" "a version constraint is not an operator, a blank and a version"
+    UNKNOWN_ACCOUNT "unknown-account" "files belong to a user or group that the spec does not create"
+    UNKNOWN_CAPABILITY "unknown-capability" "a capability that Linux does not have"
     UNKNOWN_CODE "unknown-code" "an allow comment names a code that does not exist"
     UNKNOWN_TAG "unknown-tag" "a YAML tag that has no meaning in a spec"
     UNKNOWN_TARGET "unknown-target" "settings are written for a target that does not exist"

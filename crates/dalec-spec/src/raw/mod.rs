@@ -24,6 +24,7 @@ mod source;
 mod specimen;
 #[cfg(test)]
 mod strictness;
+mod system;
 mod target;
 mod test;
 
