@@ -67,6 +67,7 @@ codes! {
     DECIMAL_MODE "decimal-mode" "permissions are written in decimal and mean something else in octal"
     DEPRECATED_KEY "deprecated-key" "a key has a newer form"
     DUPLICATE_ENTRY "duplicate-entry" "a list names the same thing twice"
+    INCOMPLETE_FOR_TARGET "incomplete-for-target" "a target needs a key that the spec does not have"
     LITERAL_REFERENCE "literal-reference" "a reference to an argument stays as text, because its field is not expanded"
     LOST_BACKSLASH "lost-backslash" "expansion removes a backslash that was probably meant to stay"
     MISSING_DIGEST "missing-digest" "an http source has no digest, so its content may change"

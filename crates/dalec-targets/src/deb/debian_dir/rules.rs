@@ -102,7 +102,7 @@ override_dh_perl override_dh_missing override_dh_testroot override_dh_dwz:
 mod tests {
     use super::*;
     use crate::fixture::spec;
-    use dalec_spec::target_spec::{Cargohome, Generator, Gomod, Link, Source, Unit};
+    use dalec_spec::target_spec::{Cargohome, Generator, Gomod, Link, Pip, Source, Unit};
     use expect_test::expect;
 
     /// DEB-003: a spec that asks for nothing special.
@@ -195,6 +195,7 @@ mod tests {
         let generator = Generator {
             gomod: Some(Gomod::default()),
             cargohome: Some(Cargohome::default()),
+            pip: Some(Pip::default()),
             ..Generator::default()
         };
         spec.sources.insert("src".into(), Source { generate: vec![generator], ..Source::default() });
@@ -202,7 +203,8 @@ mod tests {
         let exports: Vec<&str> = text.lines().filter(|line| line.starts_with("export")).collect();
         expect![[r#"
             export GOMODCACHE := $(CURDIR)/xxxdalecGomodsInternal
-            export CARGO_HOME := $(CURDIR)/xxxdalecCargoHomeInternal"#]]
+            export CARGO_HOME := $(CURDIR)/xxxdalecCargoHomeInternal
+            export PIP_CACHE_DIR := $(CURDIR)/xxxdalecPipDepsInternal"#]]
         .assert_eq(&exports.join("\n"));
     }
 
