@@ -141,6 +141,9 @@ impl ResultBuild<'_> {
         answers.base.clone_from(&self.wanted.base);
         answers.excludes = source_filter::excludes(&self.contexts(), &mut |warning| self.warn(warning))?;
         answers.build_platform = Some(self.graph_platform.clone());
+        for key in routes::unknown_cache_keys(route, &spec, &plan_options, &answers) {
+            self.warn_of_cache_key(key);
+        }
         self.build_dockerfiles(&spec, &mut answers, &plan_options)?;
         let frontend = self.frontend()?;
         let request = self.request(&spec, &frontend, &answers, &plan_options);
@@ -200,7 +203,8 @@ impl ResultBuild<'_> {
                 group: ProgressGroup::new("prepare contexts of Dockerfiles"),
             };
             let context = built::context(&planner, build).map_err(|error| self.plan_error(&error))?;
-            let state = dockerfile::build(gateway, options, build, &context, &self.graph_platform);
+            let state =
+                dockerfile::build(gateway, options, build, &context, &self.graph_platform, &spec.name);
             let state = state.map_err(|error| match error {
                 GatewayError::NotFound { path } => {
                     let message = format!("there is no file {path:?} in what is to be built");
@@ -314,6 +318,15 @@ impl ResultBuild<'_> {
                 None => Ok(result.flatten()),
             }
         })
+    }
+
+    fn warn_of_cache_key(&self, key: &str) {
+        let help = match dalec_spec::suggest(key, routes::PHASES) {
+            Some(phase) => format!("did you mean `{phase}`?"),
+            None => format!("the phases are {}", routes::PHASES.join(", ")),
+        };
+        let short = format!("nothing is called `{key}` that could be built again");
+        self.build.gateway.warn(Warning { short, detail: vec![help], ..Warning::default() });
     }
 
     fn warn(&self, short: String) {

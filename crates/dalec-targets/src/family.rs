@@ -53,6 +53,11 @@ pub(crate) trait Recipe: Debug + Send + Sync {
         Ok(())
     }
 
+    /// Returns the keys that a spec needs for it.
+    fn needs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Returns the platforms to build for, at least one, when the client asks for `asked`, which may be none, and the
     /// machine is a `build`.
     ///

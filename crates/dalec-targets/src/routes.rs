@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use dalec_spec::Platform;
 use dalec_spec::target_spec::{Source, TargetSpec};
+use dalec_spec::{Platform, Target};
 
 use crate::error::PlanError;
-use crate::family::{Recipe, SourceUse, Uses};
+use crate::family::{self, Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
 use crate::sources::Dockerfile;
 use crate::unmatched::{self, Patterns};
@@ -56,6 +56,16 @@ pub const TARGET_KEYS: &[&str] = &[
     "trixie",
     "windowscross",
 ];
+
+/// Returns all targets, in the order of [`TARGET_KEYS`].
+pub fn known_targets() -> Vec<Target> {
+    let needs = |key: &str| all().iter().find(|route| route.target == key).map(|route| route.recipe.needs());
+    TARGET_KEYS.iter().map(|key| Target { key, needs: needs(key).unwrap_or_default() }).collect()
+}
+
+/// The phases of a build, by the names under which they can be built again.
+pub const PHASES: [&str; 4] =
+    [family::SOURCE_CACHE_KEY, family::BINARY_CACHE_KEY, containers::CACHE_KEY, spec_tests::CACHE_KEY];
 
 /// Returns every route, hidden ones too, sorted by name.
 pub fn all() -> &'static [Route] {
@@ -182,6 +192,26 @@ pub fn builds<'a>(
     let is_built = takes_sources(route, answers);
     let sources = spec.sources.values().filter(|_| is_built);
     sources::builds(sources.chain(others(uses, spec, uses.tests && !options.skip_tests)))
+}
+
+/// Returns the names by which `options` say what is built again that nothing in `route` goes by, such as misspelt ones.
+///
+/// With Dockerfiles among the sources, other names than those of phases may be meant for them.
+pub fn unknown_cache_keys<'o>(
+    route: &Route,
+    spec: &TargetSpec,
+    options: &'o Options,
+    answers: &Answers,
+) -> Vec<&'o str> {
+    let worker = route.recipe.worker().map(|worker| [worker.image.reference, worker.context]);
+    let own = worker.iter().flatten().map(String::as_str).chain(PHASES);
+    let own: Vec<&str> = own.collect();
+    let is_for_others = !builds(route, spec, options, answers).is_empty();
+    let is_unknown = |key: &&str| {
+        let is_phase = key.to_ascii_lowercase().starts_with("dalec.");
+        !own.iter().any(|known| known.eq_ignore_ascii_case(key)) && (is_phase || !is_for_others)
+    };
+    options.no_cache.iter().flatten().map(String::as_str).filter(is_unknown).collect()
 }
 
 /// Returns the sources besides those of packages that something which `uses` the spec is made from.

@@ -27,5 +27,6 @@ mod signed;
 mod sources;
 mod suites;
 mod sysext;
+mod tidy;
 
 use dalec_e2e::specs;

@@ -1,9 +1,12 @@
 //! Results out of the engine: into a directory, as one tar archive, or as an image. Reads layers without mounting them.
 
+mod folders;
 pub mod image;
 mod local;
 pub mod oci;
 mod tar;
+
+pub use folders::folders;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use dalec_llb::{Copy, File, ProgressGroup, State};
-use dalec_spec::target_spec::{PackageConstraint, RepositoryUse};
+use dalec_spec::target_spec::{Artifacts, Directories, PackageConstraint, RepositoryUse};
 
 use super::{CACHE_KEY, keeps_docs};
 use crate::deb::architecture::architecture;
 use crate::deb::distro::{DebDistro, REPOSITORIES};
 use crate::deb::install::{
-    InstallOptions, install_beside, install_names, install_packages, install_wanted, wanted,
+    Account, InstallOptions, install_beside, install_names, install_packages, install_wanted, wanted,
 };
+use crate::deb::layout;
 use crate::deb::relation;
 use crate::error::PlanError;
 use crate::family::Trust;
@@ -50,7 +51,10 @@ impl Installer<'_> {
     pub fn install(&self, root: &State, packages: &State, recommends: bool) -> Result<State, PlanError> {
         let spec = self.request.spec;
         let options = self.options("Install the packages", "Install packages");
-        let options = self.naming(&spec.dependencies.runtime, options);
+        let mut marks = Marks::default();
+        let accounts = accounts(&spec.artifacts, self.distro, &mut marks);
+        let options = InstallOptions { accounts, ..options };
+        let options = self.naming(&spec.dependencies.runtime, marks, options);
         let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
         Ok(install_packages(root, packages, &InstallOptions { recommends, repositories, ..options }))
     }
@@ -78,7 +82,7 @@ impl Installer<'_> {
         }
         relation::check(&self.request.spec.dependencies.test)?;
         let options = self.options("Install test dependencies", "Install test dependencies");
-        let options = self.naming(&self.request.spec.dependencies.test, options);
+        let options = self.naming(&self.request.spec.dependencies.test, Marks::default(), options);
         let ignore_cache = self.request.options.ignores_cache(spec_tests::CACHE_KEY);
         let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Test)?;
         let options = InstallOptions { ignore_cache, repositories, ..options };
@@ -107,6 +111,7 @@ impl Installer<'_> {
             keep_docs: keeps_docs(self.request.spec),
             ignore_cache: self.request.options.ignores_cache(CACHE_KEY),
             wanted: Vec::new(),
+            accounts: Vec::new(),
             without_proxies: self.request.options.without_proxies,
             of_other: None,
             architecture: None,
@@ -115,17 +120,42 @@ impl Installer<'_> {
         }
     }
 
-    /// Has a failing installation say which entry of `list` cannot be had.
+    /// Has a failing installation say which entry of `list` cannot be had; `marks` are those that `options` have already.
     fn naming<'b>(
         &self,
         list: &BTreeMap<String, PackageConstraint>,
+        mut marks: Marks,
         options: InstallOptions<'b>,
     ) -> InstallOptions<'b> {
-        let mut marks = Marks::default();
         let wanted = wanted(list, architecture(&self.request.platform), &mut marks);
         let locations = marks.location(&self.request.source_map).into_iter().collect();
         InstallOptions { wanted, locations, ..options }
     }
+}
+
+/// Returns the users and groups to whom files go and whom the package does not create, root aside.
+fn accounts(artifacts: &Artifacts, distro: &DebDistro, marks: &mut Marks) -> Vec<Account> {
+    let placed = layout::placed(artifacts, "", distro);
+    let files = placed.iter().map(|placed| (placed.user, placed.group, placed.span));
+    let Directories { config, state } = &artifacts.directories;
+    let directories = config.values().chain(state.values());
+    let directories = directories.map(|dir| (dir.user.as_str(), dir.group.as_str(), dir.span));
+    let links = artifacts.links.iter().map(|link| (link.user.as_str(), link.group.as_str(), link.span));
+    let mut accounts: Vec<Account> = Vec::new();
+    for (user, group, span) in files.chain(directories).chain(links) {
+        for (database, name) in [("passwd", user), ("group", group)] {
+            // A new user comes with a group of that name.
+            let mut created =
+                artifacts.users.iter().chain(if database == "group" { &artifacts.groups[..] } else { &[] });
+            let is_known = matches!(name, "" | "root") || created.any(|created| created == name);
+            if !is_known
+                && !accounts.iter().any(|known| (known.database, known.name.as_str()) == (database, name))
+            {
+                accounts.push(Account { database, name: name.to_owned(), mark: marks.mark(span) });
+            }
+        }
+    }
+    accounts
 }
 
 /// Returns the packages that belong into a container, out of everything that a build yields: not the debug

@@ -62,6 +62,8 @@ pub struct InstallOptions<'a> {
     pub ignore_cache: bool,
     /// Dependencies to name when they turn out not to be installable.
     pub wanted: Vec<Wanted>,
+    /// Accounts to name when packages cannot be set up and these are not there.
+    pub accounts: Vec<Account>,
     /// Leave proxies to the package manager's own ways.
     pub without_proxies: bool,
     /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
@@ -79,6 +81,17 @@ pub struct InstallOptions<'a> {
 pub struct Wanted {
     /// In the form of a Debian relation field, for example `libfoo-dev (>= 1.2)`.
     pub relation: String,
+    /// What a line about it starts with; see [`crate::marker`].
+    pub mark: String,
+}
+
+/// A user or group to whom files of the packages go, and whom the packages do not create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The database that knows it: `passwd` or `group`.
+    pub database: &'static str,
+    /// Its name.
+    pub name: String,
     /// What a line about it starts with; see [`crate::marker`].
     pub mark: String,
 }
@@ -175,6 +188,9 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
+    }
+    for account in &options.accounts {
+        args.extend(["--account", &account.mark, account.database, &account.name].map(str::to_owned));
     }
     args.push("--".to_owned());
     args.extend(names.iter().cloned());

@@ -107,6 +107,10 @@ impl Recipe for DebRecipe {
         }
     }
 
+    fn needs(&self) -> &'static [&'static str] {
+        &["name", "version", "revision", "packager"]
+    }
+
     fn worker(&self) -> Option<WorkerQuestion> {
         Some(worker::question(self.distro))
     }

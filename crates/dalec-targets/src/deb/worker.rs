@@ -122,6 +122,7 @@ pub(super) fn options<'a>(
         keep_docs: false,
         ignore_cache: false,
         wanted: Vec::new(),
+        accounts: Vec::new(),
         without_proxies: request.options.without_proxies,
         of_other: None,
         architecture: None,

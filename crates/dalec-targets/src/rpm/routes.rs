@@ -81,6 +81,10 @@ impl Recipe for RpmRecipe {
         }
     }
 
+    fn needs(&self) -> &'static [&'static str] {
+        &["name", "version", "revision", "description", "license"]
+    }
+
     fn worker(&self) -> Option<WorkerQuestion> {
         (self.product != Product::SpecFile).then(|| worker::question(self.distro))
     }
@@ -161,6 +165,6 @@ fn dependencies(spec: &TargetSpec) -> Result<Meta, PlanError> {
         });
     }
     let name = if spec.name.is_empty() { "dalec-user" } else { &spec.name };
-    check_package(name)?;
+    check_package(name).map_err(|error| error.at(spec.places.name))?;
     Meta::requiring(&format!("{name}-runtime-deps"), "what the package needs at run time", list)
 }

@@ -384,6 +384,19 @@ fn image_part() {
     );
 }
 
+/// SRC-008: an absolute directory is that one, wherever the image works.
+#[test]
+fn commands_in_an_absolute_directory() {
+    let command = ImageCommand {
+        dir: "/src/../go".into(),
+        steps: vec![step("make", Vec::new())],
+        ..ImageCommand::default()
+    };
+    let tree = plan(&image("/out", Some(command))).expect("a plan");
+    let graph = describe(&tree.state.marshal(&Platform::linux("amd64")));
+    assert!(graph.contains("\n    cwd /go\n"), "{graph}");
+}
+
 /// SRC-007 to SRC-009: what steps write below the path is carried from one to the next, and mounts of one are its own.
 #[test]
 fn image_with_commands() {

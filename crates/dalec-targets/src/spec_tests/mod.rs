@@ -24,6 +24,7 @@ use crate::containers::Container;
 use crate::error::PlanError;
 use crate::image_config::{PATH, RunConfig};
 use crate::locate::locate;
+use crate::paths::change;
 use crate::request::Request;
 use checks::Check;
 
@@ -98,7 +99,7 @@ impl<'a> TestPlanner<'a> {
         env.extend(base.map(RunConfig::variables).unwrap_or_default());
         env.extend(test.env.clone());
         let of_base = base.map_or("", |base| base.working_dir.as_str());
-        let cwd = [&test.dir, of_base].into_iter().find(|path| !path.is_empty()).unwrap_or("/").to_owned();
+        let cwd = change(of_base, &test.dir);
         let mounts = mounts::plan(request, test, &group)?;
         Ok(Self { request, test, group, env, cwd, mounts })
     }

@@ -1,15 +1,15 @@
 //! Graphs of tests, from spec text.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe, pb};
+use dalec_llb::{ImageRef, Local, Platform, State, describe, pb};
 use dalec_spec::target_spec::TargetSpec;
 use dalec_spec::{ResolveOptions, SourceText, load};
 use expect_test::{Expect, expect};
 
 use super::{mounted, plan, skip_warning};
 use crate::containers::Container;
+use crate::fixture;
 use crate::image_config::{ImageConfig, RunConfig};
 use crate::request::{Answers, Options, Request};
 use crate::sources;
@@ -30,18 +30,7 @@ fn leaves(text: &str, options: Options) -> Vec<State> {
     let spec = spec(text);
     let context = State::local(Local { name: "context".into(), ..Local::default() });
     let answers = Answers { contexts: BTreeMap::from([("context".into(), context)]), ..Answers::default() };
-    let request = Request {
-        spec: &spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: text.into(),
-        }),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: image("frontend"),
-        options,
-    };
+    let request = Request { frontend: image("frontend"), options, ..fixture::request(&spec, &answers, text) };
     let config = RunConfig { env: vec!["PATH=/base/bin".into(), "A=base".into()], ..RunConfig::default() };
     let container = Container {
         root: image("unused"),
@@ -315,16 +304,7 @@ fn skipped_tests_leave_a_warning() {
     assert!(leaves(HELLO, options.clone()).is_empty());
     let spec = spec(HELLO);
     let answers = Answers::default();
-    let source_map =
-        Arc::new(SourceMap { filename: String::new(), language: String::new(), data: Vec::new() });
-    let mut request = Request {
-        spec: &spec,
-        source_map,
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: State::scratch(),
-        options,
-    };
+    let mut request = Request { options, ..fixture::request(&spec, &answers, HELLO) };
     assert_eq!(
         skip_warning(&request).as_deref(),
         Some("the spec's tests are skipped because of the build argument DALEC_SKIP_TESTS")

@@ -48,6 +48,10 @@ impl Recipe for Product {
         }
     }
 
+    fn needs(&self) -> &'static [&'static str] {
+        &["name", "version", "revision"]
+    }
+
     fn worker(&self) -> Option<WorkerQuestion> {
         Some(worker::question(&DISTRO))
     }

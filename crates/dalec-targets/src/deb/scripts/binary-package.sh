@@ -39,7 +39,10 @@ if [ -n "$gnu" ]; then
     done
 fi
 [ "$status" = 0 ] || exit "$status"
-mv ../*.deb /work/out/
+# Debian's debhelper gives debug symbols the suffix of packages, Ubuntu's one of their own.
+for file in ../*.deb ../*.ddeb; do
+    [ ! -e "$file" ] || mv "$file" /work/out/
+done
 mv debian/files /work/meta/
 cd /
 rm -rf "$work"

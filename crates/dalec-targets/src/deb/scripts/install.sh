@@ -14,6 +14,8 @@
 #                         install a package made on the spot that depends on DEPENDS
 #   --download DIR        install nothing: put what is wanted into DIR, without what that needs
 #   --wanted MARK TEXT    a dependency, to be named when it turns out not to be installable
+#   --account MARK DATABASE NAME
+#                         a user or group, to be named when a package cannot be set up and it is not there
 #
 # A package is a name.
 set -eu
@@ -71,8 +73,10 @@ missing=
 architecture=
 into=
 wanted="$work/wanted"
+accounts="$work/accounts"
 tab=$(printf '\t')
 : >"$wanted"
+: >"$accounts"
 while [ "$1" != -- ]; do
     case "$1" in
     --upgrade) upgrade=1 ;;
@@ -122,6 +126,10 @@ while [ "$1" != -- ]; do
     --wanted)
         printf '%s\t%s\n' "$2" "$3" >>"$wanted"
         shift 2
+        ;;
+    --account)
+        printf '%s\t%s\t%s\n' "$2" "$3" "$4" >>"$accounts"
+        shift 3
         ;;
     esac
     shift
@@ -259,6 +267,27 @@ explain() {
     done <"$wanted"
 }
 
+# Says which packages are unpacked and could not be set up, or who of those that their files go to is not there.
+explain_setup() {
+    dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' | sed -n 's/^half-configured //p' >"$work/unset"
+    [ -s "$work/unset" ] || return 0
+    explained=
+    while IFS="$tab" read -r mark database name; do
+        if ! getent "$database" "$name" >/dev/null; then
+            case "$database" in
+            passwd) what=user ;;
+            *) what=group ;;
+            esac
+            echo "${mark}files of the package go to the $what \"$name\", whom nothing creates" >&2
+            explained=1
+        fi
+    done <"$accounts"
+    [ -z "$explained" ] || return 0
+    while read -r package; do
+        echo "dalec: error: package \"$package\" cannot be set up: a script of it failed" >&2
+    done <"$work/unset"
+}
+
 only_files() {
     for argument; do
         case "$argument" in
@@ -279,8 +308,10 @@ if [ -n "$downloads" ]; then
     exit 1
 fi
 if [ -z "$upgrade$into" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
-    dpkg --force-confdef --force-confold $docs --install "$@"
-    exit
+    dpkg --force-confdef --force-confold $docs --install "$@" && exit
+    status=$?
+    explain_setup
+    exit "$status"
 fi
 use_suites $suites
 if [ -z "$new_lists" ] && fresh; then
@@ -297,4 +328,5 @@ if [ -n "$pins" ]; then
     get --allow-downgrades -- "$@" $pins && exit
 fi
 explain
+explain_setup
 exit "$status"
