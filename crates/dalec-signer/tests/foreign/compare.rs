@@ -2,7 +2,9 @@
 //!
 //! The contract is rows SIGN-011, SIGN-012 and SIGN-013 of the reference, made stricter: what a signer leaves out is missing.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -368,6 +370,31 @@ fn trees_are_compared_whole() {
         |signed| (0..100).for_each(|number| fs::write(signed.join(number.to_string()), "").unwrap()),
         expect![[r#"
             there are more than 56 files in /signed
+        "#]],
+    );
+}
+
+#[test]
+fn signatures_are_those_of_the_file_beside_them() {
+    // Neither name is text, so both look the same.
+    let folders = [b"\xfe", b"\xff"].map(|name| Path::new("d").join(OsStr::from_bytes(name)));
+    let trees = Trees::new(|place| {
+        for folder in &folders {
+            fs::create_dir_all(place.path("").join(folder)).unwrap();
+            fs::write(place.path("").join(folder).join("x"), "x").unwrap();
+        }
+    });
+    trees.0.write("other", "");
+    trees.0.sign(ed25519(), &["other"]).unwrap();
+    trees.check(
+        |signed| {
+            for folder in &folders {
+                fs::copy(trees.0.path("other.asc"), signed.join(folder).join("x.asc")).unwrap();
+            }
+        },
+        expect![[r#"
+            file d/�/x same, x.asc SHA256
+            file d/�/x same, x.asc SHA256
         "#]],
     );
 }
