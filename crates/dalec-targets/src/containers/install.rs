@@ -66,7 +66,7 @@ impl Installer<'_> {
     /// As [`repositories::plan`].
     pub fn install_beside(&self, worker: &State, packages: &State) -> Result<State, PlanError> {
         let options = self.options("Install the packages", "Install packages");
-        let options = self.naming(&self.request.spec.dependencies.runtime, options);
+        let options = self.naming(&self.request.spec.dependencies.runtime, Marks::default(), options);
         let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
         let architecture = Some(architecture(&self.request.platform));
         Ok(install_beside(worker, packages, &InstallOptions { architecture, repositories, ..options }))
