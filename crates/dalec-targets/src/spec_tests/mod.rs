@@ -237,9 +237,21 @@ fn words(command: &Command) -> Vec<String> {
     command.to_args().into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// Returns `command` as progress displays show it.
+/// Returns `command`, a check, as progress displays show it: `Check /etc/hello.conf: perms 644`.
 fn shown(command: &Command) -> String {
-    words(command).join(" ")
+    let words = words(command);
+    let Command::Check(subject) = command else { return words.join(" ") };
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let question = match name.trim_start_matches("check-").trim_start_matches("file-") {
+        "isdir" if words.iter().any(|word| word == "--not=true") => "is no directory",
+        "isdir" => "is a directory",
+        question => question,
+    };
+    let path = subject.path.to_string_lossy();
+    let value = words.iter().skip(1).filter(|word| !word.starts_with("--") && **word != path);
+    let value: String = value.map(|word| format!(" {word}")).collect();
+    let shown = path.strip_prefix(&format!("{OUTPUT_DIR}/")).unwrap_or(&path).to_owned();
+    format!("Check {shown}: {question}{value}")
 }
 
 fn json(step: &Step) -> Vec<u8> {
