@@ -66,7 +66,7 @@ impl Installer<'_> {
     /// As [`repositories::plan`].
     pub fn install_beside(&self, worker: &State, packages: &State) -> Result<State, PlanError> {
         let options = self.options("Install the packages", "Install packages");
-        let options = self.naming(&self.request.spec.dependencies.runtime, options);
+        let options = self.naming(&self.request.spec.dependencies.runtime, Marks::default(), options);
         let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
         let architecture = Some(architecture(&self.request.platform));
         Ok(install_beside(worker, packages, &InstallOptions { architecture, repositories, ..options }))
@@ -133,7 +133,7 @@ impl Installer<'_> {
     }
 }
 
-/// Returns the users and groups to whom files go and whom the package does not create, root aside.
+/// Returns the users and groups by whose names files go to them and whom the package does not create, root aside.
 fn accounts(artifacts: &Artifacts, distro: &DebDistro, marks: &mut Marks) -> Vec<Account> {
     let placed = layout::placed(artifacts, "", distro);
     let files = placed.iter().map(|placed| (placed.user, placed.group, placed.span));
@@ -147,7 +147,9 @@ fn accounts(artifacts: &Artifacts, distro: &DebDistro, marks: &mut Marks) -> Vec
             // A new user comes with a group of that name.
             let mut created =
                 artifacts.users.iter().chain(if database == "group" { &artifacts.groups[..] } else { &[] });
-            let is_known = matches!(name, "" | "root") || created.any(|created| created == name);
+            // A number needs no account; neither does no name at all.
+            let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+            let is_known = is_number || name == "root" || created.any(|created| created == name);
             if !is_known
                 && !accounts.iter().any(|known| (known.database, known.name.as_str()) == (database, name))
             {
