@@ -49,14 +49,7 @@ impl Installer<'_> {
     /// # Errors
     /// As [`repositories::plan`].
     pub fn install(&self, root: &State, packages: &State, recommends: bool) -> Result<State, PlanError> {
-        let spec = self.request.spec;
-        let options = self.options("Install the packages", "Install packages");
-        let mut marks = Marks::default();
-        let accounts = accounts(&spec.artifacts, self.distro, &mut marks);
-        let options = InstallOptions { accounts, ..options };
-        let options = self.naming(&spec.dependencies.runtime, marks, options);
-        let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
-        Ok(install_packages(root, packages, &InstallOptions { recommends, repositories, ..options }))
+        Ok(install_packages(root, packages, &InstallOptions { recommends, ..self.of_packages()? }))
     }
 
     /// Returns a root file system with the packages in it that the programs of `worker` make, for an architecture whose own
@@ -65,11 +58,19 @@ impl Installer<'_> {
     /// # Errors
     /// As [`repositories::plan`].
     pub fn install_beside(&self, worker: &State, packages: &State) -> Result<State, PlanError> {
-        let options = self.options("Install the packages", "Install packages");
-        let options = self.naming(&self.request.spec.dependencies.runtime, Marks::default(), options);
-        let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
         let architecture = Some(architecture(&self.request.platform));
-        Ok(install_beside(worker, packages, &InstallOptions { architecture, repositories, ..options }))
+        Ok(install_beside(worker, packages, &InstallOptions { architecture, ..self.of_packages()? }))
+    }
+
+    /// Returns options for the built packages, whose installation says what of the spec it fails for.
+    fn of_packages(&self) -> Result<InstallOptions<'_>, PlanError> {
+        let spec = self.request.spec;
+        let options = self.options("Install the packages", "Install packages");
+        let mut marks = Marks::default();
+        let accounts = accounts(&spec.artifacts, self.distro, &mut marks);
+        let options = InstallOptions { accounts, ..options };
+        let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
+        Ok(InstallOptions { repositories, ..self.naming(&spec.dependencies.runtime, marks, options) })
     }
 
     /// Installs what the tests need, if tests will run. Version constraints bind.

@@ -509,6 +509,25 @@ fn a_tampered_or_oversized_layer_is_refused_and_not_kept() {
 }
 
 #[test]
+fn an_image_that_would_fill_the_disk_is_refused_before_it_is_fetched() {
+    for sizes in [[u64::MAX, 1], [(64 << 30) - 1, 2], [0, (64 << 30) + 1]] {
+        let mut depot = Depot::default();
+        let mut layers =
+            vec![depot.add(media_type::OCI_LAYER, "one"), depot.add(media_type::OCI_LAYER, "two")];
+        let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest.clone()).collect();
+        layers.iter_mut().zip(sizes).for_each(|(layer, size)| layer.size = size);
+        let config = serde_json::json!({"os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        let config = depot.add(media_type::OCI_CONFIG, config.to_string());
+        let manifest = depot.manifest(config, layers);
+        depot.name("1", &manifest);
+        let server = TestServer::start(move |request| depot.answer(request));
+        let error = World::new().resolve(&at(&server, ":1"), ResolveMode::Default).unwrap_err();
+        let words = words(&error);
+        assert!(words.contains("its layers have more than 68719476736 bytes"), "{words}");
+    }
+}
+
+#[test]
 fn what_is_no_image_is_said_so() {
     let mut depot = Depot::default();
     let layer = depot.add(media_type::OCI_LAYER, "layer");
