@@ -48,6 +48,14 @@ pub fn cross_worker() -> Layout {
     image("bookworm", "windowscross", &["gcc-mingw-w64-x86-64-win32", "patch", "zip"], None)
 }
 
+/// Returns the same without the compiler and with npm, which is some hundred packages: BuildKit takes minutes to install them.
+///
+/// # Panics
+/// When it cannot be made; needs root.
+pub fn cross_worker_with_npm() -> Layout {
+    image("bookworm", "windowscross-npm", &["npm", "patch", "zip"], None)
+}
+
 /// Returns an image of a suite with `packages`, in which `program` is `/NAME` and what is started.
 ///
 /// # Panics

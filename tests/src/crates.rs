@@ -3,6 +3,7 @@
 use crate::http::{Response, Server};
 use crate::repositories::{HttpServer, Repository};
 use crate::run::Project;
+use crate::specs::head;
 use crate::upstream::{Archive, rust_crate};
 
 /// What the programs of [`Registry::project`] need: crates that need nothing themselves, and what the index says of them
@@ -12,14 +13,8 @@ const CRATES: [(&str, &str, &str, &str); 2] = [
     ("itoa", "1.0.5", "it/oa/itoa", "{}"),
 ];
 
+/// The spec, but for its head.
 const SPEC: &str = r#"
-name: spelled
-version: 1.0.0
-revision: 1
-description: Two programs in one source
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
 sources:
   src:
     context: {}
@@ -110,7 +105,7 @@ impl Registry {
 
     /// Returns a project with two Rust programs in one source, and a patch without which one of them needs nothing.
     pub fn project(&self) -> Project {
-        let project = Project::new(SPEC);
+        let project = Project::new(&(head("spelled", "Two programs in one source") + SPEC));
         let manifest =
             |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2021\"\n");
         let [hex, itoa] = [0, 1].map(|index| self.locked(index));

@@ -21,6 +21,7 @@ pub mod modules;
 pub mod node;
 pub mod openpgp;
 pub mod podman;
+pub mod private_modules;
 pub mod probe;
 pub mod progress;
 pub mod python;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::binary::kept;
 use crate::http::{Response, Server};
 use crate::run::Project;
+use crate::specs::head;
 use crate::tools;
 
 /// What [`project`] needs: a module that says something in the language of its user, and what that needs.
@@ -29,14 +30,8 @@ rsc.io/sampler v1.3.0 h1:7uVkIFmeBqHfdjD+gZwtXXI+RODJ2Wc4O7MPEh/QiW4=
 rsc.io/sampler v1.3.0/go.mod h1:T1hPZKmBbMNahiBKFy5HrXp6adAjACjK9JXDnKaTXpA=
 ";
 
+/// The spec, but for its head.
 const SPEC: &str = r#"
-name: quoted
-version: 1.0.0
-revision: 1
-description: Two programs in one source
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
 sources:
   src:
     context: {}
@@ -67,9 +62,13 @@ tests:
         stdout: {contains: ["Hello, world."]}
 "#;
 
+fn spec() -> String {
+    head("quoted", "Two programs in one source") + SPEC
+}
+
 /// Returns a project with two Go programs in one source, and a patch without which one of them needs nothing.
 pub fn project() -> Project {
-    let project = Project::new(SPEC);
+    let project = Project::new(&spec());
     project.write("go.mod", "module example.org/quoted\n\ngo 1.19\n");
     project.write("go.sum", SUMS);
     let main = |import: &str, say: &str| {
@@ -108,7 +107,7 @@ pub fn edited_project() -> Project {
           edits:
             replace: [rsc.io/quote => rsc.io/quote@v1.5.1, {old: rsc.io/sampler, new: rsc.io/sampler@v1.3.1}]
             drop: [example.org/gone]";
-    let spec = SPEC.replace("\n      - gomod: {paths: [., tools]}", edits).replace(
+    let spec = spec().replace("\n      - gomod: {paths: [., tools]}", edits).replace(
         "        cd src && go build",
         r#"        test "$(sed 1,2d /proc/net/dev | cut -d: -f1 | tr -d ' ')" = lo
         grep 'rsc.io/quote => rsc.io/quote v1.5.1' src/go.mod

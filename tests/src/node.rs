@@ -12,18 +12,13 @@ use tempfile::TempDir;
 use crate::binary::kept;
 use crate::http::{Response, Server};
 use crate::run::Project;
+use crate::specs::head;
 
 /// What is downloaded: a package that needs nothing.
 const PACKAGE: (&str, &str) = ("is-number", "7.0.0");
 
+/// The spec, but for its head.
 const SPEC: &str = r#"
-name: numbered
-version: 1.0.0
-revision: 1
-description: Says what is a number
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
 sources:
   src:
     context: {}
@@ -62,7 +57,7 @@ const FIX: &str = "\
 /// Returns a project that needs a package for its build, from the registry at `url`, and a patch without which it needs
 /// nothing.
 pub fn project(url: &str) -> Project {
-    let project = Project::new(&SPEC.replace("REGISTRY", url));
+    let project = Project::new(&(head("numbered", "Says what is a number") + &SPEC.replace("REGISTRY", url)));
     project.write("web/package.json", "{\"name\": \"web\", \"version\": \"1.0.0\"}\n");
     project.write("web/main.js", "console.log(require('is-number')('42'))\n");
     project.write("fix.patch", FIX);

@@ -49,8 +49,10 @@ const PACKAGES: &[&str] = &[
     "zlib1g-dev",
 ];
 
-const TOOLCHAINS: &[&str] =
-    &["ca-certificates", "cargo", "createrepo-c", "golang-go", "gpg", "gpg-agent", "python3", "rpm", "rustc"];
+const TOOLCHAINS: &[&str] = &["cargo", "golang-go", "rustc"];
+
+/// What other repositories are made with.
+const TOOLS: &[&str] = &["ca-certificates", "createrepo-c", "gpg", "gpg-agent", "python3", "rpm"];
 
 /// A distribution that the images can stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,14 +155,28 @@ pub fn worker(target: &str) -> Layout {
 /// When it cannot be made; needs root.
 pub fn toolchains() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let known = std::fs::read(world().join("packages")).expect("the world lists its packages");
-        let ingredients = [SCRIPT, &known].concat();
-        keep("rpm-toolchains", "bookworm", TOOLCHAINS, &ingredients, |root| {
-            std::fs::write(root.path.join("known"), &known).expect("files can be written");
-            repackage(root, &["/known"]);
-            std::fs::rename(root.path.join("world/repository"), &root.result).expect("it can be moved");
-        })
+    FOLDER.get_or_init(|| repository("rpm-toolchains", TOOLCHAINS))
+}
+
+/// Returns the folder of another such repository, with npm.
+///
+/// # Panics
+/// As [`toolchains`].
+pub fn npm() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| repository("rpm-npm", &["npm"]))
+}
+
+/// Returns the folder of a repository with `packages`, and with those of what they need that the images do not have.
+fn repository(name: &str, packages: &[&str]) -> PathBuf {
+    let known = std::fs::read(world().join("packages")).expect("the world lists its packages");
+    let ingredients = [SCRIPT, &known].concat();
+    let mut packages = [TOOLS, packages].concat();
+    packages.sort_unstable();
+    keep(name, "bookworm", &packages, &ingredients, |root| {
+        std::fs::write(root.path.join("known"), &known).expect("files can be written");
+        repackage(root, &["/known"]);
+        std::fs::rename(root.path.join("world/repository"), &root.result).expect("it can be moved");
     })
 }
 

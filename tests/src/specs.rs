@@ -18,20 +18,28 @@ pub fn hello() -> Project {
     project
 }
 
+/// Returns what every spec begins with, of version 1.0.0.
+pub fn head(name: &str, description: &str) -> String {
+    format!(
+        "\
+name: {name}
+version: 1.0.0
+revision: 1
+description: {description}
+website: https://example.org
+license: MIT
+packager: Test Maintainers <test@example.org>
+"
+    )
+}
+
 /// Returns a small spec without a compiler: one script, installed as `/usr/bin/NAME`.
 ///
 /// `more` is appended to it.
 pub fn script(name: &str, more: &str) -> String {
     format!(
         "\
-name: {name}
-version: 1.0.0
-revision: 1
-noarch: true
-description: A script
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
+{head}noarch: true
 sources:
   {name}:
     inline:
@@ -43,6 +51,7 @@ sources:
 artifacts:
   binaries:
     {name}: {{}}
-{more}"
+{more}",
+        head = head(name, "A script"),
     )
 }

@@ -187,6 +187,17 @@ pub fn sccache() -> PathBuf {
     folder
 }
 
+/// Returns the same as the archive of a release is, with a file beside it.
+///
+/// # Panics
+/// As [`sccache`].
+pub fn sccache_release() -> Archive {
+    packed("sccache-v0.10.0-x86_64-unknown-linux-musl", |folder| {
+        copy(&sccache(), folder);
+        std::fs::write(folder.join("README.md"), "Read this.\n").expect("it can be written");
+    })
+}
+
 /// Returns the archive `NAME.tar.gz` of the folder `NAME` that `fill` fills, made once.
 fn packed(name: &str, fill: impl FnOnce(&Path)) -> Archive {
     let sources = kept().join("sources");

@@ -19,6 +19,7 @@ const NEEDED: &[(&str, &str)] = &[
     // Other people's verifiers judge what we sign, and GnuPG makes keys as people do.
     ("/usr/bin/debsig-verify", "debsig-verify"),
     ("/usr/bin/dscverify", "devscripts"),
+    ("/usr/bin/lintian", "lintian"),
     ("/usr/bin/gpg", "gpg"),
     ("/usr/bin/gpg-agent", "gpg-agent"),
     ("/usr/bin/gpgv", "gpgv"),

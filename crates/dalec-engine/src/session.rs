@@ -13,7 +13,7 @@ use prost::Message;
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
 use crate::held::Held;
-use crate::host::{self, CAPABILITIES};
+use crate::host::{self, CAPABILITIES, CacheNamespace};
 use crate::shared::{Core, Solved};
 use crate::snapshot::resolve::{Last, Resolved, resolve};
 use crate::snapshot::{Kind, MergedNode, MergedTree, Meta, Snapshot, Tree, random_hex};
@@ -31,13 +31,16 @@ pub struct Session {
     /// How many frontends called each other to get here.
     depth: usize,
     held: Held,
+    /// Where the caches of the frontend are; none for wherever it says.
+    caches: Option<CacheNamespace>,
 }
 
 impl Session {
     pub(crate) fn new(engine: Engine, options: BuildOptions) -> Self {
         let cancel = engine.core.options.cancel.child();
         let inputs = BTreeMap::new();
-        Self { engine, options, inputs, asker: Asker::default(), cancel, depth: 0, held: Held::default() }
+        let (asker, held) = (Asker::default(), Held::default());
+        Self { engine, options, inputs, asker, cancel, depth: 0, held, caches: None }
     }
 
     /// Returns the gateway of a frontend that this one calls.
@@ -50,6 +53,8 @@ impl Session {
             cancel: self.cancel.child(),
             depth: self.depth + 1,
             held: self.held.calling(),
+            // Nobody gets out of a namespace by calling others.
+            caches: self.caches.clone().or_else(|| CacheNamespace::of(request)),
         }
     }
 
@@ -77,6 +82,11 @@ impl Session {
     /// Returns what the frontend works for.
     pub(crate) fn purpose(&self) -> Purpose {
         self.asker.purpose()
+    }
+
+    /// Returns where the caches of the frontend are; none for wherever it says.
+    pub(crate) fn caches(&self) -> Option<&CacheNamespace> {
+        self.caches.as_ref()
     }
 
     /// Returns how many frontends called each other to get here.
@@ -126,8 +136,11 @@ impl Gateway for Session {
     }
 
     fn solve(&self, request: SolveRequest) -> Result<Option<Reference>, GatewayError> {
-        let definition = request.definition;
-        let graph = self.gateway(Graph::new(&definition))?;
+        let graph = self.gateway(Graph::new(&request.definition))?;
+        let (definition, graph) = match &self.caches {
+            Some(caches) => self.gateway(caches.confine(request.definition, graph))?,
+            None => (request.definition, graph),
+        };
         let Some(edge) = graph.target else { return Ok(None) };
         let reference = {
             let reference = Reference(self.gateway(random_hex(16))?);

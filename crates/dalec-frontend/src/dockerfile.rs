@@ -15,7 +15,11 @@ const LARGEST: u64 = 4 << 20;
 /// Options that are about the request itself, such as which frontend reads the spec.
 const REPLACED: [&str; 4] = ["filename", "dockerfilekey", "target", "build-arg:BUILDKIT_SYNTAX"];
 
-/// Has the Dockerfile of `build`, which lies in `context`, built by the frontend that its first line names.
+/// Has the Dockerfile of `build`, which lies in `context`, built by the frontend that its first line names, for a spec of
+/// the name `package`.
+///
+/// Its caches are apart from those of other packages, and from what package managers and builds keep: what lies there is
+/// taken as verified.
 ///
 /// # Errors
 /// [`GatewayError::NotFound`] when the Dockerfile is not there, what the other frontend says, or when it returns anything but one file system.
@@ -25,6 +29,7 @@ pub fn build(
     build: &BuildSource,
     context: &State,
     platform: &Platform,
+    package: &str,
 ) -> Result<State, GatewayError> {
     let content = main_context::read(gateway, context, &build.dockerfile_path, LARGEST)?;
     let syntax = syntax(&content);
@@ -47,6 +52,8 @@ pub fn build(
     for (name, value) in &build.args {
         set(&format!("build-arg:{name}"), value);
     }
+    // After the arguments, which are the spec's.
+    set("build-arg:BUILDKIT_CACHE_MOUNT_NS", &format!("dalec-dockerfile-{package}"));
     // Its steps run where the build runs, whatever the result is for.
     if !options.platforms.is_empty() {
         set("platform", &platform.to_string());

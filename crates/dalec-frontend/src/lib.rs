@@ -28,7 +28,7 @@ mod spec;
 mod subrequests;
 mod unmatched;
 
-pub use dalec_targets::routes::TARGET_KEYS;
+pub use dalec_targets::routes::{TARGET_KEYS, known_targets};
 pub use dalec_targets::signing::{COMPARE, REPORT};
 pub use dalec_targets::unmatched::{UNMATCHED, UNMATCHED_REPORT};
 pub use error::FrontendError;

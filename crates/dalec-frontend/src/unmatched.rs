@@ -6,12 +6,15 @@ use dalec_gateway::{Excerpt, FileRange, Gateway, GatewayError, SolveRequest, War
 use dalec_llb::{Location, Platform, Range};
 use dalec_targets::unmatched::{Patterns, UNMATCHED_REPORT};
 
+use crate::build::joined;
+
 /// More bytes than this are no report.
 const LARGEST_REPORT: u64 = 1 << 20;
 
 /// Runs `build`, and beside it looks for patterns that match nothing; `platform` is what the steps run on.
 ///
-/// A source that cannot be had is no matter of this: the build says so.
+/// Warnings come in the order of `patterns`, whichever is known first. A source that cannot be had is no matter of this: the
+/// build says so.
 pub fn beside<T>(
     gateway: &dyn Gateway,
     platform: &Platform,
@@ -19,15 +22,16 @@ pub fn beside<T>(
     build: impl FnOnce() -> T,
 ) -> T {
     thread::scope(|scope| {
-        for one in patterns {
-            scope.spawn(|| {
-                for number in look(gateway, platform, one).unwrap_or_default() {
-                    if let Some((message, place)) = one.warnings.get(number) {
-                        gateway.warn(warning(message, place.as_ref()));
-                    }
+        let look = |one| scope.spawn(move || look(gateway, platform, one).unwrap_or_default());
+        let looks: Vec<_> = patterns.iter().map(look).collect();
+        scope.spawn(move || {
+            for (one, look) in patterns.iter().zip(looks) {
+                for (message, place) in joined(look).into_iter().filter_map(|number| one.warnings.get(number))
+                {
+                    gateway.warn(warning(message, place.as_ref()));
                 }
-            });
-        }
+            }
+        });
         build()
     })
 }

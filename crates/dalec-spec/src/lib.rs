@@ -43,7 +43,7 @@ pub mod target_spec;
 mod yaml;
 
 pub use allow::{silence, silence_and_check};
-pub use check::check;
+pub use check::{Target, check};
 pub use decode::suggest;
 pub use diagnostic::{Diagnostic, Label, Severity, has_errors, sort};
 pub use emit::{to_json, to_yaml};

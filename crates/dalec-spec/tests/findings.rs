@@ -10,10 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dalec_spec::codes::{self, Code};
-use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText, check, render};
+use dalec_spec::{Diagnostic, RenderOptions, ResolveOptions, Severity, SourceText, Target, check, render};
 
 /// The targets that exist in the examples.
-const TARGETS: &[&str] = &["bookworm", "trixie"];
+const TARGETS: &[Target] = &[
+    Target { key: "bookworm", needs: &["version", "packager"] },
+    Target { key: "trixie", needs: &["version", "packager"] },
+];
 
 type MakeSpec = fn() -> String;
 

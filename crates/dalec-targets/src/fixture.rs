@@ -1,11 +1,15 @@
 //! The spec that tests start from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use dalec_llb::{Platform, SourceMap, State};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     Artifact, Capability, Inline, InlineDir, InlineFile, PackageConstraint, Source, SourceKind, TargetSpec,
 };
+
+use crate::request::{Answers, Options, Request};
 
 /// Returns a spec with nothing but what a package needs.
 pub(crate) fn spec() -> TargetSpec {
@@ -18,6 +22,22 @@ pub(crate) fn spec() -> TargetSpec {
         license: "MIT".into(),
         packager: "Ann <ann@example.org>".into(),
         ..TargetSpec::default()
+    }
+}
+
+/// Returns a request for `spec`, whose spans point into `text`.
+pub(crate) fn request<'a>(spec: &'a TargetSpec, answers: &'a Answers, text: &str) -> Request<'a> {
+    Request {
+        spec,
+        source_map: Arc::new(SourceMap {
+            filename: "spec.yml".into(),
+            language: "yaml".into(),
+            data: text.into(),
+        }),
+        platform: Platform::linux("amd64"),
+        answers,
+        frontend: State::scratch(),
+        options: Options::default(),
     }
 }
 

@@ -13,6 +13,11 @@ pub fn join(dir: &str, path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// Returns where a process in `dir` is once it changes to `path`: an absolute path counts alone.
+pub fn change(dir: &str, path: &str) -> String {
+    if path.starts_with('/') { join("/", path) } else { join(dir, path) }
+}
+
 /// Returns the last component of `path`.
 pub fn base(path: &str) -> &str {
     let path = path.trim_end_matches('/');

@@ -34,9 +34,21 @@ fn flush(quoted: &mut String, words: &mut String) {
 }
 
 /// Returns `value` inside double quotes of a shell: variables and command substitutions are expanded when the
-/// script runs, quotes and backslashes are text.
+/// script runs, unless a backslash stands before them; quotes and other backslashes are text.
 pub fn shell_expanding(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', r"\\").replace('"', "\\\""))
+    let mut quoted = String::from("\"");
+    let mut chars = value.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => {
+                quoted.push('\\');
+                quoted.push(chars.next_if(|next| "$`\"\\".contains(*next)).unwrap_or('\\'));
+            }
+            '"' => quoted.push_str("\\\""),
+            char => quoted.push(char),
+        }
+    }
+    quoted + "\""
 }
 
 /// Returns `text` on one line: control characters become spaces.
@@ -73,6 +85,7 @@ mod tests {
     #[test]
     fn values_are_expanded_by_the_shell_alone() {
         assert_eq!(shell_expanding(r#"$HOME/"x" \n"#), r#""$HOME/\"x\" \\n""#);
+        assert_eq!(shell_expanding(r#"\$HOME \`id\` \"x\" \\ \"#), r#""\$HOME \`id\` \"x\" \\ \\""#);
     }
 
     #[test]

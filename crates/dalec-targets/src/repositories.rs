@@ -140,34 +140,21 @@ fn file_name<'a>(name: &'a str, repository: &Repository) -> Result<&'a str, Plan
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
-    use dalec_llb::{Exec, ImageRef, Platform, SourceMap, State, describe};
+    use dalec_llb::{Exec, ImageRef, Platform, State, describe};
     use dalec_spec::span::Span;
     use dalec_spec::target_spec::{ContextSource, Inline, InlineFile, SourceKind, SourceMount};
     use expect_test::expect;
 
     use super::*;
     use crate::deb::distro::REPOSITORIES;
-    use crate::fixture::{inline_dir, source, spec};
-    use crate::request::{Answers, Options};
+    use crate::fixture::{self, inline_dir, source, spec};
+    use crate::request::Answers;
 
     fn planned(spec: &TargetSpec, phase: RepositoryUse) -> Result<Repositories, PlanError> {
         let context = State::image(ImageRef { reference: "context".into(), ..ImageRef::default() });
         let answers = Answers { contexts: [("context".to_owned(), context)].into(), ..Answers::default() };
-        let request = Request {
-            spec,
-            source_map: Arc::new(SourceMap {
-                filename: String::new(),
-                language: String::new(),
-                data: Vec::new(),
-            }),
-            platform: Platform::linux("amd64"),
-            answers: &answers,
-            frontend: State::scratch(),
-            options: Options::default(),
-        };
-        plan(&request, &REPOSITORIES, phase)
+        plan(&fixture::request(spec, &answers, ""), &REPOSITORIES, phase)
     }
 
     fn text() -> Source {

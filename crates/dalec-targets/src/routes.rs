@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use dalec_spec::Platform;
 use dalec_spec::target_spec::{Source, TargetSpec};
+use dalec_spec::{Platform, Target};
 
 use crate::error::PlanError;
-use crate::family::{Recipe, SourceUse, Uses};
+use crate::family::{self, Recipe, SourceUse, Uses};
 use crate::request::{Answers, BaseQuestion, Options, Plan, Questions, Request};
 use crate::sources::Dockerfile;
 use crate::unmatched::{self, Patterns};
@@ -57,6 +57,16 @@ pub const TARGET_KEYS: &[&str] = &[
     "windowscross",
 ];
 
+/// Returns all targets, in the order of [`TARGET_KEYS`].
+pub fn known_targets() -> Vec<Target> {
+    let needs = |key: &str| all().iter().find(|route| route.target == key).map(|route| route.recipe.needs());
+    TARGET_KEYS.iter().map(|key| Target { key, needs: needs(key).unwrap_or_default() }).collect()
+}
+
+/// The phases of a build, by the names under which they can be built again.
+pub const PHASES: [&str; 4] =
+    [family::SOURCE_CACHE_KEY, family::BINARY_CACHE_KEY, containers::CACHE_KEY, spec_tests::CACHE_KEY];
+
 /// Returns every route, hidden ones too, sorted by name.
 pub fn all() -> &'static [Route] {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
@@ -93,6 +103,11 @@ pub fn is_cross(route: &Route) -> bool {
     route.recipe.is_cross()
 }
 
+/// Returns whether the result of `route` is a context that is `given`, as it is: nothing has to run for it.
+pub fn is_given(route: &Route, given: impl FnOnce(&str) -> bool) -> bool {
+    route.recipe.is_worker() && route.recipe.worker().is_some_and(|worker| given(&worker.context))
+}
+
 /// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
 /// platforms that are built for say how many results there are.
 pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
@@ -104,7 +119,7 @@ pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
-    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs()) {
+    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs(spec)) {
         let (route, platform) = (route.name.clone(), platform.to_string());
         return Err(PlanError::Foreign { route, platform, why });
     }
@@ -121,8 +136,7 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
 
 /// Returns what of a spec `route` is made from.
 fn uses(route: &Route, options: &Options) -> Uses {
-    let uses = route.recipe.uses();
-    if options.foreign.is_some() { uses.untried() } else { uses }
+    if options.foreign.is_some() { route.recipe.uses_untried() } else { route.recipe.uses() }
 }
 
 /// Returns what must be known to plan `route` for `spec`.
@@ -135,8 +149,7 @@ pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questio
         questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    let base = || route.recipe.base(spec).ok().flatten();
-    if let Some(base) = options.foreign.is_none().then(base).flatten() {
+    if let Some(base) = route.recipe.base(spec, options.foreign.is_some()).ok().flatten() {
         let written = spec.image.bases.first().map(|written| (base.clone(), written.rootfs.span));
         questions.places.extend(written);
         questions.images.push(base);
@@ -147,7 +160,7 @@ pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questio
     questions.images.extend(images.keys().cloned());
     questions.places.extend(images);
     if uses.sources != SourceUse::Unused {
-        questions.contexts.extend(sources::contexts(spec.sources.values()));
+        questions.contexts_of_result.extend(sources::contexts(spec.sources.values()));
         questions.contexts.extend(caches::contexts(spec));
         for (image, span) in sources::images(spec.sources.values()) {
             if uses.sources == SourceUse::UnlessPrebuilt && !questions.images.contains(&image) {
@@ -158,8 +171,9 @@ pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questio
         }
     }
     if uses.sources == SourceUse::UnlessPrebuilt {
-        questions.contexts.extend(containers::prebuilt_contexts(route.target));
+        questions.contexts_of_result.extend(containers::prebuilt_contexts(route.target));
     }
+    questions.contexts.extend(questions.contexts_of_result.iter().cloned());
     questions.images.sort();
     questions.images.dedup();
     questions.contexts.sort();
@@ -178,6 +192,26 @@ pub fn builds<'a>(
     let is_built = takes_sources(route, answers);
     let sources = spec.sources.values().filter(|_| is_built);
     sources::builds(sources.chain(others(uses, spec, uses.tests && !options.skip_tests)))
+}
+
+/// Returns the names by which `options` say what is built again that nothing in `route` goes by, such as misspelt ones.
+///
+/// With Dockerfiles among the sources, other names than those of phases may be meant for them.
+pub fn unknown_cache_keys<'o>(
+    route: &Route,
+    spec: &TargetSpec,
+    options: &'o Options,
+    answers: &Answers,
+) -> Vec<&'o str> {
+    let worker = route.recipe.worker().map(|worker| [worker.image.reference, worker.context]);
+    let own = worker.iter().flatten().map(String::as_str).chain(PHASES);
+    let own: Vec<&str> = own.collect();
+    let is_for_others = !builds(route, spec, options, answers).is_empty();
+    let is_unknown = |key: &&str| {
+        let is_phase = key.to_ascii_lowercase().starts_with("dalec.");
+        !own.iter().any(|known| known.eq_ignore_ascii_case(key)) && (is_phase || !is_for_others)
+    };
+    options.no_cache.iter().flatten().map(String::as_str).filter(is_unknown).collect()
 }
 
 /// Returns the sources besides those of packages that something which `uses` the spec is made from.

@@ -94,15 +94,14 @@ fn look<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
-    use dalec_llb::{ImageRef, Platform, SourceMap, describe};
+    use dalec_llb::{ImageRef, Platform, describe};
     use dalec_spec::target_spec::{ContextSource, GitSource, Selectors, TargetSpec};
     use expect_test::expect;
 
     use super::*;
     use crate::fixture;
-    use crate::request::{Answers, Options};
+    use crate::request::Answers;
 
     fn patterns(kind: SourceKind) -> Vec<Patterns> {
         let text = "*.c !x.c doc";
@@ -122,17 +121,8 @@ mod tests {
             |reference: &str| State::image(ImageRef { reference: reference.into(), ..ImageRef::default() });
         let answers =
             Answers { contexts: [("context".into(), image("context"))].into(), ..Answers::default() };
-        let source_map =
-            Arc::new(SourceMap { filename: "spec.yml".into(), language: "yaml".into(), data: text.into() });
-        plan(&Request {
-            spec: &spec,
-            source_map,
-            platform: Platform::linux("amd64"),
-            answers: &answers,
-            frontend: image("frontend"),
-            options: Options::default(),
-        })
-        .expect("a plan")
+        let own = fixture::request(&spec, &answers, text);
+        plan(&Request { frontend: image("frontend"), ..own }).expect("a plan")
     }
 
     fn told(patterns: &[Patterns]) -> Vec<&str> {

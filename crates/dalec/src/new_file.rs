@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Access;
 use tempfile::NamedTempFile;
 
 use crate::signals::Watch;
@@ -47,6 +48,33 @@ impl NewFile {
             .map_err(of_the_system)?;
         watch.remove_when_killed(temporary.path());
         Ok(Self::Beside { temporary, real })
+    }
+
+    /// Returns nothing when `dest` can be written, as far as that shows before; nothing is changed.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn check(dest: &Path) -> io::Result<()> {
+        let Some(real) = replaceable(dest)? else {
+            return match dest.is_dir() {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => Ok(rustix::fs::access(dest, Access::WRITE_OK)?),
+            };
+        };
+        // Folders that are missing will be made.
+        let folders = folder(&real).ancestors().map(|folder| match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        });
+        for folder in folders {
+            match std::fs::metadata(folder) {
+                Ok(found) if !found.is_dir() => return Err(io::ErrorKind::NotADirectory.into()),
+                Ok(_) => return Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Returns where to write.
@@ -142,6 +170,21 @@ mod tests {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn what_cannot_be_written_shows_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "").unwrap();
+        let check = |path: &Path| NewFile::check(path).map_err(|error| error.kind());
+        assert_eq!(check(&at("file")), Ok(()));
+        assert_eq!(check(&at("missing/deep/new")), Ok(()));
+        assert_eq!(check(Path::new("new")), Ok(()));
+        assert_eq!(check(Path::new("/dev/null")), Ok(()));
+        assert_eq!(check(folder.path()), Err(io::ErrorKind::IsADirectory));
+        assert_eq!(check(&at("file/new")), Err(io::ErrorKind::NotADirectory));
+        assert_eq!(names(folder.path()), ["file"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use dalec_e2e::http::{Response, Server};
 use dalec_e2e::registry::Registry;
 use dalec_e2e::run::{Invocation, Project};
 use dalec_e2e::specs::script;
+use dalec_e2e::upstream::sccache_release;
 use serde_json::{Value, json};
 
 /// What a spec's base image is called; no context replaces it here.
@@ -80,4 +81,22 @@ fn downloads_are_kept_out_or_replaced() {
     let alone = inside(&project).args(["--target", "bookworm/dsc", "--output", "out"]);
     let refused = under(alone.arg(&url), &project, &denied(&url)).fails(1);
     refused.says(&["denied by policy"]);
+}
+
+/// BLD-009: sccache is downloaded, and nothing but the release that is known is taken. Its host cannot be reached from
+/// everywhere, so what comes is another archive with a program of that version, and its digest.
+#[test]
+fn sccache_is_what_is_known_or_what_a_client_says() {
+    let archive = sccache_release();
+    let digest = archive.digest();
+    let server = Server::start(move |_| Response::ok(archive.content.clone()));
+    let steps = "build:\n  caches: [{rustsccache: {}}]\n  steps:\n    - command: |\n        \
+                 \"$RUSTC_WRAPPER\" --version | grep -x 'sccache 0.10.0'\n        ls \"$SCCACHE_DIR\"\n";
+    let project = Project::new(&script("faster", steps));
+    let unlike = replaced("https://*/sccache-v0.10.0-x86_64-unknown-linux-musl.tar.gz", &server.url("/"));
+    let mut like = unlike.clone();
+    like["updates"]["attrs"] = json!({ "http.checksum": digest });
+    let build = |rule: &Value| under(Engine::Inside.build(&project, "bookworm/deb"), &project, rule);
+    build(&like).succeeds();
+    build(&unlike).fails(1).says(&["digest mismatch", &digest]);
 }

@@ -1,10 +1,11 @@
 //! Sources that are made by others than us: files of images, what commands make there, and results of Dockerfiles.
 
 use std::fs;
+use std::path::Path;
 
 use dalec_e2e::engine::{Engine, inside};
 use dalec_e2e::podman::Podman;
-use dalec_e2e::run::{Invocation, Project};
+use dalec_e2e::run::{Invocation, Project, Who, kept_state};
 use dalec_e2e::signers::dockerfile_frontend;
 use dalec_e2e::specs::script;
 
@@ -223,7 +224,7 @@ FROM debian:bookworm AS made
 ARG FLAVOR=plain CLIENT=unknown
 WORKDIR /made
 COPY input .
-RUN echo \"$FLAVOR $(cat input) $CLIENT\" > out
+RUN --mount=type=cache,id=kept,target=/cache touch /cache/used && echo \"$FLAVOR $(cat input) $CLIENT\" > out
 FROM scratch AS artifacts
 COPY --from=made /made /made
 FROM artifacts
@@ -239,6 +240,11 @@ COPY input /made/last
         fs::read(project.output(".deb")).expect("the package can be read")
     });
     assert!(packages[0] == packages[1], "the packages differ");
+    // What the Dockerfile keeps is kept apart from what others do.
+    let caches = Invocation::new(Who::Me, Path::new("/")).args(["cache", "ls", "--state-dir"]);
+    let listed = caches.arg(kept_state(Who::Me)).succeeds().stdout;
+    let names: Vec<&str> = listed.split_whitespace().filter(|word| word.ends_with("/kept")).collect();
+    assert_eq!(names, ["dalec-dockerfile-dockerfiles/kept"], "{listed}");
 }
 
 /// SRC-015, SRC-016: what one build leaves out of all sources that are directories.

@@ -52,6 +52,14 @@ fn missing_artifact() {
     refused(&spec, 1, &["bin/not-built", "spec.yml:20"]);
 }
 
+/// ART-010
+#[test]
+fn an_owner_whom_nobody_creates() {
+    let spec =
+        script("owner-of-none", "").replace("    owner-of-none: {}", "    owner-of-none: {user: someone}");
+    refused(&spec, 1, &["the user \"someone\", whom nothing creates", "spec.yml:19"]);
+}
+
 /// BLD-003
 #[test]
 fn failing_step() {

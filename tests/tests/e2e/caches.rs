@@ -76,3 +76,31 @@ fn cargo_takes_from_the_cache_of_sccache() {
         project.build("trixie/deb").arg(sccache).succeeds();
     }
 }
+
+/// BLD-010: what Bazel has made once, it takes from the cache.
+#[test]
+fn bazel_takes_from_its_cache() {
+    let spec = |check: &str| {
+        let steps = r#"dependencies:
+  build: [bazel-bootstrap]
+build:
+  caches: [{bazel: {scope: KEY}}]
+  steps:
+    - command: |
+        mkdir text && cd text && touch WORKSPACE
+        echo 'genrule(name = "text", outs = ["text.txt"], cmd = "echo made > $@")' >BUILD
+        export HOME=/tmp/home
+        bazel --output_user_root=/tmp/bazel build //:text >log 2>&1 || { cat log; exit 1; }
+        bazel --output_user_root=/tmp/bazel shutdown
+        grep made bazel-bin/text.txt
+        CHECK
+"#;
+        dalec_e2e::specs::script("bazeled", &steps.replace("CHECK", check))
+    };
+    let project = Project::new("");
+    let key = project.path("").display().to_string().replace('/', "-");
+    for check in ["! grep 'cache hit' log", "grep '1 remote cache hit' log"] {
+        project.write("spec.yml", spec(check).replace("KEY", &key));
+        project.build(TARGET).succeeds();
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs;
 
 use dalec_e2e::crates::Registry;
+use dalec_e2e::python;
 use dalec_e2e::run::{Invocation, Project, Who};
 use dalec_e2e::specs::hello;
 
@@ -61,4 +62,20 @@ fn downloads_of_one_kind() {
     let ran = project.build("debug/gomods").succeeds();
     ran.says(&["no source of the spec asks for the Go modules"]);
     assert!(project.outputs().is_empty());
+}
+
+/// TGT-029: likewise for Python, with the tools to build the packages.
+#[test]
+fn python_packages() {
+    let server = python::index();
+    let project = python::project(&server.url("simple"));
+    project.build("debug/pip").succeeds();
+    let downloads = [
+        "flit_core-3.9.0-py3-none-any.whl",
+        "setuptools-68.2.2-py3-none-any.whl",
+        "six-1.16.0.tar.gz",
+        "tomli-2.0.1.tar.gz",
+        "wheel-0.41.3-py3-none-any.whl",
+    ];
+    assert_eq!(project.outputs(), downloads);
 }

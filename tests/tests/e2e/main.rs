@@ -2,6 +2,7 @@
 //!
 //! The modules share one store, kept between runs; see `dalec_e2e::binary`.
 
+mod backports;
 mod bad_input;
 mod basics;
 mod cache;
@@ -26,5 +27,6 @@ mod signed;
 mod sources;
 mod suites;
 mod sysext;
+mod tidy;
 
 use dalec_e2e::specs;

@@ -6,7 +6,7 @@ use dalec_e2e::python::{index, project};
 
 on_both_engines!(packages_are_there_for_the_build);
 
-/// SRC-028, SRC-029, SRC-032: they are installed beside the requirements, where Python finds them.
+/// SRC-028, SRC-029, SRC-032, DEB-016: they are installed beside the requirements, where Python finds them.
 fn packages_are_there_for_the_build(engine: Engine) {
     let server = index();
     let project = project(&server.url("simple"));

@@ -98,27 +98,27 @@ fn tests_start_where_they_say() {
     Project::new(&script("directories", tests)).build("bookworm/deb").succeeds();
 }
 
-/// SRC-017, BLD-002, TEST-018
+/// SRC-017, BLD-002, TEST-018; files are called what they are called.
 #[test]
 fn several_sources_patches_and_overrides_come_together() {
     let spec = script(
         "together",
-        "  docs:\n    text/notes.txt: {}\n\
+        "  docs:\n    text/notés.txt: {}\n\
          patches:\n  text:\n    - source: fix.patch\n\
          build:\n  env:\n    GREETING: good day\n  steps:\n    - command: |\n        test \"$GREETING\" = 'good day'\n        \
-         grep -q patched text/notes.txt\n\
+         grep -q patched text/notés.txt\n\
          targets:\n  bookworm:\n    dependencies:\n      runtime:\n        mawk: {}\n    tests:\n      - name: of bookworm\n        \
          steps:\n          - command: together\n            stdout:\n              equals: \"I am together\\n\"\n",
     );
     let spec = spec.replace(
         "artifacts:",
-        "  text:\n    inline:\n      dir:\n        files:\n          notes.txt:\n            contents: |\n              \
-         plain\n  fix.patch:\n    inline:\n      file:\n        contents: |\n          --- a/notes.txt\n          \
-         +++ b/notes.txt\n          @@ -1 +1 @@\n          -plain\n          +patched\nartifacts:",
+        "  text:\n    inline:\n      dir:\n        files:\n          notés.txt:\n            contents: |\n              \
+         plain\n  fix.patch:\n    inline:\n      file:\n        contents: |\n          --- a/notés.txt\n          \
+         +++ b/notés.txt\n          @@ -1 +1 @@\n          -plain\n          +patched\nartifacts:",
     );
     let project = Project::new(&spec);
     project.build("bookworm/deb").succeeds();
     let deb = dalec_e2e::deb::Deb::read(&project.output(".deb"));
     assert!(deb.field("Depends").contains("mawk"));
-    assert_eq!(deb.files["/usr/share/doc/together/notes.txt"].content, b"patched\n");
+    assert_eq!(deb.files["/usr/share/doc/together/notés.txt"].content, b"patched\n");
 }

@@ -92,4 +92,21 @@ mod root {
         build(&project, "jammy", "container").succeeds();
         assert!(project.path("out/usr/bin/hello").exists());
     }
+    /// DEB-014: Ubuntu's debhelper calls packages of debug symbols otherwise, and all of them come out. It and dpkg
+    /// differ from Debian's in two words, which are changed here.
+    #[test]
+    fn debug_symbols_of_ubuntu_come_along() {
+        let ubuntu = r#"    - command: |
+        sed -i "s/'DBGSYM_PACKAGE_TYPE' => .*/'DBGSYM_PACKAGE_TYPE' => 'ddeb',/" /usr/share/perl5/Debian/Debhelper/Dh_Lib.pm
+        sed -i "s/^my .pkg_type = /&\$override{'Package-Type'} || /" /usr/bin/dpkg-gencontrol
+"#;
+        let spec = example("hello.yml").replace("    - command: cc", &format!("{ubuntu}    - command: cc"));
+        let project = Project::new(&spec);
+        project.write("hello.c", example("hello/hello.c"));
+        build(&project, "noble", "deb").succeeds();
+        let name = project.outputs().into_iter().find(|name| name.ends_with(".ddeb")).expect("debug symbols");
+        let changes = fs::read_to_string(project.output("_amd64.changes")).unwrap();
+        assert!(changes.contains(&name), "{changes}");
+        assert_eq!(Deb::read(&project.path("out").join(name)).field("Package"), "hello-dalec-dbgsym");
+    }
 }

@@ -44,6 +44,7 @@ fn the_package_lists_all_kinds(engine: Engine) {
         ("/usr/share/licenses/everything/LICENSE", "-rw-r--r--", "l"),
         ("/etc/everything.d", "drwxr-x---", ""),
         ("/var/lib/everything", "drwx------", ""),
+        ("/var/lib/numbered", "drwxr-xr-x", ""),
         ("/usr/lib/systemd/system/everything.service", "-rw-r--r--", ""),
         ("/usr/lib/systemd/system/quiet.service", "-rw-r--r--", ""),
         ("/usr/lib/systemd/system/everything.service.d/limits.conf", "-rw-r--r--", ""),
@@ -81,6 +82,7 @@ fn installed_as_the_spec_says(engine: Engine) {
         .says("stat -c '%a %U:%G' /etc/everything.conf", "640 root:every")
         .says("stat -c '%a %U:%G' /etc/everything.d", "750 root:every")
         .says("stat -c '%a %U:%G' /var/lib/everything", "700 every:every")
+        .says("stat -c '%u:%g' /var/lib/numbered", "4242:0")
         .says("stat -c '%a %U:%G' /srv/everything", "777 every:every")
         .says("getcap /usr/bin/program", "cap_kill=ep")
         .says(&format!("readlink {wants}/everything.service"), "system/everything.service")

@@ -56,9 +56,11 @@ fn documents_are_kept_where_a_spec_has_them(engine: Engine) {
     }
 }
 
-/// TGT-018
+/// TGT-018, TEST-001: a test of the package, which is not there, is not run.
 pub fn what_the_package_depends_on_alone(engine: Engine) {
-    let project = Project::new(&script("alone", "dependencies:\n  runtime:\n    bash: {}\n"));
+    let tests = "tests:\n  - name: it is there\n    files:\n      /usr/bin/alone: {}\n";
+    let dependencies = "dependencies:\n  runtime:\n    bash: {}\n";
+    let project = Project::new(&script("alone", &format!("{dependencies}{tests}")));
     build(engine, &project, "azlinux3/container/depsonly").succeeds();
     assert!(project.path("out/usr/bin/bash").exists());
     assert!(!project.path("out/usr/bin/alone").exists());

@@ -15,13 +15,15 @@ use crate::greet::{BASES, build, greet_with};
 on_both_engines!(root: files_are_where_windows_looks, an_image_for_each_version, one_image_stays_one);
 on_the_embedded_engine!(a_base_is_the_same_after_a_prune);
 
-/// Returns the project with a container that starts from the first `bases` images.
+/// Returns the project with a container that starts from the first `bases` images, and TEST-001: with a test that fails where
+/// it is run.
 fn greet_on(bases: usize) -> Project {
     let bases =
         BASES[..bases].iter().map(|base| format!("    - rootfs:\n        image:\n          ref: {base}\n"));
     greet_with(&format!(
         "image:\n  entrypoint: C:/Windows/System32/greet.exe\n  env:\n    - GREETING=hello\n  bases:\n{}  post:\n    symlinks:\n      \
-         /Windows/System32/greet.exe:\n        paths: [/tools/greet.exe, /hello.exe]\n",
+         /Windows/System32/greet.exe:\n        paths: [/tools/greet.exe, /hello.exe]\n\
+         tests:\n  - name: never\n    steps: [{{command: 'false'}}]\n",
         bases.collect::<String>()
     ))
 }

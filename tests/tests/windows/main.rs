@@ -19,6 +19,7 @@ mod caches;
 mod cancel;
 mod client;
 mod container;
+mod downloads;
 mod greet;
 mod refused;
 mod signed;

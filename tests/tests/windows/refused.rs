@@ -135,12 +135,12 @@ fn an_image_that_is_missing_says_which_contexts_would_do() {
     refused(Engine::Embedded, &project, "windowscross/container", &[], &words);
 }
 
-/// What is left out of the result is said.
+/// TEST-001: what is left out of the result is said, and a test that would fail is not run.
 fn what_is_not_packaged_is_said() {
     let project = file(
         "{tool.exe: {}}",
         "  docs: {tool.exe: {}}\n  links: [{source: a, dest: b}]\n  users: [{name: tool}]\n\
-         tests:\n  - name: a\n    steps: [{command: 'true'}]\n",
+         tests:\n  - name: a\n    steps: [{command: 'false'}]\n",
     );
     let ran = build(Engine::Embedded, &project, "windowscross/zip").succeeds();
     ran.says(&[

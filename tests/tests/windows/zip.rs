@@ -3,7 +3,6 @@
 use std::fs;
 
 use dalec_e2e::engine::Engine;
-use dalec_e2e::modules;
 use dalec_e2e::on_both_engines;
 use dalec_e2e::windows::{headers, names_in, unpacked};
 
@@ -12,7 +11,6 @@ use crate::greet::{build, file, greet, greeting};
 on_both_engines!(
     root: a_program_with_its_library,
     artifacts_go_where_the_spec_says,
-    programs_are_built_from_downloaded_modules,
     sources_are_patched,
 );
 on_the_embedded_engine!(
@@ -55,21 +53,6 @@ fn artifacts_go_where_the_spec_says(engine: Engine) {
     let mode =
         std::os::unix::fs::MetadataExt::mode(&fs::metadata(unpacked(&zip).join("bin/renamed.exe")).unwrap());
     assert_eq!(mode & 0o777, 0o750);
-}
-
-/// WIN-002, SRC-020, SRC-033: Go builds for Windows without being told, from modules that were downloaded before.
-fn programs_are_built_from_downloaded_modules(engine: Engine) {
-    let server = modules::proxy();
-    let project = modules::project();
-    let spec = fs::read_to_string(project.path("spec.yml")).unwrap();
-    let binaries = "{bin/quoted: {name: quoted.exe}, bin/tool: {name: tool.exe}}";
-    project.write("spec.yml", spec.replace("{bin/quoted: {}, bin/tool: {}}", binaries));
-    let proxy = format!("DALEC_GOMOD_PROXY={}", server.url(""));
-    build(engine, &project, "windowscross/zip").args(["--build-arg", &proxy]).succeeds();
-    let zip = project.output(".zip");
-    assert_eq!(names_in(&zip), ["quoted.exe", "tool.exe"]);
-    let program = headers(&unpacked(&zip).join("tool.exe"));
-    assert!(program.contains("pei-x86-64"), "{program}");
 }
 
 fn sources_are_patched(engine: Engine) {

@@ -83,7 +83,11 @@ impl EngineContainer {
                     inputs.len() as i64 - 1
                 }
             };
-            wanted.push(pb::Mount { input, ..mount });
+            let mut mount = pb::Mount { input, ..mount };
+            if let Some(caches) = session.caches() {
+                caches.put(&mut mount);
+            }
+            wanted.push(mount);
         }
         let order: Vec<String> = wanted.iter().map(|mount| mount.dest.clone()).collect();
         // What lies in another mount comes after it.

@@ -5,6 +5,7 @@
 //! run unchanged: the entrypoint alone is run, as root, with the request in its environment. What a frontend says
 //! is a stranger's word; whatever it does, it ends with the call, and its processes and mounts with it.
 
+mod caches;
 mod capabilities;
 mod container;
 mod files;
@@ -20,6 +21,7 @@ use dalec_gateway::{FrontendRequest, FrontendResult, GatewayError};
 
 use crate::session::Session;
 
+pub use caches::CacheNamespace;
 pub use capabilities::CAPABILITIES;
 
 /// The one frontend that is built in: it runs others.

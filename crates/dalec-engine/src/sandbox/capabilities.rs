@@ -2,6 +2,7 @@
 //!
 //! A program that has a capability of its own from its file does not start where that capability is unattainable, so even
 //! root on the host's network keeps all of them; what raw packets would reach there is refused by the system call filter.
+//! Low ports of the host can be listened on there, as in steps that other engines give the host's network.
 
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};

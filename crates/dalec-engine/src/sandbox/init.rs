@@ -21,7 +21,7 @@ use super::shim::close_streams;
 use super::stubs::Stub;
 use super::user::User;
 use super::wire::{self, At, ExitStatus, Failure, Input, Report};
-use super::{Network, SandboxMount, SandboxSpec, kernel_mounts, network};
+use super::{Network, SandboxMount, SandboxSpec, kernel_mounts, network, sockets};
 use crate::mount::detached::{self, Depth};
 
 /// Runs the sandbox and ends the process. Numbers of signals for the command come through `orders`, which hangs up
@@ -44,17 +44,26 @@ fn run(spec: &SandboxSpec, input: Input, control: &UnixStream, orders: &OwnedFd)
     let mut stubs = Vec::new();
     match start(spec, input, &mut stubs) {
         Err(failure) => drop(wire::send(control, &Report::Failed { failure, stubs })),
-        Ok((command, ended)) => {
+        Ok(Started { command, ended, asked }) => {
             let _ = wire::send(control, &Report::Started { stubs });
-            if let Some(status) = reap_until(command, &ended, orders) {
+            if let Some(status) = reap_until(command, &ended, asked, orders) {
                 let _ = wire::send(control, &Report::Exited { status });
             }
         }
     }
 }
 
-/// Returns the command, and what becomes readable when a child has ended.
-fn start(spec: &SandboxSpec, input: Input, stubs: &mut Vec<Stub>) -> Result<(Pid, OwnedFd), Failure> {
+/// A command that runs.
+struct Started {
+    command: Pid,
+    /// Becomes readable when a child has ended.
+    ended: OwnedFd,
+    /// Becomes readable when a program asks for a socket; none where none asks.
+    asked: Option<OwnedFd>,
+}
+
+/// Puts the sandbox together and starts the command.
+fn start(spec: &SandboxSpec, input: Input, stubs: &mut Vec<Stub>) -> Result<Started, Failure> {
     enter_namespaces(spec)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
 
@@ -79,9 +88,9 @@ fn start(spec: &SandboxSpec, input: Input, stubs: &mut Vec<Stub>) -> Result<(Pid
     // Nobody may look into this process, which has seen secrets, even with the same user id.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).at("hide the first process")?;
     let ended = children_ended().at("watch for the end of the command")?;
-    let command = Command::new(spec, &user, cwd, input)?.start()?;
+    let (command, asked) = Command::new(spec, &user, cwd, input)?.start()?;
     close_streams().at("let go of the streams of the command")?;
-    Ok((command, ended))
+    Ok(Started { command, ended, asked })
 }
 
 /// Returns a descriptor that becomes readable when a child of this process has ended.
@@ -218,9 +227,14 @@ fn tmpfs(size: Option<u64>) -> Result<OwnedFd, Errno> {
     detached::filesystem("tmpfs", &options, attributes)
 }
 
-/// Reaps every child until `command` has ended, and sends it the signals that come through `orders`. Whatever it left
-/// running dies with this process.
-fn reap_until(command: Pid, ended: &OwnedFd, orders: &OwnedFd) -> Option<ExitStatus> {
+/// Reaps every child until `command` has ended, answers what is `asked` for sockets, and sends the command the signals that
+/// come through `orders`. Whatever it left running dies with this process.
+fn reap_until(
+    command: Pid,
+    ended: &OwnedFd,
+    mut asked: Option<OwnedFd>,
+    orders: &OwnedFd,
+) -> Option<ExitStatus> {
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) if pid == command => {
@@ -231,9 +245,12 @@ fn reap_until(command: Pid, ended: &OwnedFd, orders: &OwnedFd) -> Option<ExitSta
             Ok(None) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
-        let mut descriptors = [PollFd::new(ended, PollFlags::IN), PollFd::new(orders, PollFlags::IN)];
+        let listener = asked.as_ref().map(|asked| PollFd::new(asked, PollFlags::IN));
+        let always = [PollFd::new(ended, PollFlags::IN), PollFd::new(orders, PollFlags::IN)];
+        let mut descriptors: Vec<PollFd<'_>> = always.into_iter().chain(listener).collect();
         let events = rustix::event::poll(&mut descriptors, None);
-        let ready = descriptors.map(|descriptor| !descriptor.revents().is_empty());
+        let events_of: Vec<PollFlags> = descriptors.iter().map(PollFd::revents).collect();
+        let ready = [0, 1].map(|number| !events_of[number].is_empty());
         match events {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
@@ -241,6 +258,12 @@ fn reap_until(command: Pid, ended: &OwnedFd, orders: &OwnedFd) -> Option<ExitSta
         if ready[0] {
             // What it says is asked by `wait` again.
             let _ = rustix::io::read(ended, &mut [0_u8; size_of::<libc::signalfd_siginfo>()]);
+        }
+        match (&asked, events_of.get(2)) {
+            (Some(listener), Some(events)) if events.contains(PollFlags::IN) => sockets::answer(listener),
+            // Nobody is left who could ask.
+            (_, Some(events)) if !events.is_empty() => asked = None,
+            _ => {}
         }
         if ready[1] {
             let mut number = [0];

@@ -4,6 +4,8 @@ use std::ffi::{CString, OsStr};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
@@ -12,7 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit};
 use super::seccomp::{Filter, Rules};
 use super::user::User;
 use super::wire::{self, At, Failure, Input};
-use super::{Network, SandboxSpec, Ulimit, capabilities};
+use super::{Network, SandboxSpec, Ulimit, capabilities, sockets, syscalls};
 use crate::mount::detached::last_errno;
 use crate::userns::Mode;
 
@@ -58,15 +60,17 @@ impl<'a> Command<'a> {
         })
     }
 
-    /// Starts the command as a child of this process, which is single-threaded; returns when it has been executed.
-    pub(super) fn start(&self) -> Result<Pid, Failure> {
+    /// Starts the command as a child of this process, which is single-threaded; returns when it has been executed, with
+    /// where its programs ask for sockets, if there are such.
+    pub(super) fn start(&self) -> Result<(Pid, Option<OwnedFd>), Failure> {
         let step = "start the command";
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at(step)?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| Failure::invalid(step, error.to_string()))?;
         // SAFETY: the process is single-threaded, so the child may go on as an ordinary process.
         let pid = match unsafe { libc::fork() } {
             -1 => return Err(last_errno()).at(step),
             0 => {
-                let Err(failure) = self.execute();
+                let Err(failure) = self.execute(&theirs);
                 // Init is this process's only reader; if it is gone, so is the sandbox.
                 let _ = wire::send(std::fs::File::from(writer), &failure);
                 // SAFETY: ends this child without running the exit handlers of init.
@@ -74,18 +78,19 @@ impl<'a> Command<'a> {
             }
             pid => Pid::from_raw(pid).expect("fork returns a positive pid to the parent"),
         };
-        drop(writer);
+        drop((writer, theirs));
         // The pipe closes by itself when the program is executed.
         let mut report = Vec::new();
         let _ = std::fs::File::from(reader).read_to_end(&mut report);
         match wire::receive::<Failure>(report.as_slice()) {
-            Ok(None) => Ok(pid),
+            // Nothing comes when there is nothing to ask.
+            Ok(None) => Ok((pid, wire::receive_descriptor(&ours).ok())),
             Ok(Some(failure)) => Err(failure),
             Err(error) => Err(Failure::invalid(step, error.to_string())),
         }
     }
 
-    fn execute(&self) -> Result<std::convert::Infallible, Failure> {
+    fn execute(&self, init: &UnixStream) -> Result<std::convert::Infallible, Failure> {
         rustix::process::setsid().at("start a session")?;
         if self.input == Input::Terminal {
             rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).at("take the terminal")?;
@@ -94,7 +99,7 @@ impl<'a> Command<'a> {
         self.limit_resources()?;
         self.hand_over_output();
         rustix::process::fchdir(&self.cwd).at("enter the working directory")?;
-        self.reduce_rights()?;
+        self.reduce_rights(init)?;
         self.replace_process()
     }
 
@@ -127,14 +132,19 @@ impl<'a> Command<'a> {
         }
     }
 
-    fn reduce_rights(&self) -> Result<(), Failure> {
+    fn reduce_rights(&self, init: &UnixStream) -> Result<(), Failure> {
         let single = self.spec.mode.has_single_id();
         // In a user namespace the kernel itself refuses raw packets of the host.
         let shares_network = self.spec.mode == Mode::Privileged && self.spec.network == Network::Host;
         capabilities::limit_bounding_set().at("limit the capabilities")?;
-        Filter::new(Rules { single_owner: single, no_raw_packets: shares_network })
-            .load()
-            .at("load the system call filter")?;
+        let filter = Filter::new(Rules { single_owner: single, no_raw_packets: shares_network });
+        let step = "load the system call filter";
+        if !self.is_32_bit() {
+            filter.load().at(step)?;
+        } else if let Some(listener) = filter.load_listening().at(step)? {
+            let sent = wire::send_descriptor(init, listener.as_fd());
+            sent.map_err(|error| Failure::invalid(step, error.to_string()))?;
+        }
         if !single {
             let User { uid, gid, groups, .. } = self.user;
             let step = format!("become user {}:{}", uid.as_raw(), gid.as_raw());
@@ -146,6 +156,14 @@ impl<'a> Command<'a> {
             capabilities::drop_to_kept().at("drop capabilities")?;
         }
         Ok(())
+    }
+
+    /// Returns whether the command, or the shell of its root, is a 32-bit program of this 64-bit machine.
+    fn is_32_bit(&self) -> bool {
+        let command = self.candidates.iter().filter_map(|path| path.to_str().ok());
+        let mut there = command.filter(|path| Path::new(path).exists());
+        syscalls::COMPATIBLE.is_some()
+            && (there.next().is_some_and(sockets::is_32_bit) || sockets::is_32_bit("/bin/sh"))
     }
 
     fn replace_process(&self) -> Result<std::convert::Infallible, Failure> {

@@ -20,6 +20,10 @@ pub(super) struct Table {
     pub(super) clone: c_long,
     /// `socket`, whose family is in the first argument.
     pub(super) socket: c_long,
+    /// `socketcall`, whose arguments are in memory but for the first, which says what is asked for.
+    pub(super) socketcall: Option<c_long>,
+    /// `setsockopt`, whose level and option are in the second and the third argument.
+    pub(super) setsockopt: c_long,
 }
 
 /// The instruction set of this executable.
@@ -37,6 +41,8 @@ pub(super) const NATIVE: Table = Table {
     ],
     clone: libc::SYS_clone,
     socket: libc::SYS_socket,
+    socketcall: None,
+    setsockopt: libc::SYS_setsockopt,
 };
 
 /// 32-bit programs on the same machine, where they are supported.
@@ -219,9 +225,7 @@ const I386: Table = Table {
         166, // vm86
         113, // vm86old
     ],
-    // The arguments of socketcall are in memory, out of sight, too; without it, there are the calls of its parts.
     missing: &[
-        102, // socketcall
         435, // clone3
         425, // io_uring_setup
         426, // io_uring_enter
@@ -229,4 +233,6 @@ const I386: Table = Table {
     ],
     clone: 120,
     socket: 359,
+    socketcall: Some(102),
+    setsockopt: 366,
 };

@@ -2,7 +2,8 @@
 //!
 //! What the store remembers counts until someone asks to pull: a build in which nothing changed asks nobody.
 //! Else the registry is asked, and at the same time the [`RootSource`](crate::RootSource) what it would
-//! assemble; the registry's answer is preferred. A registry that cannot be reached is left alone for a while.
+//! assemble; the registry's answer is preferred. A registry that cannot be reached is left alone for a while, unless nobody
+//! else has the image.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ use crate::store::now;
 
 /// How long a registry that could not be reached is left alone, in seconds.
 const LEFT_ALONE: i64 = 60 * 60;
+/// Space of the answers that say which registries could not be reached.
+const UNREACHABLE: &str = "registry left alone";
 const POLL: Duration = Duration::from_millis(20);
 
 /// An answer as the store keeps it.
@@ -53,7 +56,7 @@ pub fn resolve_image(core: &Core, image: &ResolveImage, cancel: &Cancel) -> Resu
         return Ok(known);
     }
     let found = if reference.digest().is_some() {
-        let found = from_registry(core, &reference, &platform, ResolveMode::Local, cancel);
+        let found = from_registry(core, &reference, &platform, ResolveMode::Local, cancel)?;
         found.map_err(|error| not_found_because(image, error, None))?
     } else {
         ask_all(core, image, &reference, &platform, cancel)?
@@ -112,32 +115,29 @@ fn resolve_layout(core: &Core, rest: &str, platform: &Platform, cancel: &Cancel)
     })
 }
 
+/// Returns the answer of the registry, or why there is none.
 fn from_registry(
     core: &Core,
     reference: &Reference,
     platform: &Platform,
     mode: ResolveMode,
     cancel: &Cancel,
-) -> std::result::Result<ResolvedImage, RegistryError> {
-    let tools = core.sources.tools(core).map_err(RegistryError::Engine)?;
+) -> Result<std::result::Result<ResolvedImage, ImageError>> {
+    let tools = core.sources.tools(core)?;
     let location = Location::Registry(reference.clone());
-    let found = tools.images.resolve(&location, platform, mode, &Transfer::silent(cancel));
-    let found = found.map_err(RegistryError::Image)?;
-    Ok(ResolvedImage {
+    let found = match tools.images.resolve(&location, platform, mode, &Transfer::silent(cancel)) {
+        Ok(found) => found,
+        Err(error) if error.is_cancelled() => return Err(Error::Cancelled),
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(Ok(ResolvedImage {
         attrs: BTreeMap::new(),
         reference: reference.with_digest(found.digest.clone()).to_string(),
         digest: found.digest.to_string(),
         config: found.config,
         has_packages: false,
         origin: found.origin,
-    })
-}
-
-enum RegistryError {
-    Image(ImageError),
-    Engine(Error),
-    /// It could not be reached lately, and was not asked.
-    LeftAlone,
+    }))
 }
 
 /// Asks the registry and the root source at the same time.
@@ -149,24 +149,20 @@ fn ask_all(
     cancel: &Cancel,
 ) -> Result<ResolvedImage> {
     let pull = image.mode == "pull";
+    let mode = if pull { ResolveMode::Pull } else { ResolveMode::Default };
+    let ask = || {
+        let answer = from_registry(core, reference, platform, mode, cancel)?;
+        let failure = answer.as_ref().err().filter(|error| error.is_unreachable()).map(ToString::to_string);
+        note_reachable(core, reference, failure)?;
+        Ok::<_, Error>(answer)
+    };
     let assembled = start_root_source(core, image, reference, platform);
     let registry = match !pull && is_left_alone(core, reference)? {
-        true => Err(RegistryError::LeftAlone),
-        false => {
-            let mode = if pull { ResolveMode::Pull } else { ResolveMode::Default };
-            from_registry(core, reference, platform, mode, cancel)
-        }
+        true => None,
+        false => Some(ask()?),
     };
-    let error = match registry {
-        Ok(found) => return Ok(found),
-        Err(RegistryError::Engine(error)) => return Err(error),
-        Err(RegistryError::Image(error)) if error.is_cancelled() => return Err(Error::Cancelled),
-        Err(error) => error,
-    };
-    if let RegistryError::Image(error) = &error
-        && error.is_unreachable()
-    {
-        core.store().put_answer("registry left alone", reference.domain(), error.to_string().as_bytes())?;
+    if let Some(Ok(found)) = registry {
+        return Ok(found);
     }
     let answer = match assembled {
         Some(receiver) => loop {
@@ -179,10 +175,15 @@ fn ask_all(
         },
         None => Ok(None),
     };
-    match answer {
-        Ok(Some(root)) => keep_root(core, image, reference, root),
-        Ok(None) => Err(not_found_because(image, error, None)),
-        Err(root) => Err(not_found_because(image, error, Some(root))),
+    let failed = match answer {
+        Ok(Some(root)) => return keep_root(core, image, reference, root),
+        Ok(None) => None,
+        Err(root) => Some(root),
+    };
+    // Left alone, it is asked all the same: without it, there is no build.
+    match registry.map_or_else(ask, Ok)? {
+        Ok(found) => Ok(found),
+        Err(error) => Err(not_found_because(image, error, failed)),
     }
 }
 
@@ -262,38 +263,30 @@ fn remember(core: &Core, key: &str, found: &ResolvedImage) -> Result<()> {
 }
 
 fn is_left_alone(core: &Core, reference: &Reference) -> Result<bool> {
-    let failed = core.store().answer("registry left alone", reference.domain())?;
-    Ok(failed.is_some_and(|(_, at)| (0..LEFT_ALONE).contains(&(now() - at))))
+    let failed = core.store().answer(UNREACHABLE, reference.domain())?;
+    Ok(failed.is_some_and(|(why, at)| !why.is_empty() && (0..LEFT_ALONE).contains(&(now() - at))))
+}
+
+/// Notes that a registry cannot be reached and why, or that it can.
+fn note_reachable(core: &Core, reference: &Reference, failure: Option<String>) -> Result<()> {
+    let why = failure.unwrap_or_default();
+    // A registry that never failed needs no note.
+    if why.is_empty() && !is_left_alone(core, reference)? {
+        return Ok(());
+    }
+    core.store().put_answer(UNREACHABLE, reference.domain(), why.as_bytes())
 }
 
 fn not_found(image: &ResolveImage, hint: &str, source: impl Into<Cause>) -> Error {
     Error::Image { reference: image.reference.clone(), hint: hint.to_owned(), source: Some(source.into()) }
 }
 
-fn not_found_because(image: &ResolveImage, registry: RegistryError, root: Option<RootError>) -> Error {
-    let (registry, registry_hint) = match registry {
-        RegistryError::Engine(error) => return error,
-        RegistryError::Image(error) if error.is_cancelled() => return Error::Cancelled,
-        RegistryError::Image(error) => {
-            let hint = error.hint().unwrap_or_default();
-            (Some(error), hint)
-        }
-        RegistryError::LeftAlone => {
-            (None, "its registry could not be reached lately; --pull asks it again".into())
-        }
+fn not_found_because(image: &ResolveImage, registry: ImageError, root: Option<RootError>) -> Error {
+    let Some(root) = root else {
+        let hint = registry.hint().unwrap_or_default();
+        return not_found(image, &hint, registry);
     };
-    match (root, registry) {
-        (Some(root), registry) => {
-            let mut hint = root.hint.clone();
-            if let Some(registry) = registry {
-                let separator = if hint.is_empty() { "" } else { "; " };
-                hint = format!("{hint}{separator}the registry was tried as well: {registry}");
-            }
-            not_found(image, &hint, root)
-        }
-        (None, Some(registry)) => not_found(image, &registry_hint, registry),
-        (None, None) => {
-            Error::Image { reference: image.reference.clone(), hint: registry_hint, source: None }
-        }
-    }
+    let separator = if root.hint.is_empty() { "" } else { "; " };
+    let hint = format!("{}{separator}the registry was tried as well: {registry}", root.hint);
+    not_found(image, &hint, root)
 }

@@ -1,5 +1,6 @@
 //! What the store holds, entry by entry.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -81,6 +82,13 @@ pub struct Entry {
     pub(super) path: PathBuf,
 }
 
+impl Entry {
+    /// Compares two entries for a list: by kind, what was used last first.
+    pub(super) fn in_order(a: &Self, b: &Self) -> Ordering {
+        (a.kind, -a.used, &a.id).cmp(&(b.kind, -b.used, &b.id))
+    }
+}
+
 impl Store {
     /// Returns everything that the store holds, by kind, what was used last first.
     ///
@@ -122,7 +130,7 @@ impl Store {
                 }
             }
         }
-        entries.sort_by(|a, b| (a.kind, -a.used, &a.id).cmp(&(b.kind, -b.used, &b.id)));
+        entries.sort_by(Entry::in_order);
         Ok(entries)
     }
 }

@@ -60,6 +60,29 @@ impl LockFile {
         }
     }
 
+    /// Returns whether somebody has the lock. Makes no file, and is in the way of nobody but those who take the lock of a
+    /// dead one's file at this very moment.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn is_held(&self) -> Result<bool> {
+        loop {
+            let file = match File::open(&self.path) {
+                Ok(file) => file,
+                // Its holder has just ended.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error).at("open the lock", &self.path),
+            };
+            // Several may look at the same time.
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+                Ok(()) => return Ok(false),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(true),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error).at("lock", &self.path),
+            }
+        }
+    }
+
     /// Takes the lock, waiting while someone has it; `waiting` is asked each time whether to go on.
     ///
     /// # Errors
@@ -152,6 +175,19 @@ mod tests {
         assert!(file.try_lock().unwrap().is_none());
         drop(lock);
         assert!(!dir.path().join("lock").exists());
+        assert!(file.try_lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn looking_at_a_lock_takes_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = LockFile::new(dir.path().join("lock"));
+        assert!(!file.is_held().unwrap());
+        assert!(!dir.path().join("lock").exists());
+        let lock = file.try_lock().unwrap().unwrap();
+        assert!(file.is_held().unwrap());
+        lock.keep_file();
+        assert!(!file.is_held().unwrap());
         assert!(file.try_lock().unwrap().is_some());
     }
 }

@@ -128,18 +128,16 @@ impl Others {
             if !is_lock || path.with_extension("") == own.path {
                 continue;
             }
-            match LockFile::new(path.clone()).try_lock()? {
-                // What a dead one left goes at the next start.
-                Some(lock) => lock.keep_file(),
-                None => {
-                    others.count += 1;
-                    match fs::read(&path) {
-                        Ok(notes) => others.notes.extend(notes),
-                        // It ends right now.
-                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                        Err(error) => return Err(error).at("read", path),
-                    }
-                }
+            // What a dead one left goes at the next start.
+            if !LockFile::new(path.clone()).is_held()? {
+                continue;
+            }
+            others.count += 1;
+            match fs::read(&path) {
+                Ok(notes) => others.notes.extend(notes),
+                // It ends right now.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).at("read", path),
             }
         }
         Ok(others)
@@ -167,4 +165,26 @@ pub fn others_live(tmp: &Path) -> Result<bool> {
 
 fn make(path: &Path) -> Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path).at("make the directory", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that ends between the look at the directory and the look at its lock.
+    #[test]
+    fn who_ends_meanwhile_is_not_brought_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let tmp = dir.path().join("tmp");
+        fs::create_dir(&tmp).unwrap();
+        let own = ProcessDir::make(&tmp).unwrap();
+        let other = ProcessDir::make(&tmp).unwrap();
+        assert_eq!(Others::of(&tmp, &own).unwrap().count, 1);
+        drop(other);
+        // A lock that is listed, and gone when it is opened.
+        let ended = dir.path().join("ended");
+        std::os::unix::fs::symlink(&ended, tmp.join("1-aa.lock")).unwrap();
+        assert!(Others::of(&tmp, &own).unwrap().is_empty());
+        assert!(!ended.exists());
+    }
 }

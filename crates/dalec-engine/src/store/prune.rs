@@ -48,27 +48,28 @@ impl Store {
     /// When something cannot be removed; the rest is removed all the same.
     pub fn prune(&self, options: &PruneOptions) -> Result<Pruned, GatewayError> {
         let pruned = self.list().and_then(|entries| {
-            let all: HashSet<String> = entries.iter().map(|entry| entry.id.clone()).collect();
-            let mut chosen = wanted(entries, options, now());
-            self.keep_blobs_of_layers(&all, &mut chosen)?;
-            self.remove(chosen)
+            let mut chosen = wanted(entries.clone(), options, now());
+            self.keep_blobs_of_layers(&entries, &mut chosen)?;
+            self.remove(chosen, &entries)
         });
         pruned.map_err(|error| error.into_gateway(self.root()))
     }
 
     /// Takes those blobs out of `chosen` whose layers are among `all` and stay: a layer without the blob that it was
     /// pulled as would become another one in an image.
-    fn keep_blobs_of_layers(&self, all: &HashSet<String>, chosen: &mut Vec<Entry>) -> Result<()> {
+    fn keep_blobs_of_layers(&self, all: &[Entry], chosen: &mut Vec<Entry>) -> Result<()> {
+        let all: HashSet<&str> = all.iter().map(|entry| entry.id.as_str()).collect();
         let goes: HashSet<String> = chosen.iter().map(|entry| entry.id.clone()).collect();
         let mut pulled = self.pulled_layers()?;
-        pulled.retain(|layer, _| all.contains(layer) && !goes.contains(layer));
+        pulled.retain(|layer, _| all.contains(layer.as_str()) && !goes.contains(layer));
         let needed: HashSet<String> = pulled.into_values().collect();
         chosen.retain(|entry| entry.kind != Kind::Blob || !needed.contains(&entry.id));
         Ok(())
     }
 
-    /// Removes `entries`, as far as nobody uses them or has used them since they were listed.
-    pub(super) fn remove(&self, entries: Vec<Entry>) -> Result<Pruned> {
+    /// Removes `entries`, as far as nobody uses them or has used them since they were listed, and those among `all` that
+    /// are of no use without them.
+    pub(super) fn remove(&self, entries: Vec<Entry>, all: &[Entry]) -> Result<Pruned> {
         let trash = self.work_dir()?;
         let mut pruned = Pruned::default();
         let gate = self.gate().wait(&mut || Ok(()))?;
@@ -85,11 +86,14 @@ impl Store {
             if moved { &mut pruned.removed } else { &mut pruned.in_use }.push(entry);
         }
         // What results had beside the layers that were asked for.
-        let asked: HashSet<&String> =
-            pruned.removed.iter().chain(&pruned.in_use).map(|entry| &entry.id).collect();
-        for layer in layers.iter().filter(|layer| !asked.contains(layer)) {
+        let asked: HashSet<String> =
+            pruned.removed.iter().chain(&pruned.in_use).map(|entry| entry.id.clone()).collect();
+        for layer in layers.iter().filter(|layer| !asked.contains(*layer)) {
             trash.take(&self.layer_path(&LayerId::from_stored(layer)))?;
+            let listed = all.iter().find(|entry| entry.kind == Kind::Layer && entry.id == *layer);
+            pruned.removed.extend(listed.cloned());
         }
+        pruned.removed.sort_by(Entry::in_order);
         if alone {
             self.forget_answers(&pruned.removed)?;
         }

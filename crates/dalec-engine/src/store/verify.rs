@@ -47,11 +47,24 @@ impl Store {
 
     /// Removes what a check found, as far as no build uses it. What needs it is made again.
     ///
+    /// Layers that were pulled as a damaged blob go with it: in an image they would become other blobs without it.
+    ///
     /// # Errors
     /// When it cannot be removed.
     pub fn remove_damaged(&self, damaged: Vec<Damage>) -> Result<super::Pruned, GatewayError> {
-        let entries = damaged.into_iter().map(|damage| damage.entry).collect();
-        self.remove(entries).map_err(|error| error.into_gateway(self.root()))
+        let mut gone: Vec<Entry> = damaged.into_iter().map(|damage| damage.entry).collect();
+        let removed = self.list().and_then(|all| {
+            let is_gone = |kind, id: &str| gone.iter().any(|entry| entry.kind == kind && entry.id == id);
+            let pulled = self.pulled_layers()?;
+            let is_of_blob = |entry: &&Entry| {
+                let blob = pulled.get(&entry.id).filter(|_| entry.kind == Kind::Layer);
+                blob.is_some_and(|blob| is_gone(Kind::Blob, blob)) && !is_gone(Kind::Layer, &entry.id)
+            };
+            let layers: Vec<Entry> = all.iter().filter(is_of_blob).cloned().collect();
+            gone.extend(layers);
+            self.remove(gone, &all)
+        });
+        removed.map_err(|error| error.into_gateway(self.root()))
     }
 
     fn verify_all(&self) -> Result<Verified> {

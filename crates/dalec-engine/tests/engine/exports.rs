@@ -22,7 +22,7 @@ pub const CASES: &[(&str, Case)] = cases![
     a_result_that_misdescribes_itself_is_refused,
 ];
 
-fn options() -> ImageOptions {
+pub fn options() -> ImageOptions {
     ImageOptions {
         flavor: Flavor::Oci,
         names: vec!["example.org/tool:1".parse::<Reference>().unwrap()],
@@ -35,7 +35,7 @@ fn options() -> ImageOptions {
     }
 }
 
-fn result(built: &Built, platforms: &[&str]) -> FrontendResult {
+pub fn result(built: &Built, platforms: &[&str]) -> FrontendResult {
     let refs = platforms.iter().map(|platform| ((*platform).to_owned(), Some(built.reference.clone())));
     FrontendResult { refs: refs.collect(), metadata: BTreeMap::new() }
 }

@@ -14,6 +14,7 @@ use bollard_buildkit_proto::pb;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::graph::{Exec, Graph, Node, copy, mkfile};
+use crate::pruning::counted;
 
 type Client = api::llb_bridge_client::LlbBridgeClient<Channel>;
 
@@ -177,6 +178,7 @@ async fn answer(client: &mut Client, request: &Request, act: &str) -> Result<api
         "contain" => contain(client, request).await,
         "processes" => processes(client).await,
         "call" => call(client, request).await,
+        "cache" => cache(client).await,
         "platforms" => {
             let id = solve(
                 client,
@@ -248,6 +250,27 @@ async fn sign(client: &mut Client, request: &Request) -> Result<api::Result, ton
     let mut result = single(&id);
     result.metadata.insert("signed.by".into(), request.options["source"].clone().into_bytes());
     Ok(result)
+}
+
+/// Counts in a cache called `count`, in a step and in a container.
+async fn cache(client: &mut Client) -> Result<api::Result, tonic::Status> {
+    let base = solve(client, definition(|graph| graph.base()), false).await?;
+    let root = pb::Mount { dest: "/".into(), result_id: base, ..pb::Mount::default() };
+    let counter = pb::Mount {
+        dest: "/count".into(),
+        mount_type: pb::MountType::Cache.into(),
+        cache_opt: Some(pb::CacheOpt { id: "count".into(), ..pb::CacheOpt::default() }),
+        ..pb::Mount::default()
+    };
+    let container = api::NewContainerRequest {
+        container_id: "box".into(),
+        mounts: vec![root, counter],
+        ..api::NewContainerRequest::default()
+    };
+    client.new_container(container).await?;
+    exec(client, &["append=/count/n=c"], "", "", false).await;
+    client.release_container(api::ReleaseContainerRequest { container_id: "box".into() }).await?;
+    solve(client, definition(counted), true).await.map(|id| single(&id))
 }
 
 /// Makes every call that needs no container, and returns what came of it as a file.
@@ -583,6 +606,9 @@ async fn call(client: &mut Client, request: &Request) -> Result<api::Result, ton
     let mut options: std::collections::HashMap<String, String> =
         request.options.clone().into_iter().collect();
     options.insert("do".into(), request.options["then"].clone());
+    if let Some(other) = request.options.get("namespace") {
+        options.insert("build-arg:BUILDKIT_CACHE_MOUNT_NS".into(), other.clone());
+    }
     let frontend_inputs = client.inputs(api::InputsRequest {}).await?.into_inner().definitions;
     let request = api::SolveRequest {
         frontend: "gateway.v0".into(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dalec_engine::{Cancel, Engine, Export, Session};
 use dalec_gateway::{
     BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, ProgressSink, Purpose,
-    Reference,
+    Reference, SolveRequest,
 };
 use dalec_ssh_agent::Socket;
 use expect_test::{Expect, expect};
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::graph::{Graph, link, mkdir, mkfile};
 use crate::images::layout;
+use crate::pruning::counted;
 use crate::world::{Case, World, cases, definition, explain};
 
 pub const CASES: &[(&str, Case)] = cases![
@@ -24,6 +25,7 @@ pub const CASES: &[(&str, Case)] = cases![
     processes_end_with_whoever_wanted_them,
     ssh_agents_are_forwarded,
     a_frontend_calls_another,
+    caches_of_a_namespace_are_out_of_others_reach,
     results_of_several_platforms_are_kept_apart,
     results_of_a_frontend_stay_below_their_destination,
     what_a_frontend_does_not_return_is_forgotten,
@@ -263,6 +265,31 @@ fn a_frontend_calls_another(world: &World) {
     assert!(explain(&error).contains("more than 16 frontends call each other"), "{}", explain(&error));
     drop((session, engine));
     is_clean(world);
+}
+
+fn caches_of_a_namespace_are_out_of_others_reach(world: &World) {
+    // The build's own cache of that name.
+    assert_eq!(world.build(counted).read("/n"), "x");
+    let namespace = |name| ("build-arg:BUILDKIT_CACHE_MOUNT_NS", name);
+    let count = |act: &str, more: &[(&str, &str)]| {
+        let session = session(&world.engine());
+        let result = taken(session.solve_frontend(options(act, more)));
+        // What builds on the result takes it as it is.
+        let reference = result.refs[0].1.as_ref().unwrap();
+        let definition = session.definition(reference).unwrap();
+        let again = session.solve(SolveRequest { definition, evaluate: true }).unwrap().unwrap();
+        let read = |reference| String::from_utf8(session.read_file(reference, "/n", None).unwrap()).unwrap();
+        assert_eq!(read(&again), read(reference));
+        read(reference)
+    };
+    assert_eq!(count("cache", &[namespace("one")]), "cx");
+    assert_eq!(count("cache", &[namespace("two")]), "cx");
+    // A frontend that it calls, with words of its own, stays where it is.
+    assert_eq!(count("call", &[namespace("three"), ("then", "cache"), ("namespace", "two")]), "cx");
+    let names: Vec<String> = world.store().entries().unwrap().into_iter().map(|entry| entry.name).collect();
+    for name in ["count", "one/count", "two/count", "three/count"] {
+        assert_eq!(names.iter().filter(|known| *known == name).count(), 1, "{name} in {names:?}");
+    }
 }
 
 fn results_of_several_platforms_are_kept_apart(world: &World) {

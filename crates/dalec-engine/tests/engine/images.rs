@@ -210,12 +210,13 @@ fn an_image_that_is_nowhere_is_said_so(world: &World) {
     let roots = Arc::new(Roots::default());
     let session = with_roots(world, &roots).session(BuildOptions::default());
     let asked = ResolveImage { reference: "127.0.0.1:1/no/such:image".into(), ..ResolveImage::default() };
-    for (attempt, expected) in [(1, "127.0.0.1:1"), (2, "--pull")] {
+    // Nobody else has it, so the registry is asked each time.
+    for attempt in 1..=2 {
         match session.resolve_image(&asked).unwrap_err() {
-            GatewayError::Image { reference, hint, source } => {
+            GatewayError::Image { reference, source, .. } => {
                 let cause = source.map(|cause| cause.to_string()).unwrap_or_default();
                 assert_eq!(reference, asked.reference);
-                assert!(format!("{cause} {hint}").contains(expected), "{attempt}: {cause} {hint}");
+                assert!(cause.contains("127.0.0.1:1"), "{attempt}: {cause}");
             }
             other => panic!("{other:?}"),
         }

@@ -4,16 +4,21 @@ use std::fs;
 use std::path::PathBuf;
 
 use bollard_buildkit_proto::pb;
+use dalec_engine::Engine;
 use dalec_engine::store::{Entry, Kind, PruneOptions, Pruned};
 
+use crate::exports;
 use crate::graph::{Exec, Graph, Node, mkfile};
-use crate::world::{Case, World, cases};
+use crate::images::layout;
+use crate::world::{Built, Case, World, cases};
 
 pub const CASES: &[(&str, Case)] = cases![
     what_is_pruned_is_made_again,
     what_an_engine_uses_stays,
     a_cache_mount_that_is_used_stays,
     damage_is_named_and_removed,
+    all_that_goes_is_told,
+    a_base_whose_blob_is_damaged_is_pulled_again,
 ];
 
 const ALL: PruneOptions = PruneOptions { all: true, keep_storage: None, older_than: None };
@@ -28,7 +33,8 @@ fn kinds(entries: &[Entry]) -> Vec<&'static str> {
     kinds
 }
 
-fn counted(graph: &mut Graph) -> Node {
+/// Adds a letter to a file of a cache, and takes it out.
+pub fn counted(graph: &mut Graph) -> Node {
     let base = graph.base();
     let exec = Exec::new(&base, &["append=/count/n=x", "copy=/count/n=/n"]);
     graph.exec(exec.cache("/count", "count", pb::CacheSharingOpt::Shared)).remove(0)
@@ -123,4 +129,51 @@ fn damage_is_named_and_removed(world: &World) {
     assert_eq!((kinds(&removed.removed), removed.in_use.len()), (vec!["layer", "blob"], 0));
     assert_eq!(world.store().verify().unwrap().damaged, []);
     assert_eq!(world.build(graph).read("/n"), "as it was\n");
+}
+
+/// A result goes as a whole, whichever of its layers is one too many.
+fn all_that_goes_is_told(world: &World) {
+    let steps = |graph: &mut Graph| {
+        let base = graph.base();
+        let exec = Exec::new(&base, &["write=/first=1", "write=/out/second=2"]);
+        graph.exec(exec.bind("/out", None, false)).remove(0)
+    };
+    drop(world.build(steps));
+    let before = world.store().entries().unwrap();
+    let size: u64 = before.iter().map(|entry| entry.size).sum();
+    let pruned = prune(world, PruneOptions { keep_storage: Some(size / 2), ..ALL });
+    let after = ids(&world.store().entries().unwrap());
+    let mut gone = ids(&before);
+    gone.retain(|id| !after.contains(id));
+    assert!(gone.len() > 1, "{before:?}");
+    // How much of the disk a file takes is only known when it is there, so sizes are those of different times.
+    assert_eq!(ids(&pruned.removed), gone);
+}
+
+fn ids(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.id.clone()).collect()
+}
+
+fn a_base_whose_blob_is_damaged_is_pulled_again(world: &World) {
+    layout(&world.path("layout"), &[&[("etc/one", "1")]]);
+    let image = || {
+        let mut options = world.options();
+        options.oci_layouts.insert("ctx".into(), world.path("layout"));
+        let built = Built::new(Engine::new(options).unwrap(), |graph| {
+            let base = graph.source("oci-layout://ctx:v1", &[]);
+            graph.file(Some(&base), None, vec![mkfile("/added", 0o644, "x")])
+        });
+        let built = built.unwrap();
+        let image = built.engine.image(&exports::result(&built, &["linux/amd64"]), &exports::options());
+        image.unwrap().digest().to_string()
+    };
+    let first = image();
+    let blobs = fs::read_dir(world.path("layout/blobs/sha256")).unwrap().flatten();
+    // The other two are the image's manifest and configuration.
+    let layer = blobs.max_by_key(|file| file.metadata().unwrap().len()).unwrap().file_name();
+    fs::write(world.path("state/blobs/sha256").join(layer), "something else\n").unwrap();
+    let found = world.store().verify().unwrap();
+    let removed = world.store().remove_damaged(found.damaged).unwrap();
+    assert_eq!((kinds(&removed.removed), removed.in_use.len()), (vec!["layer", "blob"], 0));
+    assert_eq!(image(), first);
 }

@@ -43,6 +43,8 @@ fn answer(name: &str, argument: &str) -> String {
         "mkdir" => done(std::fs::create_dir_all(argument)),
         "remove" => done(std::fs::remove_file(argument).or_else(|_| std::fs::remove_dir(argument))),
         "device" => device(argument),
+        #[cfg(target_arch = "x86_64")]
+        "old-socket" => old_socket(argument),
         "file-rights" => file_rights(argument),
         "call" => call(argument),
         "descriptors" => list("/proc/self/fd"),
@@ -179,6 +181,10 @@ fn call(name: &str) -> String {
             "packets" => libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM, 0),
             "raw-packets" => libc::socket(libc::AF_INET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 1),
             "netlink" => libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0),
+            "transparent" => set_option(libc::AF_INET, libc::SOL_IP, libc::IP_TRANSPARENT),
+            "transparent-6" => set_option(libc::AF_INET6, libc::SOL_IPV6, libc::IPV6_TRANSPARENT),
+            "mark" => set_option(libc::AF_INET, libc::SOL_SOCKET, libc::SO_MARK),
+            "reuse" => set_option(libc::AF_INET, libc::SOL_SOCKET, libc::SO_REUSEADDR),
             "vsock" => libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0),
             "kill-init" => libc::kill(1, libc::SIGKILL),
             "trace-init" => libc::ptrace(libc::PTRACE_ATTACH, 1, 0, 0) as i32,
@@ -186,6 +192,62 @@ fn call(name: &str) -> String {
         }
     };
     done(if value < 0 { Err(io::Error::last_os_error()) } else { Ok(()) })
+}
+
+/// Asks for a socket in the words of 32-bit programs, and uses it.
+#[cfg(target_arch = "x86_64")]
+fn old_socket(name: &str) -> String {
+    let [family, kind, protocol] = match name {
+        "inet" => [libc::AF_INET, libc::SOCK_STREAM, 0],
+        "inet-6" => [libc::AF_INET6, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0],
+        "netlink" => [libc::AF_NETLINK, libc::SOCK_RAW, 0],
+        "raw" => [libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP],
+        "packets" => [libc::AF_PACKET, libc::SOCK_DGRAM, 0],
+        _ => [libc::AF_VSOCK, libc::SOCK_STREAM, 0],
+    };
+    let socket = socketcall(1, [family, kind, protocol, 0, 0]);
+    if socket < 0 {
+        return error_name(-socket);
+    }
+    // SAFETY: the descriptor is this process's own.
+    let flags = unsafe { libc::fcntl(socket, libc::F_GETFD) };
+    // Listening takes an address by itself.
+    let listening = match name {
+        "inet" => socketcall(4, [socket, 1, 0, 0, 0]),
+        _ => 0,
+    };
+    format!("socket, {}, {listening}", if flags & libc::FD_CLOEXEC == 0 { "kept" } else { "closed" })
+}
+
+/// The call of 32-bit programs for all that has to do with sockets; returns what the kernel does.
+#[cfg(target_arch = "x86_64")]
+fn socketcall(call: i32, arguments: [i32; 5]) -> i32 {
+    let size = size_of_val(&arguments);
+    let mut result: i32 = 102;
+    // SAFETY: the arguments lie in a new mapping where 32 bits reach, and the interrupt changes what is named.
+    unsafe {
+        let (access, kind) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT);
+        let place = libc::mmap(std::ptr::null_mut(), size, access, kind, -1, 0);
+        place.cast::<[i32; 5]>().write(arguments);
+        std::arch::asm!(
+            "push rbx", "mov ebx, {call:e}", "int 0x80", "pop rbx",
+            call = in(reg) call, inout("eax") result, in("ecx") place as u32,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    result
+}
+
+/// Sets a socket option of a new socket to 1.
+fn set_option(family: i32, level: i32, option: i32) -> i32 {
+    let one = 1_i32;
+    // SAFETY: the value outlives the call, and its size is the one that is named.
+    unsafe {
+        let socket = libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        let size = size_of_val(&one) as libc::socklen_t;
+        libc::setsockopt(socket, level, option, (&raw const one).cast(), size)
+    }
 }
 
 /// Talks to itself over the loopback interface, which must be there and up.

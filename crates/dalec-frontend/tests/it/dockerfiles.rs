@@ -88,6 +88,26 @@ fn a_dockerfile_without_a_frontend() {
     assert!(context.contains("-> docker/File"), "{context}");
 }
 
+/// What package managers and builds of other specs keep is out of reach, whatever the spec says.
+#[test]
+fn the_caches_of_a_dockerfile_are_its_own() {
+    let source = BUILD.replace("A: own", "BUILDKIT_CACHE_MOUNT_NS: dalec-bookworm");
+    let gateway =
+        recorder("# syntax=example.org/docker:1\nFROM x\n", &[("context:code", "local:code")], &source);
+    answer(&gateway).unwrap();
+    let namespace = &gateway.calls()[0].options["build-arg:BUILDKIT_CACHE_MOUNT_NS"];
+    assert_eq!(namespace, "dalec-dockerfile-tool");
+}
+
+/// Stages of Dockerfiles are built again by their names.
+#[test]
+fn names_of_stages_are_no_misspelt_phases() {
+    let options = [("context:code", "local:code"), ("no-cache", "last,dalec.pkgs")];
+    let gateway = recorder("# syntax=example.org/docker:1\nFROM x AS last\n", &options, BUILD);
+    answer(&gateway).unwrap();
+    assert_eq!(gateway.warnings(), ["nothing is called `dalec.pkgs` that could be built again"]);
+}
+
 #[test]
 fn a_missing_dockerfile_is_named() {
     let gateway = recorder("", &[("context:code", "local:code")], BUILD);

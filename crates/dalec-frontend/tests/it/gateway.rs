@@ -1,10 +1,10 @@
 //! A gateway that builds nothing. It hands out files, says that every image is there, and keeps what it was asked.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use bollard_buildkit_proto::pb;
-use dalec_frontend::FrontendError;
+use dalec_frontend::{FrontendError, UNMATCHED_REPORT};
 use dalec_gateway::{
     BuildOptions, FileRange, FileStat, FrontendRequest, FrontendResult, Gateway, GatewayError, Reference,
     ResolveImage, ResolvedImage, SolveRequest, Warning,
@@ -60,6 +60,10 @@ pub struct Recorder {
     pub warned: Mutex<Vec<String>>,
     /// Graphs of what was solved.
     pub definitions: Mutex<BTreeMap<Reference, pb::Definition>>,
+    /// What stands in the graph of a report of unmatched patterns that is there only after another one.
+    pub late: Option<&'static str>,
+    /// How many such reports were read.
+    pub reports: (Mutex<usize>, Condvar),
 }
 
 impl Recorder {
@@ -84,6 +88,8 @@ impl Recorder {
             called: Mutex::default(),
             warned: Mutex::default(),
             definitions: Mutex::default(),
+            late: None,
+            reports: Default::default(),
         }
     }
 
@@ -115,6 +121,18 @@ impl Recorder {
 
     pub fn warnings(&self) -> Vec<String> {
         self.warned.lock().unwrap().clone()
+    }
+
+    /// Waits, if `reference` is the report that is there late, until another one was read.
+    fn wait_for_report(&self, reference: &Reference) {
+        let graph = describe(&self.definitions.lock().unwrap()[reference]);
+        let (read, changed) = &self.reports;
+        let mut read = read.lock().unwrap();
+        while *read == 0 && self.late.is_some_and(|late| graph.contains(late)) {
+            read = changed.wait(read).unwrap();
+        }
+        *read += 1;
+        changed.notify_all();
     }
 
     pub fn calls(&self) -> Vec<FrontendRequest> {
@@ -184,10 +202,13 @@ impl Gateway for Recorder {
 
     fn read_file(
         &self,
-        _: &Reference,
+        reference: &Reference,
         path: &str,
         range: Option<FileRange>,
     ) -> Result<Vec<u8>, GatewayError> {
+        if path == UNMATCHED_REPORT {
+            self.wait_for_report(reference);
+        }
         let file = self.files.get(path).ok_or_else(|| GatewayError::NotFound { path: path.to_owned() })?;
         let length = range.map_or(u64::MAX, |range| range.length);
         Ok(file.iter().take(usize::try_from(length).unwrap_or(usize::MAX)).copied().collect())

@@ -207,3 +207,20 @@ fn targets_know_what_the_spec_defines() {
     let marked: Vec<String> = marked.map(|target| target.name).collect();
     assert!(!marked.is_empty() && marked.iter().all(|name| name.starts_with("trixie/")), "{marked:?}");
 }
+
+/// TGT-012: a phase that there is not is said so, and what it may have been.
+#[test]
+fn a_misspelt_phase_is_told() {
+    let warned = |keys: &str| {
+        let gateway = Recorder::new(&[("target", "bookworm/deb"), ("no-cache", keys)]);
+        answer(&gateway).unwrap();
+        gateway.warnings()
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(warned(""), none);
+    assert_eq!(warned("dalec.pkg, Dalec.Tests,dalec-bookworm-worker"), none);
+    assert_eq!(
+        warned("dalec.pkgs,tests"),
+        ["dalec.pkgs", "tests"].map(|key| { format!("nothing is called `{key}` that could be built again") })
+    );
+}

@@ -1,6 +1,6 @@
 //! Sources: what is asked for them, what one build leaves out of them, and where in the spec a failure points.
 
-use dalec_frontend::{FrontendError, answer};
+use dalec_frontend::{FrontendError, UNMATCHED_REPORT, answer};
 use dalec_gateway::GatewayError;
 
 use crate::gateway::{Recorder, SPEC, words};
@@ -120,4 +120,21 @@ fn a_dockerfile_that_fails_has_its_place() {
     let error = answer(&gateway).unwrap_err();
     assert_eq!(error.to_string(), "it does not build");
     assert_eq!(places(&error), ["build: {source: {context: {}}, dockerfile_path: docker/File}"]);
+}
+
+/// Whichever is known first.
+#[test]
+fn unmatched_patterns_are_told_in_the_order_of_their_sources() {
+    let sources = "{context: {}, includes: [a.c]}\n  other: {context: {}, includes: [b.c]}";
+    let mut gateway =
+        recorder(&[("context:context", "local:context")], sources).file(UNMATCHED_REPORT, "[0]");
+    gateway.late = Some("source more match");
+    answer(&gateway).unwrap();
+    assert_eq!(
+        gateway.warnings(),
+        [
+            "`a.c` matches nothing that is taken from source `more`",
+            "`b.c` matches nothing that is taken from source `other`"
+        ]
+    );
 }

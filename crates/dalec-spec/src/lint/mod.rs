@@ -5,11 +5,13 @@
 
 mod literal_reference;
 mod merge;
+mod needs;
 mod target;
 mod unused_arg;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::needs::unmet_needs;
 pub(crate) use self::target::unknown_targets;
 
 use crate::codes;

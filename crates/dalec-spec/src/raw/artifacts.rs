@@ -1,11 +1,17 @@
 //! What the package installs.
 
+use std::collections::BTreeSet;
+
 use crate::codes;
-use crate::decode::{Decoder, Field, Flag, List, Map, Mode, Text, object};
+use crate::decode::{Decoder, Field, Flag, List, Map, Mode, Text, object, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
 use crate::raw::rules::{Account, CapabilityName, InnerPath, NewAccount, Path};
+use crate::raw::system::{ACCOUNTS, CAPABILITIES};
 use crate::resolve::Resolver;
+
+/// Owners whom nobody creates are named up to this number, for nobody reads more.
+const MANY_OWNERS: usize = 20;
 
 /// Artifacts by path in the build directory.
 type Files = Map<RawArtifact, Path>;
@@ -242,6 +248,7 @@ named! {
 }
 
 fn check_capability(capability: &mut RawCapability, decoder: &mut Decoder<'_>) {
+    check_capability_name(&capability.name, decoder);
     let is_in_a_set =
         capability.effective.value || capability.permitted.value || capability.inheritable.value;
     if !is_in_a_set && !decoder.findings.error_within(capability.span) {
@@ -256,8 +263,71 @@ fn check_capability(capability: &mut RawCapability, decoder: &mut Decoder<'_>) {
     }
 }
 
-/// Capabilities only make sense on files that the kernel executes or maps.
+/// One that a newer kernel knows is no error, but without a word a misspelt one fails when the package is installed.
+fn check_capability_name(name: &Text<CapabilityName>, decoder: &mut Decoder<'_>) {
+    let lower = name.value.to_ascii_lowercase();
+    if lower.is_empty() || CAPABILITIES.contains(&lower.as_str()) || decoder.findings.error_within(name.span)
+    {
+        return;
+    }
+    let message = format!("there is no capability `{}`", name.value);
+    let diagnostic = Diagnostic::warning(codes::UNKNOWN_CAPABILITY, name.span, message);
+    decoder.report(match suggest(&lower, CAPABILITIES.iter().copied()) {
+        Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+        None => diagnostic.help("capabilities(7) lists them, for example `cap_net_bind_service`"),
+    });
+}
+
 fn check_artifacts(artifacts: &mut RawArtifacts, decoder: &mut Decoder<'_>) {
+    check_kinds_with_capabilities(artifacts, decoder);
+    check_owners(artifacts, decoder);
+}
+
+/// Whoever owns files has to be there when they are installed. A new user comes with a group of that name.
+fn check_owners(artifacts: &RawArtifacts, decoder: &mut Decoder<'_>) {
+    let files = [
+        &artifacts.binaries,
+        &artifacts.manpages,
+        &artifacts.data_dirs,
+        &artifacts.libexec,
+        &artifacts.opt,
+        &artifacts.config_files,
+        &artifacts.docs,
+        &artifacts.licenses,
+        &artifacts.libs,
+        &artifacts.headers,
+    ];
+    let files = files.into_iter().flat_map(|kind| &kind.entries);
+    let files = files.map(|entry| (&entry.value.user, &entry.value.group));
+    let directories = [&artifacts.directories.config, &artifacts.directories.state];
+    let directories = directories.into_iter().flat_map(|kind| &kind.entries);
+    let directories = directories.map(|entry| (&entry.value.user, &entry.value.group));
+    let links = artifacts.links.items.iter().map(|link| (&link.user, &link.group));
+    let users: BTreeSet<&str> = artifacts.users.items.iter().map(|user| user.name.value.as_str()).collect();
+    let mut groups = users.clone();
+    groups.extend(artifacts.groups.items.iter().map(|group| group.name.value.as_str()));
+    let mut said = BTreeSet::new();
+    for (user, group) in files.chain(directories).chain(links) {
+        let owners = [(user, "user", "users", &users), (group, "group", "groups", &groups)];
+        for (account, what, key, created) in owners {
+            let name = account.value.as_str();
+            let is_known = name.is_empty() || ACCOUNTS.contains(&name) || created.contains(name);
+            let comes_along = key == "groups" && said.contains(&("users", name));
+            if is_known || comes_along || said.len() == MANY_OWNERS || !said.insert((key, name)) {
+                continue;
+            }
+            let message = format!("nothing in this spec creates the {what} `{name}`");
+            let diagnostic = Diagnostic::warning(codes::UNKNOWN_ACCOUNT, account.span, message);
+            decoder.doubt(match suggest(name, created.iter().copied()) {
+                Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+                None => diagnostic.help(format!("add `- name: {name}` to `{key}` of the artifacts")),
+            });
+        }
+    }
+}
+
+/// Capabilities only make sense on files that the kernel executes or maps.
+fn check_kinds_with_capabilities(artifacts: &RawArtifacts, decoder: &mut Decoder<'_>) {
     let kinds = [
         ("manpages", &artifacts.manpages),
         ("data_dirs", &artifacts.data_dirs),

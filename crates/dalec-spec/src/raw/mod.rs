@@ -24,6 +24,7 @@ mod source;
 mod specimen;
 #[cfg(test)]
 mod strictness;
+mod system;
 mod target;
 mod test;
 
@@ -32,6 +33,7 @@ pub(crate) use self::root::RawRoot;
 pub use self::side_files::{load_signing_config, load_source_filter};
 pub(crate) use self::signing::RawFrontend;
 
+use crate::check::Target;
 use crate::decode::Decode;
 use crate::diagnostic::Diagnostic;
 use crate::emit::Tree;
@@ -133,8 +135,11 @@ impl RawSpec {
         lint.run(&self.tolerant(options))
     }
 
-    /// Returns a warning for each target that is not in `known`, the keys of the targets that exist.
-    pub fn unknown_targets(&self, known: &[&str]) -> Vec<Diagnostic> {
-        lint::unknown_targets(&self.root, known)
+    /// Returns warnings about the targets that the spec names: those that are not in `known`, the targets that exist, and
+    /// those that it lacks something for.
+    pub fn doubts_about_targets(&self, known: &[Target]) -> Vec<Diagnostic> {
+        let mut found = lint::unknown_targets(&self.root, known);
+        found.extend(lint::unmet_needs(&self.root, known));
+        found
     }
 }

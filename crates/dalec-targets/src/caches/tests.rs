@@ -1,9 +1,8 @@
 //! Which caches the process that runs the build steps gets, in all families.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use dalec_llb::{ImageRef, Platform, SourceMap, State, describe};
+use dalec_llb::{ImageRef, Platform, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     Artifact, BazelCache, BuildStep, Cache, CacheDir, CacheSharing, GobuildCache, SccacheCache, TargetSpec,
@@ -11,7 +10,7 @@ use dalec_spec::target_spec::{
 use expect_test::{Expect, expect};
 
 use crate::error::PlanError;
-use crate::fixture::{artifacts, constraint, inline_dir, spec};
+use crate::fixture::{self, artifacts, constraint, inline_dir, spec};
 use crate::request::{Answers, ImageAnswer, Options, Plan, Request};
 use crate::routes;
 
@@ -62,16 +61,10 @@ fn plan(route: &str, platform: &Platform, spec: &TargetSpec, contexts: &[&str]) 
         ..Answers::default()
     };
     let request = Request {
-        spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: vec![b'x'; 90],
-        }),
         platform: platform.clone(),
-        answers: &answers,
         frontend: image("frontend"),
         options: Options { skip_tests: true, ..Options::default() },
+        ..fixture::request(spec, &answers, &"x".repeat(90))
     };
     routes::plan(route, &request)
 }

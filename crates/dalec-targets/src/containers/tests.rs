@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use dalec_llb::{ImageRef, Platform, SourceMap, State, describe};
+use dalec_llb::{ImageRef, Platform, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     Artifact, BaseImage, ImageSource, PackageConstraint, PostSymlink, Source, SourceKind, TargetSpec, Test,
@@ -16,6 +15,7 @@ use expect_test::{Expect, expect};
 use super::{Container, minimal, prebuilt, prebuilt_contexts, testing};
 use crate::deb::distro::{DebDistro, find};
 use crate::error::PlanError;
+use crate::fixture;
 use crate::request::{Answers, ImageAnswer, ImageQuestion, Options, Request};
 
 fn image(name: &str) -> State {
@@ -40,15 +40,7 @@ fn plan(
 ) -> Container {
     let answer = ImageAnswer { state: image(&question.reference), has_packages, ..ImageAnswer::default() };
     let answers = Answers { images: BTreeMap::from([(question, answer)]), ..Answers::default() };
-    let source_map = SourceMap { filename: "spec.yml".into(), language: "yaml".into(), data: vec![b'x'; 9] };
-    let request = Request {
-        spec,
-        source_map: Arc::new(source_map),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: image("frontend"),
-        options: Options::default(),
-    };
+    let request = Request { frontend: image("frontend"), ..fixture::request(spec, &answers, &"x".repeat(9)) };
     plan(&request).expect("a plan")
 }
 
@@ -347,18 +339,8 @@ fn link(target: &str, path: &str, user: &str, group: &str) -> PostSymlink {
 fn linked(links: &[PostSymlink], options: Options) -> State {
     let mut spec = TargetSpec::default();
     spec.image.symlinks = links.to_vec();
-    let request = Request {
-        spec: &spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: Vec::new(),
-        }),
-        platform: Platform::linux("amd64"),
-        answers: &Answers::default(),
-        frontend: image("frontend"),
-        options,
-    };
+    let answers = Answers::default();
+    let request = Request { options, ..fixture::request(&spec, &answers, "") };
     super::symlinks::plan(&request, &image("root"))
 }
 

@@ -4,7 +4,7 @@ pub mod architecture;
 pub(crate) mod debian_dir;
 pub mod distro;
 pub mod install;
-mod layout;
+pub(crate) mod layout;
 mod names;
 pub mod package;
 pub(crate) mod relation;

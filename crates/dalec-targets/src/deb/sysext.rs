@@ -8,13 +8,14 @@ use crate::containers::testing;
 use crate::deb::architecture::architecture;
 use crate::deb::distro::{DebDistro, REPOSITORIES};
 use crate::deb::install::{InstallOptions, download, install_names, wanted};
-use crate::deb::layout::placed;
+use crate::deb::layout::{Placed, placed};
 use crate::deb::package::Package;
 use crate::deb::relation;
 use crate::deb::worker::options;
 use crate::error::PlanError;
 use crate::family;
 use crate::marker::Marks;
+use crate::paths::join;
 use crate::repositories;
 use crate::request::{Plan, Request};
 use crate::sysext::{self, Defaults, Ingredients, Installed};
@@ -27,7 +28,10 @@ use crate::worker::Worker;
 pub(super) fn check(spec: &TargetSpec, distro: &DebDistro) -> Result<(), PlanError> {
     relation::check(&spec.dependencies.sysext)?;
     let files = placed(&spec.artifacts, &spec.name, distro).into_iter();
-    sysext::check(spec, files.map(|placed| Installed { path: placed.path(), span: placed.span }))
+    // The files of a pattern are below their directory, whatever they are called.
+    let path =
+        |placed: &Placed<'_>| if placed.name.is_empty() { join(&placed.dir, "*") } else { placed.path() };
+    sysext::check(spec, files.map(|placed| Installed { path: path(&placed), span: placed.span }))
 }
 
 /// Returns the plan of the extension for `target`, with packages of `distro`.
@@ -71,6 +75,8 @@ fn dependencies(
         name: "Download packages for the system extension".into(),
         locations: marks.location(&request.source_map).into_iter().collect(),
         repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Install)?,
+        other_suites: true,
+        architecture: request.options.foreign.as_ref().map(architecture),
         wanted,
         ..options
     };

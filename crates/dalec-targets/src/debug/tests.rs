@@ -1,8 +1,6 @@
 //! Plans of the routes.
 
-use std::sync::Arc;
-
-use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
+use dalec_llb::{ImageRef, Local, Platform, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     Cargohome, ContextSource, Generator, Gomod, GomodEdits, Patch, Source, SourceKind, TargetSpec,
@@ -11,7 +9,7 @@ use expect_test::{Expect, expect};
 
 use crate::fixture;
 use crate::image_config::ImageConfig;
-use crate::request::{Answers, ImageAnswer, Options, Plan, Request};
+use crate::request::{Answers, ImageAnswer, Options, Plan};
 use crate::routes::{self, Route};
 
 fn route(name: &str) -> &'static Route {
@@ -54,19 +52,7 @@ fn plan_with(name: &str, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Pl
     let context = State::local(Local { name: "context".into(), ..Local::default() });
     answers.contexts.insert("context".into(), context);
     change(&mut answers);
-    let request = Request {
-        spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: b"line\n".to_vec(),
-        }),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: State::scratch(),
-        options: Options::default(),
-    };
-    routes::plan(route, &request).expect("a plan")
+    routes::plan(route, &fixture::request(spec, &answers, "line\n")).expect("a plan")
 }
 
 fn graph(plan: &Plan) -> String {

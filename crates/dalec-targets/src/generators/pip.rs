@@ -14,6 +14,9 @@ use crate::worker::ca_bundle;
 
 const SCRIPT: &str = include_str!("pip.sh");
 
+/// A program in Python.
+const BUILD_REQUIREMENTS: &str = include_str!("pip_build_requirements.py");
+
 /// Functions by which a build script installs what was downloaded.
 const INSTALL: &str = include_str!("pip_install.sh");
 
@@ -24,7 +27,8 @@ pub(super) const KIND: Kind = Kind {
     variable: "PIP_CACHE_DIR",
     route: "pip",
     worker: "pip-worker",
-    tools: &["ca-certificates", "git", "patch", "python3-pip"],
+    // pip builds setuptools and wheel from sources where they are not there.
+    tools: &["ca-certificates", "git", "patch", "python3-pip", "python3-setuptools", "python3-wheel"],
     is_wanted: |generator| generator.pip.is_some(),
     plan,
 };
@@ -43,7 +47,13 @@ pub(crate) fn install(spec: &TargetSpec, marks: &mut Marks) -> String {
             }
         }
     }
-    if calls.is_empty() { calls } else { format!("\n{INSTALL}\n{calls}dalec_pip_others\n") }
+    if calls.is_empty() {
+        return calls;
+    }
+    // What other generators bring is beside the sources under one name or the other.
+    let brought = super::wanted(spec).flat_map(|kind| [kind.directory, kind.debian_directory]);
+    let brought: String = brought.map(|name| format!(" {name}")).collect();
+    format!("\n{INSTALL}\n{calls}dalec_pip_others{brought}\n")
 }
 
 /// Returns the packages for all sources with this generator; none when no source has it.
@@ -68,7 +78,8 @@ fn download(
     pip: &Pip,
     before: &State,
 ) -> State {
-    let head = ["/bin/sh", "-c", SCRIPT, "pip", &pip.requirements_file].map(str::to_owned);
+    let head =
+        ["/bin/sh", "-c", SCRIPT, "pip", BUILD_REQUIREMENTS, &pip.requirements_file].map(str::to_owned);
     let paths = pip.paths.iter().map(|path| [generator.subpath.as_str(), path].join("/"));
     let mut exec = Exec::new(head.into_iter().chain(paths))
         .envs(generators.env.clone())

@@ -1,7 +1,8 @@
-# Downloads Python packages: pip.sh REQUIREMENTS PATH...
+# Downloads Python packages: pip.sh BUILD_REQUIREMENTS REQUIREMENTS PATH...
 #
 # The patched source is at /work/src, PATHs are directories in it with a file REQUIREMENTS. What they need goes to
-# /work/packages, as sources; setuptools and wheel beside it, which most are built with.
+# /work/packages, as sources; beside it what these are built with: setuptools and wheel, and whatever else the program
+# BUILD_REQUIREMENTS finds.
 set -eu
 ca=/run/secrets/dalec.ca-bundle
 if [ -e "$ca" ]; then
@@ -12,10 +13,12 @@ if ! python3 -m pip --version >/dev/null 2>&1; then
     exit 127
 fi
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
-requirements=$1
-shift
+build_requirements=$1 requirements=$2
+shift 2
 for path; do
     cd "/work/src/$path"
     python3 -m pip download --dest=/work/packages setuptools wheel
     python3 -m pip download --dest=/work/packages --no-binary=:all: --requirement="$requirements"
 done
+cd /
+python3 -c "$build_requirements"

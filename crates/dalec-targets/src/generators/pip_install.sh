@@ -13,11 +13,16 @@ dalec_pip_required() {
 "
 }
 
-# dalec_pip_others: does the same for all other requirements and projects, where what they need was downloaded.
+# dalec_pip_others DIRECTORY...: does the same for all other requirements and projects, where what they need was downloaded.
+# What is in the DIRECTORIES and what npm has installed is others' own.
 dalec_pip_others() {
     dalec_step='dalec: error: Python packages'
     dalec_list=$(mktemp)
-    find . \( -name site-packages -o -path "./${PIP_CACHE_DIR##*/}" \) -prune -o -type f \
+    for dalec_directory; do
+        shift
+        set -- "$@" -o -path "./$dalec_directory"
+    done
+    find . \( -name site-packages -o -name node_modules "$@" \) -prune -o -type f \
         \( -name 'requirements*.txt' -o -name pyproject.toml -o -name setup.py \) -print | sort >"$dalec_list"
     while IFS= read -r dalec_file; do
         case $dalec_installed in

@@ -1,11 +1,9 @@
 //! What generators become in the graph.
 
-use std::sync::Arc;
-
-use dalec_llb::{ImageRef, Local, Platform, SourceMap, describe};
+use dalec_llb::{ImageRef, Local, Platform, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
-    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Repository,
+    Cargohome, Gomod, GomodAuth, GomodEdits, GomodReplace, GomodSsh, Nodemod, Patch, Pip, Repository,
     RepositoryUse, Source,
 };
 use expect_test::{Expect, expect};
@@ -56,18 +54,7 @@ fn downloads(generators: &Generators<'_>) -> State {
 
 fn graph_of(spec: &TargetSpec, options: Options, plan: impl FnOnce(&Generators<'_>) -> State) -> String {
     let answers = Answers::default();
-    let request = Request {
-        spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: b"line\n".to_vec(),
-        }),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: State::scratch(),
-        options,
-    };
+    let request = Request { options, ..fixture::request(spec, &answers, "line\n") };
     let tree = |name: &str, path: &str| Tree { state: local(name), path: path.into(), is_dir: true };
     let trees =
         [("app", tree("app", "/")), ("fixes", tree("fixes", "/")), ("lib", tree("lib", "/lib"))].into();
@@ -477,4 +464,51 @@ fn npm_packages_go_into_the_source() {
         #5 result #4.2
     "#]]
     .assert_eq(&graph("lib"));
+}
+
+/// SRC-029: what the generators name, and what else is in the sources; nothing of what was downloaded beside them or into
+/// them.
+#[test]
+fn python_packages_are_installed_for_the_sources_alone() {
+    let mut spec = spec();
+    let pip = |paths: &[&str]| {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        Some(Pip { paths, requirements_file: "needs.txt".into(), ..Pip::default() })
+    };
+    let generator = Generator { subpath: "cmd".into(), pip: pip(&[".", "a b"]), ..Generator::default() };
+    spec.sources.get_mut("app").expect("it is there").generate.push(generator);
+    let folder = tempfile::tempdir().expect("there is a place for temporary files");
+    for name in [
+        "app/cmd/needs.txt",
+        "app/cmd/a b/needs.txt",
+        "app/cmd/requirements.txt",
+        "lib/pyproject.toml",
+        "lib/node_modules/gyp/setup.py",
+        "lib/site-packages/own/setup.py",
+        "__gomods/example.org/m/requirements.txt",
+        "xxxdalecGomodsInternal/example.org/m/setup.py",
+        "__pipdeps/setup.py",
+        "bin/python3",
+    ] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("folders can be made");
+        std::fs::write(path, "#!/bin/sh\necho \"$@\" >>called\n").expect("files can be written");
+    }
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("bin/python3"), open).expect("it is ours");
+    let script = format!("set -e\n{}", pip::install(&spec, &mut Marks::default()));
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", &script]).current_dir(&folder).env("PIP_CACHE_DIR", folder.path().join("__pipdeps"));
+    let ran = shell.env("PATH", format!("{}:/usr/bin:/bin", folder.path().join("bin").display())).output();
+    let ran = ran.expect("a shell");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let called = std::fs::read_to_string(folder.path().join("called")).expect("pip was called");
+    let called = called.replace(&folder.path().display().to_string(), "").replace("--target=", "\n");
+    let called: Vec<&str> = called.lines().filter(|line| line.starts_with('/')).collect();
+    expect![[r#"
+        /app/cmd/./site-packages --requirement=/app/cmd/./needs.txt
+        /app/cmd/a b/site-packages --requirement=/app/cmd/a b/needs.txt
+        /./app/cmd/site-packages --requirement=./app/cmd/requirements.txt
+        /./lib/site-packages /./lib"#]]
+    .assert_eq(&called.join("\n"));
 }

@@ -1,9 +1,8 @@
 //! Plans of whole routes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
+use dalec_llb::{ImageRef, Local, Platform, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     BaseImage, BuildSource, BuildStep, ContextSource, Generator, Gomod, ImageCommand, ImageSource,
@@ -12,6 +11,7 @@ use dalec_spec::target_spec::{
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::fixture;
 use crate::request::{ImageAnswer, Options};
 
 /// A C program from the main context, with a build dependency.
@@ -64,21 +64,11 @@ fn plan_with(route: &str, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> R
     let route = find(route)?;
     let mut answers = answers(&questions(route, spec, &Options::default()));
     change(&mut answers);
-    let request = Request {
-        spec,
-        source_map: source_map(),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: State::scratch(),
-        options: Options::default(),
-    };
-    plan(route, &request)
+    plan(route, &fixture::request(spec, &answers, TEXT))
 }
 
-fn source_map() -> Arc<SourceMap> {
-    let data = b"line\nline\nline\nline\n".to_vec();
-    Arc::new(SourceMap { filename: "spec.yml".into(), language: "yaml".into(), data })
-}
+/// What spans of specs point into.
+const TEXT: &str = "line\nline\nline\nline\n";
 
 /// Shows a graph without the scripts, whose texts are files of their own.
 #[track_caller]
@@ -347,6 +337,33 @@ fn the_keys() {
     assert_eq!(keys, TARGET_KEYS);
 }
 
+/// What lint says a target needs is what its packages are not built without.
+#[test]
+fn needs_are_what_is_needed() {
+    for route in ["bookworm/deb", "azlinux3/rpm"] {
+        let key = route.split('/').next().expect("a key");
+        let needs = known_targets().into_iter().find(|target| target.key == key).expect("a target").needs;
+        let fields = ["name", "version", "revision", "description", "license", "packager"];
+        for field in fields {
+            let mut spec = fixture::spec();
+            let place = match field {
+                "name" => &mut spec.name,
+                "version" => &mut spec.version,
+                "revision" => &mut spec.revision,
+                "description" => &mut spec.description,
+                "license" => &mut spec.license,
+                _ => &mut spec.packager,
+            };
+            place.clear();
+            let is_missed = matches!(
+                plan_with(route, &spec, |_| {}),
+                Err(PlanError::MissingFields { fields, .. }) if fields == [field]
+            );
+            assert_eq!(is_missed, needs.contains(&field), "{route} without {field}");
+        }
+    }
+}
+
 /// TGT-001, TGT-006: what is listed.
 #[test]
 fn the_list() {
@@ -541,14 +558,8 @@ fn packages_for_another_processor() {
     let plan_of = |spec: &TargetSpec| {
         let mut answers = answers(&questions(route, spec, &options));
         answers.build_platform = Some(Platform::linux("amd64"));
-        let request = Request {
-            spec,
-            source_map: source_map(),
-            platform: foreign.clone(),
-            answers: &answers,
-            frontend: State::scratch(),
-            options: options.clone(),
-        };
+        let own = fixture::request(spec, &answers, TEXT);
+        let request = Request { platform: foreign.clone(), options: options.clone(), ..own };
         plan(route, &request).expect("a plan")
     };
     let plan = plan_of(&spec());

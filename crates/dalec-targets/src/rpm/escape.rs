@@ -7,9 +7,14 @@
 
 use crate::quote::{one_line, shell, shell_pattern};
 
+/// Returns `text` with every percent sign doubled, one behind a backslash too, which RPM would not count otherwise.
+pub(super) fn percent(text: &str) -> String {
+    text.replace('%', "%%").replace(r"\%%", r"\%{nil}%%")
+}
+
 /// Returns `text` as a value of one line, behind the name of a field for example.
 pub(super) fn line(text: &str) -> String {
-    let text = one_line(text).replace('%', "%%");
+    let text = percent(&one_line(text));
     if text.ends_with('\\') { format!("{text} ") } else { text }
 }
 
@@ -46,12 +51,12 @@ fn indented(text: &str) -> (String, &str) {
 ///
 /// It must hold no line break: [`crate::rpm::places`] refuses those.
 pub(super) fn word(text: &str) -> String {
-    shell(text).replace('%', "%%")
+    percent(&shell(text))
 }
 
 /// Returns `pattern` as a pattern of a script in a spec file.
 pub(super) fn pattern(pattern: &str) -> String {
-    shell_pattern(pattern).replace('%', "%%")
+    percent(&shell_pattern(pattern))
 }
 
 /// Returns `path` as `%files` reads it: a pattern that matches it.

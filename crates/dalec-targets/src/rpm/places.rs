@@ -113,6 +113,11 @@ impl Place<'_> {
     pub fn split(&self) -> (&str, &str) {
         self.path.rsplit_once('/').unwrap_or(("", &self.path))
     }
+
+    /// Returns whether its owner or group is a number that RPM does not know as a name.
+    pub fn has_numeric_owner(&self) -> bool {
+        [self.user, self.group].into_iter().any(|owner| is_number(owner) && owner != "0")
+    }
 }
 
 impl<'a> Content<'a> {
@@ -207,6 +212,11 @@ fn installed_name<'a>(name: &'a str, key: &'a str) -> &'a str {
     if name.is_empty() { base(key) } else { name }
 }
 
+/// Returns whether an owner is given by its number.
+pub(super) fn is_number(owner: &str) -> bool {
+    !owner.is_empty() && owner.chars().all(|char| char.is_ascii_digit())
+}
+
 fn check(place: &Place<'_>) -> Result<(), PlanError> {
     let invalid = |message: String, hint: &str| {
         let hint = Some(hint.to_owned());
@@ -227,6 +237,12 @@ fn check(place: &Place<'_>) -> Result<(), PlanError> {
     let is_name = |name: &str| name.is_empty() || !name.starts_with('-') && name.chars().all(name_char);
     if let Some(name) = [place.user, place.group].into_iter().find(|name| !is_name(name)) {
         return invalid(format!("{name:?} cannot own a file"), "a name of letters, digits, `.`, `_` and `-`");
+    }
+    let is_pattern = matches!(place.content, Content::Files { keep_names: true, .. });
+    if place.has_numeric_owner() && (is_pattern || !place.capabilities.is_empty()) {
+        let message =
+            "files of a pattern, and files with capabilities, cannot have a number for an owner".into();
+        return invalid(message, "RPM knows owners by name: name a user of `artifacts.users`, for example");
     }
     let capability_char = |char: char| char.is_ascii_alphanumeric() || "_=+, ".contains(char);
     if !place.capabilities.chars().all(capability_char) {

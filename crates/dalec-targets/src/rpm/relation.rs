@@ -16,6 +16,7 @@ use dalec_spec::target_spec::PackageConstraint;
 use crate::error::PlanError;
 use crate::marker::Marks;
 use crate::rpm::architecture::of_go;
+use crate::rpm::escape::percent;
 
 /// A dependency that can be named when it turns out not to be installable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(super) fn tags(tag: &str, list: &BTreeMap<String, PackageConstraint>) -> Res
     for (name, constraint) in list {
         let lines: String = relations(name, constraint)?
             .into_iter()
-            .map(|relation| format!("{tag}: {}\n", relation.replace('%', "%%")))
+            .map(|relation| format!("{tag}: {}\n", percent(&relation)))
             .collect();
         text.push_str(&conditional(constraint, &lines)?);
     }

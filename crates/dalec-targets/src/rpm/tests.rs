@@ -1,9 +1,8 @@
 //! Plans of whole routes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use dalec_llb::{ImageRef, Local, Platform, SourceMap, State, describe};
+use dalec_llb::{ImageRef, Local, Platform, State, describe};
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
     Artifact, BaseImage, BuildStep, Cargohome, ContextSource, Generator, Gomod, ImageSource, Inline,
@@ -15,7 +14,7 @@ use expect_test::{Expect, expect};
 use super::distro::{Manager, RpmDistro};
 use super::routes::of_distro;
 use crate::error::PlanError;
-use crate::fixture::{artifacts, constraint, source};
+use crate::fixture::{self, artifacts, constraint, source};
 use crate::request::{Answers, ImageAnswer, ImageQuestion, Options, Plan, Questions, Request};
 use crate::routes::{Route, find, plan, questions};
 
@@ -45,7 +44,7 @@ fn spec() -> TargetSpec {
         span: Span::new(0, 5),
         ..Source::default()
     };
-    let mut spec = crate::fixture::spec();
+    let mut spec = fixture::spec();
     spec.sources = [("src".to_owned(), context)].into();
     spec.build.steps =
         vec![BuildStep { command: "make -C src".into(), span: Span::new(6, 10), ..BuildStep::default() }];
@@ -73,18 +72,8 @@ fn answers(questions: &Questions) -> Answers {
 fn plan_route(route: &Route, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Result<Plan, PlanError> {
     let mut answers = answers(&questions(route, spec, &Options::default()));
     change(&mut answers);
-    let request = Request {
-        spec,
-        source_map: Arc::new(SourceMap {
-            filename: "spec.yml".into(),
-            language: "yaml".into(),
-            data: b"line\nline\nline\nline\n".to_vec(),
-        }),
-        platform: Platform::linux("amd64"),
-        answers: &answers,
-        frontend: image("frontend"),
-        options: Options::default(),
-    };
+    let text = "line\nline\nline\nline\n";
+    let request = Request { frontend: image("frontend"), ..fixture::request(spec, &answers, text) };
     plan(route, &request)
 }
 

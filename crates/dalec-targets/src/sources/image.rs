@@ -8,12 +8,17 @@ use crate::error::PlanError;
 use crate::image_config::{ImageConfig, PATH};
 use crate::image_reference::full_reference;
 use crate::locate::locate;
-use crate::paths::join;
+use crate::paths::{change, join};
 use crate::request::ImageQuestion;
 
-/// Returns how to ask for the image of a source.
+/// Returns how to ask for the image of a source. Files are those for the platform of the result; commands run where the
+/// build does.
 pub(super) fn question(image: &ImageSource) -> ImageQuestion {
-    ImageQuestion { reference: full_reference(&image.reference), packages: Vec::new() }
+    ImageQuestion {
+        reference: full_reference(&image.reference),
+        packages: Vec::new(),
+        of_result: image.command.is_none(),
+    }
 }
 
 /// Returns the file system that holds what `source` takes of `image`, and which part of it that is.
@@ -75,7 +80,7 @@ impl Steps<'_> {
             .envs(image.variables())
             .envs(self.command.env.clone())
             .envs(step.env.clone())
-            .cwd(join(&image.working_dir, &self.command.dir))
+            .cwd(change(&image.working_dir, &self.command.dir))
             .user(&image.user)
             .name(&step.command)
             .at(locate(self.planner.source_map, [step.span]))

@@ -47,9 +47,13 @@ fn plan_without(source: &Source, excludes: &[&str]) -> Result<Tree, PlanError> {
         config: ImageConfig { config, ..ImageConfig::default() },
         ..ImageAnswer::default()
     };
-    let question = ImageQuestion { reference: "example.org/tools:1".into(), packages: Vec::new() };
+    let question = |of_result| ImageQuestion {
+        reference: "example.org/tools:1".into(),
+        packages: Vec::new(),
+        of_result,
+    };
     let answers = Answers {
-        images: BTreeMap::from([(question, tools)]),
+        images: BTreeMap::from([(question(false), tools.clone()), (question(true), tools)]),
         contexts: BTreeMap::from([("context".into(), local), ("data".into(), image)]),
         excludes: excludes.iter().map(|pattern| (*pattern).to_owned()).collect(),
         ..Answers::default()
@@ -378,6 +382,19 @@ fn image_part() {
             directory /
         "#]],
     );
+}
+
+/// SRC-008: an absolute directory is that one, wherever the image works.
+#[test]
+fn commands_in_an_absolute_directory() {
+    let command = ImageCommand {
+        dir: "/src/../go".into(),
+        steps: vec![step("make", Vec::new())],
+        ..ImageCommand::default()
+    };
+    let tree = plan(&image("/out", Some(command))).expect("a plan");
+    let graph = describe(&tree.state.marshal(&Platform::linux("amd64")));
+    assert!(graph.contains("\n    cwd /go\n"), "{graph}");
 }
 
 /// SRC-007 to SRC-009: what steps write below the path is carried from one to the next, and mounts of one are its own.

@@ -48,11 +48,15 @@ impl Recipe for Product {
         }
     }
 
+    fn needs(&self) -> &'static [&'static str] {
+        &["name", "version", "revision"]
+    }
+
     fn worker(&self) -> Option<WorkerQuestion> {
         Some(worker::question(&DISTRO))
     }
 
-    fn base(&self, _: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
+    fn base(&self, _: &TargetSpec, _: bool) -> Result<Option<ImageQuestion>, PlanError> {
         Ok(None)
     }
 

@@ -1,9 +1,8 @@
 //! Plans of the routes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use dalec_llb::{ImageRef, Platform, SourceMap, State, describe};
+use dalec_llb::{ImageRef, Platform, State, describe};
 use dalec_spec::Platform as SpecPlatform;
 use dalec_spec::span::Span;
 use dalec_spec::target_spec::{
@@ -13,7 +12,7 @@ use dalec_spec::target_spec::{
 use expect_test::{Expect, expect};
 
 use crate::error::PlanError;
-use crate::fixture::{artifacts, constraint, inline_dir, spec};
+use crate::fixture::{self, artifacts, constraint, inline_dir, spec};
 use crate::request::{Answers, ImageAnswer, Options, Plan, Request};
 use crate::routes::{self, Route};
 
@@ -48,14 +47,10 @@ fn plan(route: &Route, spec: &TargetSpec, change: impl Fn(&mut Answers)) -> Resu
         ..Answers::default()
     };
     change(&mut answers);
-    let source_map = SourceMap { filename: "spec.yml".into(), language: "yaml".into(), data: vec![b'x'; 90] };
     let request = Request {
-        spec,
-        source_map: Arc::new(source_map),
         platform: Platform { os: "windows".into(), architecture: "arm64".into(), variant: String::new() },
-        answers: &answers,
         frontend: image("frontend").state,
-        options: Options::default(),
+        ..fixture::request(spec, &answers, &"x".repeat(90))
     };
     routes::plan(route, &request)
 }

@@ -258,6 +258,9 @@ impl Request {
         if is_one_of_several && let Some(target) = targets.first() {
             destinations.iter().try_for_each(|dest| dest.for_one_of_several(target).map(drop))?;
         }
+        for file in destinations.iter().filter_map(Destination::file).chain(args.metadata_file.as_deref()) {
+            NewFile::check(file).map_err(|source| CommandError::unwritable(file, source))?;
+        }
         let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
         let mut secrets = SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone());
         let mut contexts = Contexts::read(&args.context, &args.build_context)?;
@@ -319,7 +322,10 @@ impl Request {
         }
         BuildOptions {
             options,
-            platforms: surroundings::runnable(&host()).iter().map(Platform::to_string).collect(),
+            platforms: surroundings::runnable(&host(), &self.platforms)
+                .iter()
+                .map(Platform::to_string)
+                .collect(),
             session: String::new(),
             product: "dalec".into(),
         }

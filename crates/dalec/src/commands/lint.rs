@@ -89,11 +89,12 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
     if files.is_empty() {
         files.push(SpecFile::find(None)?);
     }
+    let targets = dalec_frontend::known_targets();
     let (mut found, mut unread) = (Vec::new(), None);
     for file in &files {
         match spec_file::read(file) {
             Ok(source) => {
-                let diagnostics = dalec_spec::check(&source, &options, dalec_frontend::TARGET_KEYS);
+                let diagnostics = dalec_spec::check(&source, &options, &targets);
                 found.push((source, diagnostics));
             }
             // What there is to say about the others is not lost.

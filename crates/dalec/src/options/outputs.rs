@@ -191,6 +191,17 @@ impl Destination {
         }
     }
 
+    /// Returns the one file that is written, if that is what it is.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::TarFile(dest) => Some(dest),
+            Self::Image(image) if !image.folder => {
+                image.dest.as_deref().filter(|dest| *dest != Path::new("-"))
+            }
+            Self::Directory(_) | Self::TarStdout | Self::Image(_) => None,
+        }
+    }
+
     fn directory(dest: PathBuf) -> Result<Self, CommandError> {
         match std::fs::metadata(&dest) {
             Ok(found) if !found.is_dir() => {

@@ -124,8 +124,7 @@ impl Model {
                     LogStream::Stdout => known.stdout.take(data),
                     LogStream::Stderr => known.stderr.take(data),
                 };
-                let lines: Vec<Vec<u8>> =
-                    lines.iter().map(|line| marker::without_number(line).into_owned()).collect();
+                let lines: Vec<Vec<u8>> = lines.iter().map(|line| for_people(line)).collect();
                 known.keep(&lines);
                 lines.into_iter().map(|line| Change::Line { step, line, at: *at }).collect()
             }
@@ -156,8 +155,8 @@ impl Model {
         step.cached = event.cached;
         step.error = event.error.as_deref().map(|error| clean(error.as_bytes(), Keep::Nothing));
         if let Some(at) = event.completed {
-            let mut rest = step.stdout.end();
-            rest.extend(step.stderr.end());
+            let unfinished = step.stdout.end().into_iter().chain(step.stderr.end());
+            let rest: Vec<Vec<u8>> = unfinished.map(|line| for_people(&line)).collect();
             step.keep(&rest);
             changes.extend(rest.into_iter().map(|line| Change::Line { step: number, line, at }));
             // Whole builds have thousands of steps; nobody looks at these lines again.
@@ -175,6 +174,11 @@ impl Model {
         self.index.insert(digest.to_owned(), self.steps.len() - 1);
         self.steps.len() - 1
     }
+}
+
+/// Returns `line` without the numbers by which scripts name places of the spec.
+fn for_people(line: &[u8]) -> Vec<u8> {
+    marker::without_number(line).into_owned()
 }
 
 impl Step {

@@ -161,6 +161,26 @@ fn plain_is_a_log_of_everything() {
     );
 }
 
+/// Neither in a line that nothing ends.
+#[test]
+fn numbers_of_places_are_not_shown() {
+    let mut out = String::new();
+    let events = [
+        starts("a", "", "make", 0),
+        log("a", LogStream::Stderr, "dalec: error: @1: step 1 failed\n", 10),
+        log("a", LogStream::Stderr, "dalec: error: @2: step 2 failed", 20),
+        ends("a", "", "make", 0, 30),
+    ];
+    show(&mut plain::Plain::new(spec()), &mut Model::default(), &events, &mut out);
+    expect![[r#"
+        #1 make
+        #1 0.01 dalec: error: step 1 failed
+        #1 0.03 dalec: error: step 2 failed
+        #1 DONE 0.0s
+    "#]]
+    .assert_eq(&out);
+}
+
 #[test]
 fn json_is_close_to_what_buildkit_writes() {
     check(

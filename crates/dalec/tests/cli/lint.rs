@@ -33,7 +33,7 @@ fn github_gets_workflow_commands() {
     let Run { code, stdout, stderr } = place().run(&["lint", "--format", "github", "./a.yml", "b.yml"]);
     assert_eq!(code, Some(2));
     expect![[r#"
-        ::warning file=a.yml,line=10,endLine=10,col=3,endColumn=9,title=dalec unused-arg::the argument `UNUSED` is declared and never used%0Ahelp: remove it, or refer to it as `${UNUSED}`
+        ::warning file=a.yml,line=11,endLine=11,col=3,endColumn=9,title=dalec unused-arg::the argument `UNUSED` is declared and never used%0Ahelp: remove it, or refer to it as `${UNUSED}`
         ::error file=b.yml,line=6,endLine=6,col=1,endColumn=8,title=dalec unknown-key::unknown key `licence` in a spec%0Ahelp: did you mean `license`?
     "#]].assert_eq(&stdout);
     expect![[r#"
@@ -68,7 +68,7 @@ fn code_scanning_gets_one_log_for_all_files() {
         })
         .collect();
     expect![[r#"
-        "a.yml":10 "warning" "The argument `UNUSED` is declared and never used. Remove it, or refer to it as `${UNUSED}`."
+        "a.yml":11 "warning" "The argument `UNUSED` is declared and never used. Remove it, or refer to it as `${UNUSED}`."
         "b.yml":6 "error" "Unknown key `licence` in a spec. Did you mean `license`?"
     "#]].assert_eq(&shown.concat());
     let again = place.run(&["lint", "--format", "sarif", "./a.yml", "b.yml"]);
@@ -97,25 +97,25 @@ fn comments_that_silence_nothing_are_warnings() {
     assert_eq!(run.code, Some(0));
     expect![[r#"
         warning[unused-arg]: the argument `UNUSED` is declared and never used
-          --> dalec.yml:10:3
+          --> dalec.yml:11:3
            |
-        10 |   UNUSED: 1 # dalec: allow unused-agr, no-checks
+        11 |   UNUSED: 1 # dalec: allow unused-agr, no-checks
            |   ^^^^^^
            |
            = help: remove it, or refer to it as `${UNUSED}`
 
         warning[unknown-code]: there is no code `unused-agr`
-          --> dalec.yml:10:28
+          --> dalec.yml:11:28
            |
-        10 |   UNUSED: 1 # dalec: allow unused-agr, no-checks
+        11 |   UNUSED: 1 # dalec: allow unused-agr, no-checks
            |                            ^^^^^^^^^^
            |
            = help: did you mean `unused-arg`?
 
-        warning[unused-allow]: line 10 has no `no-checks` to silence
-          --> dalec.yml:10:40
+        warning[unused-allow]: line 11 has no `no-checks` to silence
+          --> dalec.yml:11:40
            |
-        10 |   UNUSED: 1 # dalec: allow unused-agr, no-checks
+        11 |   UNUSED: 1 # dalec: allow unused-agr, no-checks
            |                                        ^^^^^^^^^
            |
            = help: remove it
@@ -184,4 +184,15 @@ fn a_file_that_is_not_there_hides_no_findings() {
         error: there is no spec none.yml
     "#]]
     .assert_eq(&stderr);
+}
+
+/// Debian packages need somebody who makes them; whoever writes for such a target hears of it before the build.
+#[test]
+fn what_a_target_needs_is_missed() {
+    let spec = HELLO.replace("packager: Hello Maintainers <hello@example.org>\n", "");
+    let run = Place::with("dalec.yml", &spec).run(&["lint"]);
+    let missed = "warning[incomplete-for-target]: packages for `trixie` need `packager`";
+    assert!(run.stdout.starts_with(missed), "{}", run.stdout);
+    let elsewhere = spec.replace("  trixie:", "  azlinux3:");
+    assert_eq!(Place::with("dalec.yml", &elsewhere).run(&["lint"]).stdout, "");
 }

@@ -26,6 +26,7 @@ revision: 1
 description: Says hello
 website: https://example.org/hello
 license: MIT
+packager: Hello Maintainers <hello@example.org>
 
 args:
   VERSION: 1.0.0

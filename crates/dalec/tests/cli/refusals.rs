@@ -292,3 +292,22 @@ fn the_kind_of_progress_may_come_from_the_environment() {
     assert_eq!(code, Some(2));
     assert!(stderr.starts_with("{\"error\":"), "{stderr}");
 }
+
+/// Before anything is built, which may take long.
+#[test]
+fn files_that_cannot_be_written_are_told_at_once() {
+    let place = Place::with("dalec.yml", HELLO);
+    let before = names(&place);
+    for (args, file, cause) in [
+        (["--metadata-file", "dalec.yml/facts.json"], "dalec.yml/facts.json", "not a directory"),
+        (["--metadata-file", "."], ".", "is a directory"),
+        (["-o", "type=tar,dest=dalec.yml/out.tar"], "dalec.yml/out.tar", "not a directory"),
+        (["-o", "type=oci,dest=dalec.yml/out.tar"], "dalec.yml/out.tar", "not a directory"),
+    ] {
+        let build = ["build", "--target", "trixie/deb", "--state-dir", "state"];
+        let run = place.run(&[&build[..], &args].concat());
+        let said = run.stderr.to_lowercase();
+        assert!(said.starts_with(&format!("error: cannot write {file}\n")) && said.contains(cause), "{said}");
+        assert_eq!((run.code, names(&place)), (Some(3), before.clone()));
+    }
+}

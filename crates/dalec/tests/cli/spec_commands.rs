@@ -94,6 +94,7 @@ fn a_spec_is_resolved_for_a_target() {
         version: "2.0.0"
         revision: "1"
         license: MIT
+        packager: "Hello Maintainers <hello@example.org>"
         args:
           VERSION: "2.0.0"
         sources:

@@ -28,7 +28,7 @@ pub fn scan(store: &Store, request: &LocalRequest, check: &dyn Fn() -> Result<()
         None => return Err(missing(root, "does not exist")),
     }
     let mut include = request.include.clone();
-    for path in follow_links(root, &request.follow)? {
+    for path in follow_links(root, &request.follow, check)? {
         if !include.contains(&path) {
             include.push(path);
         }

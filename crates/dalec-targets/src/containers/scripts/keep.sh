@@ -31,6 +31,8 @@ closure() {
         }
         END {
             depth = split(roots, stack, " ")
+            for (i = 1; i <= depth; i++)
+                stack[i] = bare(stack[i])
             while (depth > 0) {
                 count = split(providers[stack[depth--]], found, " ")
                 for (i = 1; i <= count; i++) {

@@ -90,7 +90,8 @@ mode() {
         dir="$dir/$name" name=
     fi
     for file; do
-        chmod "$mode" "$dir/${name:-${file##*/}}"
+        to="$dir/${name:-${file##*/}}"
+        [ -L "$to" ] || chmod "$mode" "$to"
     done
 }
 

@@ -5,6 +5,7 @@
 
 mod changelog;
 mod control;
+mod copyright;
 mod fix_perms;
 mod install_script;
 mod links;
@@ -57,6 +58,7 @@ pub(super) fn render(spec: &TargetSpec, distro: &DebDistro, names: &Names) -> Re
     let mut files = Files::default();
     files.add("control", 0o640, control::render(spec, names)?);
     files.add("changelog", 0o644, changelog::render(spec, names, distro)?);
+    files.add_some("copyright", 0o644, copyright::render(spec, package));
     files.add("source/format", 0o640, "3.0 (quilt)".into());
     let go_path = golang::debian_path(spec);
     let build = build_script::render(spec, &[], go_path.as_deref(), &mut build_marks)?;

@@ -39,6 +39,7 @@ fn files_and_modes() {
             scratch mkdir 755 /debian
             ^ mkfile 644 /debian/changelog
             ^ mkfile 640 /debian/control
+            ^ mkfile 644 /debian/copyright
             ^ mkdir 755 /debian/dalec
             ^ mkfile 700 /debian/dalec/build.sh
             ^ mkfile 700 /debian/dalec/patch.sh

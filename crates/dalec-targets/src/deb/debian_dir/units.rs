@@ -36,13 +36,13 @@ impl Unit<'_> {
         self.name.contains('@')
     }
 
-    /// Name up to the first dot, by which debhelper groups units.
+    /// Name without its type, by which debhelper groups units.
     fn stem(&self) -> &str {
-        self.name.split('.').next().unwrap_or(&self.name)
+        self.name.rsplit_once('.').map_or(&*self.name, |(stem, _)| stem)
     }
 
     fn suffix(&self) -> &str {
-        self.name.split_once('.').map_or("", |(_, suffix)| suffix)
+        self.name.rsplit_once('.').map_or("", |(_, suffix)| suffix)
     }
 }
 
@@ -144,6 +144,7 @@ mod tests {
             ("u/b@.service", "", false, false),
             ("u/raw", "b.service", false, true),
             ("u/c.service", "", false, false),
+            ("u/org.example.tool.service", "", true, true),
         ]);
         expect![[r#"
             dh_installsystemd --name=a
@@ -151,6 +152,7 @@ mod tests {
             dh_installsystemd --name=b b.socket
             dh_installsystemd --name=b@ --no-enable --no-start --restart-after-upgrade
             dh_installsystemd --name=c --no-enable --no-start --restart-after-upgrade
+            dh_installsystemd --name=org.example.tool
         "#]]
         .assert_eq(&format!("{}\n", calls(&artifacts).join("\n")));
         let links = links(&artifacts, "a").expect("valid");
@@ -160,6 +162,7 @@ mod tests {
             debian/a.b.socket -> ../u/b.socket
             debian/a.b@.service -> ../u/b@.service
             debian/a.c.service -> ../u/c.service
+            debian/a.org.example.tool.service -> ../u/org.example.tool.service
             debian/a.service -> ../u/a.service
             debian/a.timer -> ../u/a.timer
         "#]]

@@ -22,5 +22,7 @@ if [ -n "${5:-}" ]; then
     eval "$(CC=true dpkg-architecture "-a$5" -s)"
 fi
 dpkg-genbuildinfo "--build=$kind" "-O../$stem.buildinfo"
+# It looks at the clock, unlike everything else here.
+sed -i "s/^Build-Date: .*/Build-Date: $(date --utc -R --date="@$SOURCE_DATE_EPOCH")/" "../$stem.buildinfo"
 dpkg-genchanges "--build=$kind" -q "-O../$stem.changes"
 mv "../$stem.buildinfo" "../$stem.changes" /work/out/

@@ -47,7 +47,7 @@ if [ $# -gt 0 ]; then
     done
     (cd b && DEBIAN_DIR="$tree/debian" "$tree/debian/dalec/patch.sh")
     export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_CEILING_DIRECTORIES=/work
-    git diff --no-index --no-prefix --no-renames --no-ext-diff --no-textconv --no-color --full-index --text \
+    git -c core.quotePath=false diff --no-index --no-prefix --no-renames --no-ext-diff --no-textconv --no-color --full-index --text \
         a b >/work/changes || [ $? = 1 ]
     if [ -s /work/changes ]; then
         mkdir "$tree/debian/patches"

@@ -12,6 +12,8 @@ export LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH="$2"
 mkdir /work/build
 cp -r --reflink=auto /work/top/. /work/build/
 find /work/build -mindepth 1 -exec touch --no-create --date="@$2" {} +
+# Everybody may read what comes out of a source package.
+chmod 0644 "/work/build/SPECS/$1/$1.spec"
 name=$1 target=${3:-} gnu=${4:-}
 set --
 if [ -n "$gnu" ]; then

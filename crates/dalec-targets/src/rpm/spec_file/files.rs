@@ -1,11 +1,16 @@
 //! `%files`: what belongs to the package, to whom, and how RPM treats it.
 
 use crate::rpm::escape::{listed, listed_pattern};
-use crate::rpm::places::{Content, Kind, Place};
+use crate::rpm::places::{Content, Kind, Place, is_number};
 
 /// Returns the section.
 pub(super) fn render(places: &[Place<'_>]) -> String {
     places.iter().fold(String::from("%files\n"), |text, place| text + &line(place) + "\n")
+}
+
+/// Returns the owner as RPM takes it, which is a name. Numbers are given at the installation.
+fn name(owner: &str) -> &str {
+    if owner.is_empty() || is_number(owner) { "root" } else { owner }
 }
 
 fn line(place: &Place<'_>) -> String {
@@ -18,8 +23,10 @@ fn line(place: &Place<'_>) -> String {
         Content::Files { .. } | Content::Link { .. } => {}
     }
     if !place.user.is_empty() || !place.group.is_empty() {
-        let or_root = |name: &str| if name.is_empty() { "root".to_owned() } else { name.to_owned() };
-        words.push(format!("%attr(-, {}, {})", or_root(place.user), or_root(place.group)));
+        words.push(format!("%attr(-, {}, {})", name(place.user), name(place.group)));
+    }
+    if place.has_numeric_owner() {
+        words.push("%verify(not user group)".into());
     }
     if !place.capabilities.is_empty() {
         words.push(format!("%caps({})", place.capabilities));

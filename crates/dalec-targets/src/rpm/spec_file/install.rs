@@ -22,7 +22,7 @@ put() {
     for file; do
         to="$dir/${name:-${file##*/}}"
         cp -r -T -- "$file" "$to"
-        [ -z "$mode" ] || chmod "$mode" "$to"
+        [ -z "$mode" ] || [ -L "$to" ] || chmod "$mode" "$to"
     done
 }
 
@@ -87,6 +87,11 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             std::fs::write(path, "text").expect("a file");
         }
+        let output = install_in(&directory, entries);
+        (directory, output)
+    }
+
+    fn install_in(directory: &tempfile::TempDir, entries: &[(&str, &str)]) -> Output {
         let mut spec = spec();
         for (key, name) in entries {
             let artifact =
@@ -97,8 +102,8 @@ mod tests {
         let text = render(&places, &mut Marks::default());
         let script = text.strip_prefix("%install\n").expect("a section").replace("%{buildroot}", "root");
         let script = script.replace("%{_bindir}", "/bin").replace("%%", "%");
-        let output = Command::new("sh").args(["-ec", &script]).current_dir(&directory).output();
-        (directory, output.expect("a shell"))
+        let output = Command::new("sh").args(["-ec", &script]).current_dir(directory).output();
+        output.expect("a shell")
     }
 
     fn listed(folder: &Path) -> Vec<String> {
@@ -122,6 +127,19 @@ mod tests {
             listed(&directory.path().join("root/bin")),
             ["./%x", "./1", "./2 3", "./first", "./folder/a", "./folder/b", "./y"]
         );
+    }
+
+    /// ART-001: a link has no mode of its own, and what it names need not be there.
+    #[test]
+    fn links_keep_their_modes() {
+        let links = "ln -s libx.so.1 lib/libx.so; ln -s gone lib/libx.so.1";
+        let chain = format!("mkdir lib; {links}; echo x >lib/libx.so.1.0");
+        let (directory, _) = installed(&[], &[]);
+        let made = Command::new("sh").args(["-ec", &chain]).current_dir(&directory).status();
+        assert!(made.expect("a shell").success());
+        let output = install_in(&directory, &[("lib/libx.so*", "")]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(listed(&directory.path().join("root/bin")), ["./libx.so.1.0"]);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<SpecFile, PlanE
         }
     };
     let sections = [
-        preamble::render(spec, names)?,
+        preamble::render(spec, names, &places)?,
         format!("%description\n{}", escape::lines(spec.description.trim())),
         prep::render(spec, &mut marks)?,
         build_script
@@ -69,7 +69,7 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<SpecFile, PlanE
             .map(|_| format!("%build\n%{{_sourcedir}}/{BUILD_SCRIPT}\n"))
             .unwrap_or_default(),
         install::render(&places, &mut marks),
-        scriptlets::render(spec)?,
+        scriptlets::render(spec, &places)?,
         files::render(&places),
         changelog::render(spec),
     ];

@@ -10,13 +10,14 @@ use crate::generators::{self, KINDS, edits};
 use crate::quote::one_line;
 use crate::rpm::escape::line;
 use crate::rpm::names::Names;
+use crate::rpm::places::Place;
 use crate::rpm::relation::tags;
 
 /// Returns the head.
 ///
 /// # Errors
 /// [`PlanError::Invalid`] for a dependency that would break out of its line, or a source whose name is taken.
-pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<String, PlanError> {
+pub(super) fn render(spec: &TargetSpec, names: &Names, places: &[Place<'_>]) -> Result<String, PlanError> {
     let artifacts = &spec.artifacts;
     let mut text = String::new();
     if artifacts.disable_strip {
@@ -53,7 +54,7 @@ pub(super) fn render(spec: &TargetSpec, names: &Names) -> Result<String, PlanErr
     group(tags("Conflicts", &spec.conflicts)?);
     group(provides(spec)?);
     group(tags("Obsoletes", &spec.replaces)?);
-    group(scriptlets::requires(spec));
+    group(scriptlets::requires(spec, places));
     group(tags("BuildRequires", &spec.dependencies.build)?);
     group(tags("Requires", &spec.dependencies.runtime)?);
     group(tags("Recommends", &spec.dependencies.recommends)?);

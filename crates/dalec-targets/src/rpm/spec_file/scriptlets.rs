@@ -10,6 +10,8 @@ use dalec_spec::target_spec::TargetSpec;
 use crate::error::PlanError;
 use crate::paths::base;
 use crate::quote::shell;
+use crate::rpm::escape::word;
+use crate::rpm::places::{Content, Place};
 
 /// A unit as it is installed.
 struct Unit<'a> {
@@ -23,7 +25,7 @@ struct Unit<'a> {
 ///
 /// # Errors
 /// [`PlanError::Invalid`] for a name that is no user's or no unit's.
-pub(super) fn render(spec: &TargetSpec) -> Result<String, PlanError> {
+pub(super) fn render(spec: &TargetSpec, places: &[Place<'_>]) -> Result<String, PlanError> {
     let units = units(spec);
     units.iter().try_for_each(check_unit)?;
     let names = |wanted: &dyn Fn(&Unit<'_>) -> bool| -> String {
@@ -55,19 +57,22 @@ pub(super) fn render(spec: &TargetSpec) -> Result<String, PlanError> {
         "    [ ! -d /run/systemd/system ] || systemctl daemon-reload || :\n"
     };
     let sections = [
-        section("%pre", "", &accounts(spec)?),
-        section("%post", "if [ \"$1\" -eq 1 ]; then\n", &post.concat()),
-        section("%preun", "if [ \"$1\" -eq 0 ]; then\n", &preun),
-        section("%postun", "if [ \"$1\" -ge 1 ]; then\n", reload),
+        section("%pre", accounts(spec)?),
+        section("%post", owners(places) + &conditional("-eq 1", &post.concat())),
+        section("%preun", conditional("-eq 0", &preun)),
+        section("%postun", conditional("-ge 1", reload)),
     ];
     let sections: Vec<String> = sections.into_iter().flatten().collect();
     Ok(sections.join("\n"))
 }
 
 /// Returns the tags for what the scripts use.
-pub(super) fn requires(spec: &TargetSpec) -> String {
+pub(super) fn requires(spec: &TargetSpec, places: &[Place<'_>]) -> String {
     let units = units(spec);
     let mut text = String::new();
+    if places.iter().any(Place::has_numeric_owner) {
+        text.push_str("Requires(post): /usr/bin/chown\n");
+    }
     if !spec.artifacts.users.is_empty() {
         text.push_str("Requires(pre): /usr/sbin/useradd, /usr/bin/getent\n");
     }
@@ -86,9 +91,27 @@ pub(super) fn requires(spec: &TargetSpec) -> String {
     text
 }
 
-fn section(name: &str, condition: &str, body: &str) -> Option<String> {
-    let end = if condition.is_empty() { "" } else { "fi\n" };
-    (!body.is_empty()).then(|| format!("{name}\n{condition}{body}{end}"))
+fn section(name: &str, body: String) -> Option<String> {
+    (!body.is_empty()).then(|| format!("{name}\n{body}"))
+}
+
+/// Returns what runs where the number of installed versions fulfils `condition`.
+fn conditional(condition: &str, body: &str) -> String {
+    if body.is_empty() { String::new() } else { format!("if [ \"$1\" {condition} ]; then\n{body}fi\n") }
+}
+
+/// Returns what gives files and directories to owners that are numbers: in the package itself RPM has names alone.
+fn owners(places: &[Place<'_>]) -> String {
+    let owned = places.iter().filter(|place| place.has_numeric_owner()).map(|place| {
+        let owner = if place.group.is_empty() {
+            place.user.to_owned()
+        } else {
+            format!("{}:{}", place.user, place.group)
+        };
+        let recursive = if matches!(place.content, Content::Files { .. }) { "R" } else { "" };
+        format!("chown -h{recursive} {owner} -- {}{}\n", place.root, word(&place.path))
+    });
+    owned.collect()
 }
 
 fn accounts(spec: &TargetSpec) -> Result<String, PlanError> {

@@ -421,6 +421,44 @@ fn hostile_texts_stay_texts() {
     "#]].assert_eq(&query_source(&file, understood));
 }
 
+/// RPM reads a line twice, and the first time a backslash takes what follows it along.
+#[test]
+fn a_percent_sign_behind_a_backslash_stays() {
+    let mut spec = spec();
+    spec.description = r"up to \%{name}, \%(id) and \\%%".into();
+    spec.vendor = r"\%{name}".into();
+    let script = r"date +\%(id)".to_owned();
+    let script = InlineFile { contents: script, permissions: 0o644, uid: 0, gid: 0 };
+    spec.sources = map(&[("script", source(Inline::File(script)))]);
+    spec.artifacts.binaries = artifacts([(r"a\%(id)", Artifact::default())]);
+    let text = query_source(&rendered(&spec), "%{VENDOR}|%{DESCRIPTION}\n");
+    assert_eq!(text, format!("{}|{}\n", spec.vendor, spec.description));
+}
+
+/// ART-014: RPM gives files to names alone, so those that are numbers get them at the installation.
+#[test]
+fn owners_that_are_numbers() {
+    let mut spec = spec();
+    spec.artifacts.config_files =
+        artifacts([("a", owned("1000", "1001", None)), ("b", owned("0", "0", None))]);
+    let config = DirectoryConfig { group: "7".into(), ..DirectoryConfig::default() };
+    spec.artifacts.directories.state = map(&[("d", config)]);
+    let file = rendered(&spec);
+    expect![[r#"
+        /bin/sh
+        /usr/bin/chown
+        |chown -h :7 -- /var/lib/d
+        chown -hR 1000:1001 -- /etc/a
+    "#]]
+    .assert_eq(&query(&file, "[%{REQUIRENAME}\n]|%{POSTIN}\n"));
+    assert_eq!(file.text.matches("%attr(-, root, root)").count(), 3, "{}", file.text);
+    for (key, capability) in [("b*", None), ("b", Some("cap_net_raw"))] {
+        spec.artifacts.config_files = artifacts([(key, owned("1000", "", capability))]);
+        let error = render(&spec, &Names::new(&spec).expect("valid")).expect_err("refused");
+        assert_eq!(error.spans(), [Span::new(1, 5)], "{key}");
+    }
+}
+
 #[test]
 fn names_that_the_source_package_needs_are_refused() {
     for names in [&["build.sh"][..], &["hello.spec"], &["__gomods.tar.gz"], &["a", "a.tar.gz"], &["a\nb"]] {
