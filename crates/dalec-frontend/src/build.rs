@@ -201,6 +201,7 @@ impl ResultBuild<'_> {
                 answers,
                 source_map: &written.source_map(),
                 group: ProgressGroup::new("prepare contexts of Dockerfiles"),
+                for_commands: true,
             };
             let context = built::context(&planner, build).map_err(|error| self.plan_error(&error))?;
             let state =

@@ -46,12 +46,12 @@ check_packages() {
 
 # check_package FILE FOR: as check_packages.
 check_package() {
-    rpm -qp --queryformat '[%{FILENAMES}: %{FILECLASS}\n]' "$1" >/work/files
+    rpm -qp --queryformat '[%{FILENAMES}: %{FILECLASS}\n]' "$1" >/work/files || return
     if [ -s /work/files ] && ! grep -q ': .' /work/files; then
         mkdir /work/unpacked
-        rpm2archive --nocompression - <"$1" | tar -xf - -C /work/unpacked
+        rpm2archive --nocompression - <"$1" >/work/archive && tar -xf /work/archive -C /work/unpacked || return
         check_tree /work/unpacked "$2" || return
-        rm -rf /work/unpacked
+        rm -rf /work/unpacked /work/archive
         return
     fi
     while read -r file; do

@@ -60,6 +60,7 @@ pub(crate) fn plan(
         answers: request.answers,
         source_map: &request.source_map,
         group: ProgressGroup::new("Prepare package repositories"),
+        for_commands: false,
     };
     let mut repositories = Repositories::default();
     let mut taken = BTreeMap::new();

@@ -72,7 +72,12 @@ fn look<'a>(
         return Ok(None);
     }
     let group = ProgressGroup::new(format!("{}: sources", request.spec.target));
-    let planner = Planner { answers: request.answers, source_map: &request.source_map, group: group.clone() };
+    let planner = Planner {
+        answers: request.answers,
+        source_map: &request.source_map,
+        group: group.clone(),
+        for_commands: false,
+    };
     let tree = tree(&planner)?;
     let [looked_at, report] = ["source", "report"].map(|part| format!("{DIRECTORY}/{part}"));
     let fixed = ["/frontend", UNMATCHED, &looked_at, &report].map(str::to_owned);

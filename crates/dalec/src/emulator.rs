@@ -4,8 +4,9 @@
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::thread;
+use std::time::Duration;
 
 use rustix::thread::UnshareFlags;
 
@@ -63,10 +64,24 @@ fn try_to_run(program: &[u8]) -> io::Result<bool> {
     drop(file);
     let run = || -> io::Result<bool> {
         enter(folder.path())?;
-        Ok(Command::new("/program").env_clear().status()?.success())
+        Ok(started(Command::new("/program").env_clear())?.success())
     };
     // A root file system of its own is a matter of threads, and this one ends.
     thread::scope(|scope| scope.spawn(run).join().unwrap_or(Ok(false)))
+}
+
+/// Runs a program that was just written. A process that another thread starts has it open for writing until it is
+/// itself, and as long the kernel does not run it.
+fn started(command: &mut Command) -> io::Result<ExitStatus> {
+    for _ in 0..200 {
+        match command.status() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+    command.status()
 }
 
 /// Makes `folder` the root of this thread.
@@ -174,7 +189,7 @@ mod tests {
             let emulator = format!("/usr/bin/qemu-{emulator}-static");
             let is_own = architecture == if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
             let ran = match (is_own, Path::new(&emulator).exists()) {
-                (true, _) => Command::new(&path).status(),
+                (true, _) => started(&mut Command::new(&path)),
                 (false, true) => Command::new(emulator).arg(&path).status(),
                 (false, false) => continue,
             };

@@ -85,7 +85,7 @@ impl CacheNamespace {
             let mut op = pb::Op::decode(bytes).map_err(|error| Error::Request(error.to_string()))?;
             let mut changed = false;
             for input in &mut op.inputs {
-                if let Some(new) = renamed.get(&input.digest) {
+                if let Some(new) = renamed.get(&input.digest).filter(|new| **new != input.digest) {
                     input.digest.clone_from(new);
                     changed = true;
                 }

@@ -1,7 +1,7 @@
 //! The command itself: from a copy of init to a program with reduced rights.
 
 use std::ffi::{CString, OsStr};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -83,8 +83,13 @@ impl<'a> Command<'a> {
         let mut report = Vec::new();
         let _ = std::fs::File::from(reader).read_to_end(&mut report);
         match wire::receive::<Failure>(report.as_slice()) {
-            // Nothing comes when there is nothing to ask.
-            Ok(None) => Ok((pid, wire::receive_descriptor(&ours).ok())),
+            Ok(None) => match wire::receive_descriptor(&ours) {
+                Ok(questions) => Ok((pid, Some(questions))),
+                // Nothing comes when there is nothing to ask.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok((pid, None)),
+                // Questions that nobody listens to would be anybody's.
+                Err(error) => Err(Failure::invalid(step, error.to_string())),
+            },
             Ok(Some(failure)) => Err(failure),
             Err(error) => Err(Failure::invalid(step, error.to_string())),
         }
@@ -137,9 +142,10 @@ impl<'a> Command<'a> {
         // In a user namespace the kernel itself refuses raw packets of the host.
         let shares_network = self.spec.mode == Mode::Privileged && self.spec.network == Network::Host;
         capabilities::limit_bounding_set().at("limit the capabilities")?;
-        let filter = Filter::new(Rules { single_owner: single, no_raw_packets: shares_network });
+        let asks = self.is_32_bit();
+        let filter = Filter::new(Rules { single_owner: single, no_raw_packets: shares_network, asks });
         let step = "load the system call filter";
-        if !self.is_32_bit() {
+        if !asks {
             filter.load().at(step)?;
         } else if let Some(listener) = filter.load_listening().at(step)? {
             let sent = wire::send_descriptor(init, listener.as_fd());

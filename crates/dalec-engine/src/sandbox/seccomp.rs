@@ -20,7 +20,7 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 /// Returns 0 to the program without doing anything.
 const DONE: u32 = libc::SECCOMP_RET_ERRNO;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
-/// Leaves the answer to pid 1 of the sandbox, and is [`MISSING`] where nobody listens.
+/// Leaves the answer to pid 1 of the sandbox; only where that listens, see [`Rules::asks`].
 const ASK: u32 = libc::SECCOMP_RET_USER_NOTIF;
 const MISSING: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
 
@@ -75,6 +75,9 @@ pub(super) struct Rules {
     pub(super) single_owner: bool,
     /// Whether sockets for raw packets are refused, and what else the right to such packets allows.
     pub(super) no_raw_packets: bool,
+    /// Whether pid 1 listens to those who ask for sockets unseen, who get none elsewhere. A question that nobody listens to
+    /// would not do: a filter that the program adds could take it, and let the call through.
+    pub(super) asks: bool,
 }
 
 /// A filter program, ready to be loaded.
@@ -156,7 +159,7 @@ fn section(table: &Table, foreign_from: Option<u32>, rules: Rules) -> Vec<libc::
     }
     section.extend(by_argument(FIRST_ARGUMENT, table.socket, &sockets));
     if let Some(socketcall) = table.socketcall {
-        let mut decision = if_any(&[MAKE_SOCKET], ASK);
+        let mut decision = if_any(&[MAKE_SOCKET], if rules.asks { ASK } else { MISSING });
         if rules.no_raw_packets {
             // Which option it is cannot be seen.
             decision.extend(if_any(&[SET_OPTION], REFUSE));
@@ -239,7 +242,7 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
 mod tests {
     use super::*;
 
-    const EVERYWHERE: Rules = Rules { single_owner: false, no_raw_packets: false };
+    const EVERYWHERE: Rules = Rules { single_owner: false, no_raw_packets: false, asks: false };
     const SINGLE_OWNER: Rules = Rules { single_owner: true, ..EVERYWHERE };
     const HOST_NETWORK: Rules = Rules { no_raw_packets: true, ..EVERYWHERE };
 
@@ -379,7 +382,9 @@ mod tests {
         assert_eq!(decide(&filter, I386, 3, 0), ALLOW);
         // socket, and socketcall, by which it could be called unseen.
         assert_eq!(decide(&filter, I386, 359, libc::AF_VSOCK as u32), REFUSE);
-        assert_eq!(decide(&filter, I386, 102, MAKE_SOCKET), ASK);
+        assert_eq!(decide(&filter, I386, 102, MAKE_SOCKET), MISSING);
+        let asking = Filter::new(Rules { asks: true, ..EVERYWHERE });
+        assert_eq!(decide(&asking, I386, 102, MAKE_SOCKET), ASK);
         assert_eq!(decide(&filter, I386, 102, SET_OPTION), ALLOW);
         assert_eq!(decide(&Filter::new(HOST_NETWORK), I386, 102, SET_OPTION), REFUSE);
         // x32.

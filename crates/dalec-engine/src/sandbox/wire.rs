@@ -180,12 +180,18 @@ pub(super) fn send_descriptor(socket: &UnixStream, descriptor: BorrowedFd<'_>) -
 }
 
 /// Receives what [`send_descriptor`] sent; it closes when a program is executed.
+///
+/// # Errors
+/// [`io::ErrorKind::UnexpectedEof`] when nothing was sent.
 pub(super) fn receive_descriptor(socket: &UnixStream) -> io::Result<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let mut buffers = [io::IoSliceMut::new(&mut byte)];
-    rustix::net::recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let message = rustix::net::recvmsg(socket, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    if message.bytes == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let received = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,

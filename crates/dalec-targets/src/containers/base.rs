@@ -60,6 +60,7 @@ pub(crate) fn start(
         answers: request.answers,
         source_map: &request.source_map,
         group: ProgressGroup::new("Change the base image"),
+        for_commands: false,
     };
     let mut config = answer.config;
     if is_part(rootfs) {
@@ -68,8 +69,17 @@ pub(crate) fn start(
     Ok(ImageAnswer { state: planner.plan_root(rootfs)?, config, has_packages: false })
 }
 
+/// Returns whether commands change the base image of `spec`.
+pub(crate) fn runs_commands(spec: &TargetSpec) -> bool {
+    spec.image.bases.iter().any(|base| has_commands(&base.rootfs))
+}
+
 fn is_changed(rootfs: &Source) -> bool {
-    is_part(rootfs) || matches!(&rootfs.kind, SourceKind::Image(image) if image.command.is_some())
+    is_part(rootfs) || has_commands(rootfs)
+}
+
+fn has_commands(rootfs: &Source) -> bool {
+    matches!(&rootfs.kind, SourceKind::Image(image) if image.command.is_some())
 }
 
 fn is_part(rootfs: &Source) -> bool {

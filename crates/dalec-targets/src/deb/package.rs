@@ -56,6 +56,7 @@ impl<'a> Package<'a> {
             answers: request.answers,
             source_map: &request.source_map,
             group: ProgressGroup::new(format!("{}: sources", distro.key)),
+            for_commands: false,
         };
         let mut trees = BTreeMap::new();
         for (name, source) in &spec.sources {

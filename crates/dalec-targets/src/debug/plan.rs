@@ -81,7 +81,12 @@ fn generators<'a>(
 }
 
 fn trees<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanError> {
-    let planner = Planner { answers: request.answers, source_map: &request.source_map, group: group() };
+    let planner = Planner {
+        answers: request.answers,
+        source_map: &request.source_map,
+        group: group(),
+        for_commands: false,
+    };
     let mut trees = BTreeMap::new();
     for (name, source) in &request.spec.sources {
         if name.contains('/') || matches!(name.as_str(), "." | "..") {

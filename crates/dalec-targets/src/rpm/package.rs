@@ -157,6 +157,7 @@ impl<'a> Package<'a> {
             answers: self.request.answers,
             source_map: &self.request.source_map,
             group: self.source_group(),
+            for_commands: false,
         };
         let mut trees: BTreeMap<&'a str, Tree> = BTreeMap::new();
         let mut args = vec![self.epoch()];

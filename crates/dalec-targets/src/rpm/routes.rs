@@ -2,6 +2,7 @@
 
 use dalec_spec::target_spec::TargetSpec;
 
+use crate::containers::base;
 use crate::error::PlanError;
 use crate::family::{self, Recipe, Uses};
 use crate::request::{ImageQuestion, Plan, Request};
@@ -109,8 +110,10 @@ impl Recipe for RpmRecipe {
         }
     }
 
-    fn runs(&self, _: &TargetSpec) -> Option<&'static str> {
-        None
+    fn runs(&self, spec: &TargetSpec) -> Option<&'static str> {
+        let is_container = matches!(self.product, Product::Container | Product::DependenciesContainer);
+        (is_container && base::runs_commands(spec))
+            .then_some("the commands that change its base image have to run")
     }
 
     fn is_worker(&self) -> bool {

@@ -12,12 +12,12 @@ use crate::paths::{change, join};
 use crate::request::ImageQuestion;
 
 /// Returns how to ask for the image of a source. Files are those for the platform of the result; commands run where the
-/// build does.
-pub(super) fn question(image: &ImageSource) -> ImageQuestion {
+/// build does, and so does what they have mounted, `for_commands`.
+pub(super) fn question(image: &ImageSource, for_commands: bool) -> ImageQuestion {
     ImageQuestion {
         reference: full_reference(&image.reference),
         packages: Vec::new(),
-        of_result: image.command.is_none(),
+        of_result: image.command.is_none() && !for_commands,
     }
 }
 
@@ -31,7 +31,7 @@ pub(super) fn plan(
     image: &ImageSource,
     path: &str,
 ) -> Result<(State, String), PlanError> {
-    let question = question(image);
+    let question = question(image, planner.for_commands);
     let answer = planner.answers.images.get(&question).ok_or_else(|| PlanError::MissingImage {
         reference: question.reference.clone(),
         span: source.span,
@@ -89,8 +89,9 @@ impl Steps<'_> {
 
     /// Returns mounts with their normalized places.
     fn mounts(&self, name: &str, mounts: &[SourceMount]) -> Result<Vec<(String, Mount)>, PlanError> {
+        let planner = Planner { for_commands: true, ..self.planner.clone() };
         let plan = |(index, mount): (usize, &SourceMount)| {
-            let tree = self.planner.plan(&format!("{name}-mount{index}"), &mount.source)?;
+            let tree = planner.plan(&format!("{name}-mount{index}"), &mount.source)?;
             let dest = join("/", &mount.dest);
             Ok((dest.clone(), tree.scratch_mount(dest)))
         };

@@ -61,6 +61,8 @@ pub struct Planner<'a> {
     pub source_map: &'a Arc<SourceMap>,
     /// Phase the ops belong to.
     pub group: ProgressGroup,
+    /// Whether what is planned is for commands in an image or for a Dockerfile, which run where the build does.
+    pub for_commands: bool,
 }
 
 impl Planner<'_> {
@@ -162,12 +164,20 @@ pub fn contexts<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<String
 /// Returns the images that `sources` take from, each with the first source that does.
 pub fn images<'a>(sources: impl IntoIterator<Item = &'a Source>) -> BTreeMap<ImageQuestion, Span> {
     let mut images = BTreeMap::new();
-    for source in all(sources) {
-        if let SourceKind::Image(image) = &source.kind {
-            images.entry(image::question(image)).or_insert(source.span);
-        }
+    for source in sources {
+        add_images(source, false, &mut images);
     }
     images
+}
+
+fn add_images(source: &Source, for_commands: bool, images: &mut BTreeMap<ImageQuestion, Span>) {
+    // Commands in an image and Dockerfiles have it, and run where the build does.
+    for part in parts(source) {
+        add_images(part, true, images);
+    }
+    if let SourceKind::Image(image) = &source.kind {
+        images.entry(image::question(image, for_commands)).or_insert(source.span);
+    }
 }
 
 /// A Dockerfile that another frontend builds.

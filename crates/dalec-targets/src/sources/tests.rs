@@ -63,8 +63,12 @@ fn plan_without(source: &Source, excludes: &[&str]) -> Result<Tree, PlanError> {
         language: "yaml".into(),
         data: b"text\n".to_vec(),
     });
-    let planner =
-        Planner { answers: &answers, source_map: &source_map, group: ProgressGroup::new("sources") };
+    let planner = Planner {
+        answers: &answers,
+        source_map: &source_map,
+        group: ProgressGroup::new("sources"),
+        for_commands: false,
+    };
     planner.plan("app", source)
 }
 

@@ -248,7 +248,7 @@ fn shown(command: &Command) -> String {
         question => question,
     };
     let path = subject.path.to_string_lossy();
-    let value = words.iter().skip(1).filter(|word| !word.starts_with("--") && **word != path);
+    let value = words.iter().skip(1).skip_while(|word| **word != path).skip(1);
     let value: String = value.map(|word| format!(" {word}")).collect();
     let shown = path.strip_prefix(&format!("{OUTPUT_DIR}/")).unwrap_or(&path).to_owned();
     format!("Check {shown}: {question}{value}")

@@ -22,7 +22,12 @@ pub(super) fn plan(
     test: &Test,
     group: &ProgressGroup,
 ) -> Result<TestMounts, PlanError> {
-    let planner = Planner { answers: request.answers, source_map: &request.source_map, group: group.clone() };
+    let planner = Planner {
+        answers: request.answers,
+        source_map: &request.source_map,
+        group: group.clone(),
+        for_commands: false,
+    };
     let plan = |(index, mount): (usize, &SourceMount)| {
         let tree = planner.plan(&format!("mount{index}"), &mount.source)?;
         Ok((mount.dest.clone(), tree))

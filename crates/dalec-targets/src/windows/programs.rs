@@ -96,6 +96,7 @@ fn sources<'a>(request: &Request<'a>) -> Result<BTreeMap<&'a str, Tree>, PlanErr
         answers: request.answers,
         source_map: &request.source_map,
         group: ProgressGroup::new(format!("{KEY}: sources")),
+        for_commands: false,
     };
     let mut trees = BTreeMap::new();
     for (name, source) in &request.spec.sources {

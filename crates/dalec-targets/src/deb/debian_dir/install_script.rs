@@ -59,6 +59,10 @@ pub(super) fn ownership(placed: &Placed<'_>) -> Vec<String> {
     let mut commands = Vec::new();
     if !placed.user.is_empty() || !placed.group.is_empty() {
         commands.push(format!("chown -hR {}", owner(placed.user, placed.group)));
+        // The kernel takes these bits from a file that gets another owner.
+        commands.extend(
+            placed.permissions.filter(|mode| mode & 0o6000 != 0).map(|mode| format!("chmod {mode:04o}")),
+        );
     }
     let capabilities = capabilities::text(placed.capabilities);
     if !capabilities.is_empty() {
@@ -124,7 +128,17 @@ own() {
         dir="$dir${name:+/$name}" name=
     fi
     for file; do
+        # A link has no mode of its own.
+        case "$command" in chmod*) [ ! -L "$file" ] || continue ;; esac
         path=$(printf %s "$dir/${name:-${file##*/}}" | sed "s/'/'\\\\''/g")
+        case "$dir/" in
+        /usr/share/doc/* | /usr/share/man/*)
+            # It may be compressed by then, or left out.
+            printf 'if [ "$1" = configure ]; then\n\tfor file in %s %s.gz; do [ ! -e "$file" ] || %s -- "$file"; done\nfi\n' \
+                "'$path'" "'$path'" "$command"
+            continue
+            ;;
+        esac
         printf 'if [ "$1" = configure ]; then\n\t%s -- %s\nfi\n' "$command" "'$path'" | sed 's/^\tsetcap \(.*\) -- /\tsetcap \1 /'
     done >>debian/@PACKAGE@.postinst.debhelper
 }

@@ -23,9 +23,8 @@ pub(super) fn render(spec: &TargetSpec, placed: &[Placed<'_>]) -> Option<String>
         format!("getent group {name} >/dev/null || groupadd --system -- {name}", name = shell(name))
     });
     let files = placed.iter().filter(|placed| !placed.is_pattern()).flat_map(|placed| {
-        let path = shell(&placed.path());
-        let dashes = |command: &String| if command.starts_with("setcap ") { "" } else { "-- " };
-        ownership(placed).into_iter().map(move |command| format!("{command} {}{path}", dashes(&command)))
+        let path = placed.path();
+        ownership(placed).into_iter().map(move |command| applied(&command, &path))
     });
     let dirs = [("/etc", &artifacts.directories.config), ("/var/lib", &artifacts.directories.state)];
     let dirs = dirs.into_iter().flat_map(|(root, dirs)| {
@@ -40,6 +39,25 @@ pub(super) fn render(spec: &TargetSpec, placed: &[Placed<'_>]) -> Option<String>
     });
     let commands: Vec<String> = users.chain(groups).chain(dirs).chain(files).chain(links).collect();
     (!commands.is_empty()).then(|| script("configure", &commands))
+}
+
+/// Returns what runs `command` on `path`.
+fn applied(command: &str, path: &str) -> String {
+    let file = shell(path);
+    if command.starts_with("setcap ") {
+        return format!("{command} {file}");
+    }
+    if ["/usr/share/doc/", "/usr/share/man/"].iter().any(|dir| path.starts_with(dir)) {
+        // It may be compressed by then, or left out.
+        let compressed = shell(&format!("{path}.gz"));
+        return format!(
+            "for file in {file} {compressed}; do [ ! -e \"$file\" ] || {command} -- \"$file\"; done"
+        );
+    }
+    // A link has no mode of its own.
+    let unless_link =
+        if command.starts_with("chmod ") { format!("[ -L {file} ] || ") } else { String::new() };
+    format!("{unless_link}{command} -- {file}")
 }
 
 /// Returns `prerm`, or nothing if debhelper's own is enough.
@@ -72,7 +90,7 @@ mod tests {
     use crate::deb::distro::find;
     use crate::deb::layout;
     use crate::fixture::{artifacts, owned, spec};
-    use dalec_spec::target_spec::{DirectoryConfig, Link, Unit};
+    use dalec_spec::target_spec::{Artifact, DirectoryConfig, Link, Unit};
     use expect_test::expect;
 
     fn rendered(spec: &TargetSpec) -> Option<String> {
@@ -90,6 +108,8 @@ mod tests {
         artifacts_.binaries =
             artifacts([("a", owned("ann", "dev", Some("cap_kill"))), ("p/*", owned("ann", "", None))]);
         artifacts_.docs = artifacts([("it's", owned("", "dev", None))]);
+        let set_user_id = Artifact { permissions: Some(0o4750), ..owned("ann", "", None) };
+        artifacts_.libexec = artifacts([("s", set_user_id)]);
         let config = DirectoryConfig { user: "ann".into(), ..DirectoryConfig::default() };
         artifacts_.directories.state = [("hello".to_owned(), config)].into();
         artifacts_.links =
@@ -106,7 +126,9 @@ mod tests {
             	chown -hR ann -- /var/lib/hello
             	chown -hR ann:dev -- /usr/bin/a
             	setcap cap_kill=ep /usr/bin/a
-            	chown -hR :dev -- '/usr/share/doc/hello/it'\''s'
+            	for file in '/usr/share/doc/hello/it'\''s' '/usr/share/doc/hello/it'\''s.gz'; do [ ! -e "$file" ] || chown -hR :dev -- "$file"; done
+            	chown -hR ann -- /usr/libexec/s
+            	[ -L /usr/libexec/s ] || chmod 4750 -- /usr/libexec/s
             	chown -h :dev -- /usr/b
             fi
 

@@ -7,17 +7,30 @@ suites_list=/etc/apt/sources.list.d/dalec-suites.list
 use_suites() {
     for suite; do
         base=${suite%-*}
-        archive=$(apt-get update --print-uris | sed -n "s,^'\\([^']*\\)/dists/$base/InRelease'.*,\\1,p" | head -n 1)
-        if [ -n "$archive" ] && has_suite "$archive" "$suite"; then
-            key=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
-                sed -n 's,.*[Ss]igned-[Bb]y[:=] *\(/[^] ]*\).*,\1,p' | head -n 1)
+        found=
+        # Repositories of the spec may have a suite of that name, too.
+        for archive in $(apt-get update --print-uris | sed -n "s,^'\\([^']*\\)/dists/$base/InRelease'.*,\\1,p"); do
+            ! has_suite "$archive" "$suite" || { found=$archive && break; }
+        done
+        if [ -n "$found" ]; then
+            key=$(entries | grep -F "$found" | sed -n 's,.*[Ss]igned-[Bb]y[:=] *\(/[^] ]*\).*,\1,p' | head -n 1)
             # It is closed, so its index ages without getting old.
-            echo "deb [check-valid-until=no${key:+ signed-by=$key}] $archive $suite main" >>"$suites_list"
+            echo "deb [check-valid-until=no${key:+ signed-by=$key}] $found $suite main" >>"$suites_list"
         else
             missing="$missing $suite"
         fi
     done
     [ -z "$missing" ] || echo "dalec: the archive of the distribution's packages has no$missing" >&2
+}
+
+# entries: prints what apt knows, each repository on a line.
+entries() {
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+        case "$file" in
+        *.sources) awk 'BEGIN { RS = "" } { gsub(/\n/, " "); print }' "$file" ;;
+        *) [ ! -e "$file" ] || cat "$file" ;;
+        esac
+    done
 }
 
 # has_suite ARCHIVE SUITE: whether it is there.

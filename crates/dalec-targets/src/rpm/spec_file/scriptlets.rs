@@ -11,7 +11,7 @@ use crate::error::PlanError;
 use crate::paths::base;
 use crate::quote::shell;
 use crate::rpm::escape::word;
-use crate::rpm::places::{Content, Place};
+use crate::rpm::places::{Content, Kind, Place};
 
 /// A unit as it is installed.
 struct Unit<'a> {
@@ -109,7 +109,17 @@ fn owners(places: &[Place<'_>]) -> String {
             format!("{}:{}", place.user, place.group)
         };
         let recursive = if matches!(place.content, Content::Files { .. }) { "R" } else { "" };
-        format!("chown -h{recursive} {owner} -- {}{}\n", place.root, word(&place.path))
+        let rest = if matches!(place.content, Content::Files { kind: Kind::Manpage, .. }) { "*" } else { "" };
+        // The kernel takes these bits from a file that gets another owner.
+        let again = place.mode.filter(|mode| mode & 0o6000 != 0);
+        let again = again.map(|mode| format!("    [ -L \"$file\" ] || chmod {mode:o} -- \"$file\"\n"));
+        format!(
+            "for file in {}{}{rest}; do\n    [ -e \"$file\" ] || [ -L \"$file\" ] || continue\n    \
+             chown -h{recursive} {owner} -- \"$file\"\n{}done\n",
+            place.root,
+            word(&place.path),
+            again.unwrap_or_default()
+        )
     });
     owned.collect()
 }
