@@ -17,9 +17,25 @@ pub fn run_arm64(path: &Path) -> String {
     String::from_utf8(done.stdout).expect("it prints text")
 }
 
+/// Runs the program `path` of the root file system `root`, which is for arm64, with that root's libraries, and returns what
+/// it prints.
+///
+/// # Panics
+/// When it fails.
+pub fn run_arm64_in(root: &Path, path: &str) -> String {
+    let program = root.join(path.trim_start_matches('/'));
+    let done =
+        Command::new(emulator()).arg("-L").arg(root).arg(program).output().expect("the emulator starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("it prints text")
+}
+
 /// Returns QEMU's emulator of a process, from the host's own package. It is unpacked and not installed, because
 /// installing it would register it.
-fn emulator() -> &'static Path {
+///
+/// # Panics
+/// When the package cannot be had.
+pub fn emulator() -> &'static Path {
     static EMULATOR: OnceLock<PathBuf> = OnceLock::new();
     EMULATOR.get_or_init(|| {
         let folder = kept().join("qemu");

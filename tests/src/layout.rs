@@ -121,6 +121,18 @@ impl Layout {
         Self { folder: folder.to_path_buf(), digest }
     }
 
+    /// Returns its layers, lowest first.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn layers(&self) -> Vec<Layer> {
+        let blob = |digest: &str| self.folder.join("blobs").join(digest.replace(':', "/"));
+        let manifest = std::fs::read(blob(&self.digest)).expect("the manifest is there");
+        let manifest: Value = serde_json::from_slice(&manifest).expect("a manifest is JSON");
+        let layers = manifest["layers"].as_array().expect("it has layers").iter();
+        layers.map(|layer| Layer::read(&blob(layer["digest"].as_str().expect("a digest")))).collect()
+    }
+
     /// Returns its folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -60,6 +60,14 @@ impl Key {
         self.gpg(&["--armor", "--detach-sign", &file.display().to_string()]);
     }
 
+    /// Returns what is in a file with its signature around it.
+    ///
+    /// # Panics
+    /// When GnuPG does not sign.
+    pub fn sign_around(&self, file: &Path) -> Vec<u8> {
+        self.gpg(&["--output", "-", "--clearsign", &file.display().to_string()]).stdout
+    }
+
     /// Asks `debsig-verify` whether this key signed the package.
     ///
     /// # Errors

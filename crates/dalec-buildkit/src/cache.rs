@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::client::Entry;
@@ -17,6 +17,8 @@ use crate::session::Store;
 const WRITTEN: &str = "cache.manifest";
 const NAME: &str = "org.opencontainers.image.ref.name";
 const DEFAULT_TAG: &str = "latest";
+/// What says which images are in a directory.
+const INDEX: &str = "index.json";
 /// File that BuildKit's other clients lock, too, and remove when they are done.
 const LOCK: &str = "index.json.lock";
 
@@ -29,7 +31,7 @@ pub enum CacheError {
     /// What should be read is not there.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// What was written cannot be found again.
+    /// What is written, or would be, cannot be found again.
     #[error("cannot write the index of the cache {}", path.display())]
     Unwritable {
         /// The directory.
@@ -70,9 +72,12 @@ pub fn read_cache(mut entry: Entry) -> Result<LocalCache, CacheError> {
 /// Returns the cache that `entry` says to write.
 ///
 /// # Errors
-/// When its directory is not named.
+/// When its directory is not named, or has an index that nothing can be added to.
 pub fn write_cache(entry: Entry) -> Result<LocalCache, CacheError> {
     let dir = field(&entry, "dest")?;
+    if let Err(source) = index(&dir) {
+        return Err(CacheError::Unwritable { path: dir, source });
+    }
     Ok(LocalCache { store_name: store_name(&dir), store: Arc::new(Store::cache(&dir)), entry })
 }
 
@@ -100,24 +105,34 @@ pub fn publish_cache(
 }
 
 fn publish(dir: &Path, tag: &str, descriptor: &str) -> io::Result<()> {
-    let mut descriptor: Value = serde_json::from_str(descriptor)?;
-    descriptor["annotations"][NAME] = json!(tag);
+    let wrong = || io::Error::other("what the daemon says that it wrote is no descriptor");
+    let mut described: Map<String, Value> = serde_json::from_str(descriptor).map_err(|_| wrong())?;
+    let annotations = described.entry("annotations").or_insert(Value::Null);
+    if annotations.is_null() {
+        *annotations = json!({});
+    }
+    annotations.as_object_mut().ok_or_else(wrong)?.insert(NAME.into(), json!(tag));
     let _others_wait = lock(dir)?;
-    let path = dir.join("index.json");
-    let mut index = match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => json!({}),
-        Err(error) => return Err(error),
-    };
-    index["schemaVersion"] = json!(2);
-    index["mediaType"] = json!("application/vnd.oci.image.index.v1+json");
-    let others = index["manifests"].as_array().cloned().unwrap_or_default();
+    let mut index = index(dir)?;
+    index.insert("schemaVersion".into(), json!(2));
+    index.insert("mediaType".into(), json!("application/vnd.oci.image.index.v1+json"));
+    let others = index.get("manifests").and_then(Value::as_array).cloned().unwrap_or_default();
     let others = others.into_iter().filter(|known| known["annotations"][NAME] != tag);
-    index["manifests"] = others.chain([descriptor]).collect();
+    index.insert("manifests".into(), others.chain([Value::Object(described)]).collect());
     // Nothing is written any more; what is left of others' work stays.
     let _ = std::fs::remove_dir(dir.join("ingest"));
     write(&dir.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    write(&path, index.to_string().as_bytes())
+    write(&dir.join(INDEX), Value::Object(index).to_string().as_bytes())
+}
+
+/// Returns the index of `dir`; an empty one when it has none.
+fn index(dir: &Path) -> io::Result<Map<String, Value>> {
+    match std::fs::read(dir.join(INDEX)) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| io::Error::other(format!("its {INDEX} is no index of images: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Map::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Waits until nobody else changes the index of `dir`; others wait until the file is closed.
@@ -199,5 +214,26 @@ mod tests {
         assert_eq!(digest("main"), format!("sha256:{}", "2".repeat(64)));
         assert!(matches!(read_cache(entry("src", "other")), Err(CacheError::Layout(_))));
         assert!(matches!(write_cache(entry("src", "x")), Err(CacheError::Field("dest"))));
+    }
+
+    #[test]
+    fn an_index_or_descriptor_that_is_none_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |descriptor: &str| publish(dir.path(), "x", descriptor).unwrap_err().to_string();
+        for descriptor in ["[]", "1", "", r#"{"annotations":""}"#, r#"{"annotations":[]}"#] {
+            assert_eq!(said(descriptor), "what the daemon says that it wrote is no descriptor");
+        }
+        assert!(!dir.path().join(INDEX).exists());
+        publish(dir.path(), "x", r#"{"annotations":null}"#).unwrap();
+        for index in ["[]", "\"\"", "", "{"] {
+            std::fs::write(dir.path().join(INDEX), index).unwrap();
+            let words = said("{}");
+            assert!(words.starts_with("its index.json is no index of images: "), "{words}");
+            // It is said before the build, too.
+            let attrs = [("dest".to_owned(), dir.path().to_str().unwrap().to_owned())].into();
+            let entry = Entry { kind: "local".into(), attrs };
+            assert!(matches!(write_cache(entry), Err(CacheError::Unwritable { .. })));
+            assert_eq!(std::fs::read_to_string(dir.path().join(INDEX)).unwrap(), index);
+        }
     }
 }

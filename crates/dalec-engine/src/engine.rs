@@ -118,19 +118,17 @@ impl Engine {
     /// Writes results out: one as it is, several (by platform) into directories called `linux_amd64` and so on.
     ///
     /// # Errors
-    /// When building a reference fails, or the destination cannot be written.
+    /// When building a reference fails, the destination cannot be written, or a result is called what no directory may be.
     pub fn export(
         &self,
         results: &[(String, Option<Reference>)],
         export: Export,
     ) -> Result<ExportSummary, GatewayError> {
+        let folders = crate::export::folders(results.iter().map(|(platform, _)| platform.as_str()))
+            .map_err(|error| error.into_gateway(self.core.store().root()))?;
         let mut trees = Vec::with_capacity(results.len());
-        for (platform, reference) in results {
+        for ((_, reference), folder) in results.iter().zip(folders) {
             let snapshot = self.result_snapshot(reference.as_ref())?;
-            let folder = match results.len() {
-                1 => Vec::new(),
-                _ => platform.replace('/', "_").into_bytes(),
-            };
             trees.push((folder, snapshot.tree(self.core.store())));
         }
         crate::export::export(&trees, export, &self.core.options.cancel)

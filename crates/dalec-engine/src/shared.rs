@@ -11,7 +11,7 @@ use crate::engine::{EngineOptions, Stats};
 use crate::error::{Error, Result};
 use crate::sandbox::Launcher;
 use crate::snapshot::write::Owners;
-use crate::solver::{Asker, Cells, Edge, Failure, Graph, Outcome, Slots};
+use crate::solver::{Asker, Cells, Edge, Failure, Graph, Needs, Outcome, Slots};
 use crate::sources::Sources;
 use crate::store::Store;
 
@@ -23,6 +23,8 @@ pub struct Core {
     pub slots: Slots,
     /// Outcomes of vertices, by what names them.
     pub outcomes: Cells<String, Outcome, Failure>,
+    /// Which vertices need which others now, by the same names.
+    pub needs: Needs<String>,
     /// What sources need.
     pub sources: Sources,
     /// What was done so far.
@@ -81,6 +83,7 @@ impl Core {
         Self {
             slots: Slots::new(parallelism),
             outcomes: Cells::new(),
+            needs: Needs::new(),
             sources: Sources::default(),
             counters: Counters::default(),
             references: Mutex::default(),

@@ -24,6 +24,8 @@ mod hosting;
 mod images;
 #[path = "engine/layers.rs"]
 mod layers;
+#[path = "engine/nesting.rs"]
+mod nesting;
 #[path = "engine/outputs.rs"]
 mod outputs;
 #[allow(dead_code, reason = "the tests of the sandbox use all of it")]
@@ -48,7 +50,7 @@ use std::process::ExitCode;
 use dalec_engine::userns;
 use world::{Case, World};
 
-const CASES: [&[(&str, Case)]; 12] = [
+const CASES: [&[(&str, Case)]; 13] = [
     caching::CASES,
     exports::CASES,
     failures::CASES,
@@ -56,6 +58,7 @@ const CASES: [&[(&str, Case)]; 12] = [
     hosting::CASES,
     images::CASES,
     layers::CASES,
+    nesting::CASES,
     outputs::CASES,
     processes::CASES,
     pruning::CASES,

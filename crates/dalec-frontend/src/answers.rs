@@ -3,7 +3,7 @@
 use std::thread;
 
 use dalec_gateway::GatewayError;
-use dalec_llb::Location;
+use dalec_llb::{Location, Platform};
 use dalec_spec::span::Span;
 use dalec_targets::image_reference::names_of;
 use dalec_targets::locate::locate;
@@ -15,13 +15,19 @@ use crate::error::FrontendError;
 use crate::images::{self, Wanted};
 use crate::spec::Spec;
 
-/// Answers `questions` of `spec` for one platform.
+/// Answers `questions` of `spec`: those about the result for the platform `of_result`, all others for that of `contexts`.
 ///
 /// A named context called like an image's reference, in its full or its familiar form, replaces the image.
 ///
 /// # Errors
 /// The first error in the order of the questions, contexts before images.
-pub fn answer(contexts: &Contexts<'_>, questions: &Questions, spec: &Spec) -> Result<Answers, FrontendError> {
+pub fn answer(
+    contexts: &Contexts<'_>,
+    of_result: &Platform,
+    questions: &Questions,
+    spec: &Spec,
+) -> Result<Answers, FrontendError> {
+    let of_result = Contexts { platform: of_result, ..*contexts };
     let wanted = |question: &&ImageQuestion| {
         !questions.unless.get(*question).is_some_and(|names| names.iter().any(|name| contexts.is_given(name)))
     };
@@ -29,9 +35,14 @@ pub fn answer(contexts: &Contexts<'_>, questions: &Questions, spec: &Spec) -> Re
     let mut answers = Answers::default();
     thread::scope(|scope| {
         let names = questions.contexts.iter();
-        let found: Vec<_> = names.clone().map(|name| scope.spawn(|| contexts.find(name))).collect();
+        let find = |name: &String| {
+            let is_of_result = questions.contexts_of_result.contains(name);
+            if is_of_result { of_result.find(name) } else { contexts.find(name) }
+        };
+        let found: Vec<_> = names.clone().map(|name| scope.spawn(move || find(name))).collect();
         let ask = |one: &ImageQuestion| {
             let others = questions.unless.get(one).map_or(&[][..], Vec::as_slice);
+            let contexts = if one.of_result { &of_result } else { contexts };
             image(contexts, one, others, locate(&spec.source_map(), questions.places.get(one).copied()))
         };
         let resolved: Vec<_> = images.iter().map(|one| scope.spawn(move || ask(one))).collect();
@@ -65,7 +76,7 @@ pub fn or_more(
     spec: &Spec,
     span: Span,
 ) -> FrontendError {
-    let more = missing_image(&error).and_then(|_| answer(contexts, questions, spec).err());
+    let more = missing_image(&error).and_then(|_| answer(contexts, contexts.platform, questions, spec).err());
     spec.at(all_missing(error, more), vec![span])
 }
 

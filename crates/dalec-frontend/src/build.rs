@@ -58,7 +58,7 @@ impl Build<'_> {
             results::wanted(&self.contexts(&machine), self.spec, self.route, |error| self.plan_error(error))?;
         let is_cross = routes::is_cross(self.route);
         let one = |wanted: &Wanted| {
-            let is_foreign = !is_cross && !self.options.runs(&wanted.platform);
+            let is_foreign = !is_cross && self.is_foreign(&wanted.platform)?;
             let own = if is_cross || is_foreign { &self.options.build_platform } else { &wanted.platform };
             ResultBuild { build: self, wanted, graph_platform: for_graph(own), is_foreign }.run()
         };
@@ -76,6 +76,14 @@ impl Build<'_> {
             facts.push(built.facts);
         }
         Ok(FrontendResult { refs, metadata: metadata::of(self.options, &wanted, facts) })
+    }
+
+    /// Returns whether nothing runs programs for `platform`, where that makes a difference.
+    fn is_foreign(&self, platform: &dalec_spec::Platform) -> Result<bool, FrontendError> {
+        let graph_platform = for_graph(platform);
+        let contexts = self.contexts(&graph_platform);
+        let is_given = routes::is_given(self.route, |name| contexts.is_given(name));
+        Ok(!is_given && !self.options.runs(platform)?)
     }
 
     fn contexts<'a>(&'a self, platform: &'a Platform) -> Contexts<'a> {
@@ -126,7 +134,10 @@ impl ResultBuild<'_> {
             no_cache: options.no_cache.clone(),
         };
         routes::check(route, &spec, &plan_options).map_err(|error| self.plan_error(&error))?;
-        let mut answers = answer(&self.contexts(), &routes::questions(route, &spec, &plan_options), written)?;
+        let result_platform = for_graph(&self.wanted.platform);
+        let of_result = if self.is_foreign { &result_platform } else { &self.graph_platform };
+        let questions = routes::questions(route, &spec, &plan_options);
+        let mut answers = answer(&self.contexts(), of_result, &questions, written)?;
         answers.base.clone_from(&self.wanted.base);
         answers.excludes = source_filter::excludes(&self.contexts(), &mut |warning| self.warn(warning))?;
         answers.build_platform = Some(self.graph_platform.clone());

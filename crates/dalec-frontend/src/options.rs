@@ -101,10 +101,20 @@ impl Options {
         })
     }
 
-    /// Returns whether programs for `platform` run where the build runs. Which variants of its processor do is known too late.
-    pub fn runs(&self, platform: &Platform) -> bool {
+    /// Returns whether programs for `platform` run where the build runs, as far as the client wants them to: with
+    /// `DALEC_DISABLE_EMULATION` those of the machine's own processor alone. Which variants of it do is known too late.
+    ///
+    /// # Errors
+    /// As [`Options::flag`].
+    pub fn runs(&self, platform: &Platform) -> Result<bool, FrontendError> {
+        let own = self.build_platform.arch.as_str();
+        let is_emulated = platform.arch != own
+            && !matches!((own, platform.arch.as_str()), ("amd64", "386") | ("arm64", "arm"));
+        if self.flag("DALEC_DISABLE_EMULATION")? && is_emulated {
+            return Ok(false);
+        }
         let runs = |one: &Platform| one.os == platform.os && one.arch == platform.arch;
-        self.machine.iter().chain([&self.build_platform]).any(runs)
+        Ok(self.machine.iter().chain([&self.build_platform]).any(runs))
     }
 
     /// Returns the session that serves the directory `name`.
@@ -160,6 +170,24 @@ mod tests {
     fn read(options: &[(&str, &str)]) -> Result<Options, FrontendError> {
         let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Options::read(&BuildOptions { options, ..BuildOptions::default() })
+    }
+
+    #[test]
+    fn emulators_are_left_alone_on_request() {
+        let runs = |argument: &str, platform: &str| {
+            let options = BTreeMap::from([("build-arg:DALEC_DISABLE_EMULATION".into(), argument.into())]);
+            let platforms = ["linux/amd64", "linux/386", "linux/arm64"].map(str::to_owned).into();
+            let request = BuildOptions { options, platforms, ..BuildOptions::default() };
+            Options::read(&request).unwrap().runs(&platform.parse().unwrap()).ok()
+        };
+        for (platform, emulated, own) in
+            [("linux/amd64", true, true), ("linux/386", true, true), ("linux/arm64", true, false)]
+        {
+            let found = (runs("", platform), runs("1", platform));
+            assert_eq!(found, (Some(emulated), Some(own)), "{platform}");
+        }
+        assert_eq!(runs("", "linux/riscv64"), Some(false));
+        assert_eq!(runs("perhaps", "linux/arm64"), None);
     }
 
     #[test]

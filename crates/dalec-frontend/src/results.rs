@@ -168,7 +168,11 @@ mod tests {
 
     #[test]
     fn an_image_for_something_else_is_refused() {
-        let image = ImageQuestion { reference: "registry.example.org/base".into(), packages: Vec::new() };
+        let image = ImageQuestion {
+            reference: "registry.example.org/base".into(),
+            packages: Vec::new(),
+            of_result: true,
+        };
         let question = BaseQuestion { image, os: "windows", span: Span::new(3, 4) };
         let check = |config: &str| check_os(&answer(config), &question);
         assert_eq!(check(r#"{"os":"windows","architecture":"arm64"}"#), Ok(()));

@@ -1,7 +1,8 @@
 //! How files take their place in a directory of the host: whole, at once, and only where something is different.
 //!
 //! Results come from builds, so nobody is trusted: names are looked up in opened directories, and no symbolic link that
-//! lies there is followed. What a stopped process leaves has a name that begins with `.dalec-`, where the file system knows
+//! lies there is followed. Files belong to whoever writes them, not to who owned them in the build, so nothing that is
+//! written runs as its owner. What a stopped process leaves has a name that begins with `.dalec-`, where the file system knows
 //! no files without names, and there is nothing else. Where files come from is not known here.
 
 use std::ffi::OsStr;
@@ -12,6 +13,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
+/// What is taken of the permission bits of a result: not those by which a program runs as its owner or group.
+const PERMISSIONS: u32 = 0o777;
+
 /// Returns the directory `name` in `dir`, which is made with the permission bits of `mode`, or may be there already. Its
 /// owner can always use a new one.
 ///
@@ -19,7 +23,7 @@ use rustix::io::Errno;
 /// When something else is there, or it cannot be made.
 pub fn directory(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<OwnedFd> {
     let dir = dir.as_fd();
-    let mode = Mode::from_raw_mode(mode & 0o777 | 0o700);
+    let mode = Mode::from_raw_mode(mode & PERMISSIONS | 0o700);
     let is_new = match rustix::fs::mkdirat(dir, name, mode) {
         Ok(()) => true,
         Err(Errno::EXIST) => false,
@@ -71,7 +75,7 @@ pub fn link(file: (impl AsFd, &OsStr), dir: impl AsFd, name: &OsStr) -> io::Resu
     Ok(true)
 }
 
-/// Returns whether `name` in `dir` is a regular file with these permission bits and the `size` bytes of `content`, which is
+/// Returns whether `name` in `dir` is a regular file with the permission bits of `mode` and the `size` bytes of `content`, which is
 /// read from where it is.
 ///
 /// # Errors
@@ -87,7 +91,7 @@ pub fn is_there(
     let Ok(there) = rustix::fs::openat(dir, name, flags, Mode::empty()) else { return Ok(false) };
     let stat = rustix::fs::fstat(&there)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile
-        || stat.st_mode & 0o7777 != mode
+        || stat.st_mode & 0o7777 != mode & PERMISSIONS
         || stat.st_size as u64 != size
     {
         return Ok(false);
@@ -131,7 +135,7 @@ impl Unplaced {
         &mut self.file
     }
 
-    /// Returns whether `name` is such a file already, with these permission bits.
+    /// Returns whether `name` is such a file already, with the permission bits of `mode`.
     ///
     /// # Errors
     /// When one of both cannot be read.
@@ -141,13 +145,13 @@ impl Unplaced {
         is_there(&self.dir, name, mode, size, &mut self.file)
     }
 
-    /// Gives it the permission bits `mode` and the time `modified`, in seconds and nanoseconds since 1970, and the place
+    /// Gives it the permission bits of `mode` and the time `modified`, in seconds and nanoseconds since 1970, and the place
     /// `name`, where another file may be.
     ///
     /// # Errors
     /// When a directory is there, or it cannot have the place.
     pub fn place(mut self, name: &OsStr, mode: u32, modified: (i64, u32)) -> io::Result<()> {
-        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode))?;
+        rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode & PERMISSIONS))?;
         let at = Timespec { tv_sec: modified.0, tv_nsec: modified.1.into() };
         rustix::fs::futimens(&self.file, &Timestamps { last_access: at, last_modification: at })?;
         let temporary = match self.name.take() {
@@ -234,9 +238,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(put(dir.path(), "file", "one").unwrap());
         let first = fs::metadata(dir.path().join("file")).unwrap();
-        assert_eq!((first.mode() & 0o7777, first.mtime(), first.mtime_nsec()), (0o4750, 1_500_000_000, 7));
+        assert_eq!((first.mode() & 0o7777, first.mtime(), first.mtime_nsec()), (0o750, 1_500_000_000, 7));
         assert!(!put(dir.path(), "file", "one").unwrap());
         assert_eq!(fs::metadata(dir.path().join("file")).unwrap().ino(), first.ino());
+        // One that was written with such bits is another one.
+        fs::set_permissions(dir.path().join("file"), fs::Permissions::from_mode(0o4750)).unwrap();
+        assert!(put(dir.path(), "file", "one").unwrap());
         assert!(put(dir.path(), "file", "two").unwrap());
         assert_eq!(fs::read_to_string(dir.path().join("file")).unwrap(), "two");
         drop(Unplaced::create(File::open(dir.path()).unwrap()));

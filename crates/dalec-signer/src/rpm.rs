@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
+use base64ct::{Base64, Encoding};
 use pgp::packet::{Signature, SignatureType};
 use sha2::Digest as _;
 
@@ -47,12 +48,16 @@ const PGP: u32 = 1002;
 /// Over header and payload, by another key.
 const GPG: u32 = 1005;
 const RESERVED: u32 = 1008;
+/// The same in packages of version 6.
+const RESERVED_6: u32 = 999;
 const SIGNATURES: [u32; 5] = [DSA, RSA, OPENPGP, PGP, GPG];
 
 // Tags of the header.
 const HEADER_REGION: u32 = 63;
 const PAYLOAD_DIGEST: u32 = 5092;
 const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
+/// Version of the package's format, where it is not told by what is missing.
+const FORMAT: u32 = 5114;
 
 /// Where things are in a package.
 pub(crate) struct Package {
@@ -103,6 +108,11 @@ impl Package {
         self.signature.entries().any(|entry| SIGNATURES.contains(&entry.tag))
     }
 
+    /// Returns whether the package is of a format that has a tag for signatures in text.
+    fn is_of_version_6(&self) -> bool {
+        self.header.find(FORMAT, INT32).is_some_and(|entry| entry.data >= [0, 0, 0, 6].as_slice())
+    }
+
     fn check_header(&self) -> Result<(), ReadError> {
         let sha256 = hex::encode(sha2::Sha256::digest(self.header.bytes()));
         let sha1 = {
@@ -126,7 +136,8 @@ impl Package {
         let algorithm = self.header.find(PAYLOAD_DIGEST_ALGORITHM, INT32).map(|entry| entry.data);
         // OpenPGP's numbers for hashes.
         match algorithm {
-            Some([0, 0, 0, 8]) => Ok(Some(PayloadDigest::Sha256(bytes))),
+            // Packages of version 6 have other tags for other digests.
+            None | Some([0, 0, 0, 8]) => Ok(Some(PayloadDigest::Sha256(bytes))),
             Some([0, 0, 0, 9]) => Ok(Some(PayloadDigest::Sha384(bytes))),
             Some([0, 0, 0, 10]) => Ok(Some(PayloadDigest::Sha512(bytes))),
             _ => Err(ReadError::broken("its payload's digest is of an unknown kind")),
@@ -150,23 +161,28 @@ impl Package {
     /// Returns the signature header with `signatures` for those that it had.
     fn signature_header(&self, signatures: Vec<(u32, Vec<u8>)>) -> Vec<u8> {
         let mut entries: Vec<(u32, u32, u32, Vec<u8>)> = Vec::new();
-        let mut reserves = false;
+        let mut reserves = None;
         for entry in self.signature.entries() {
-            reserves |= entry.tag == RESERVED;
-            if ![REGION, RESERVED].contains(&entry.tag) && !SIGNATURES.contains(&entry.tag) {
+            if [RESERVED, RESERVED_6].contains(&entry.tag) {
+                reserves = Some(entry.tag);
+            } else if entry.tag != REGION && !SIGNATURES.contains(&entry.tag) {
                 entries.push((entry.tag, entry.kind, entry.count, entry.data.to_vec()));
             }
         }
-        for (tag, packet) in signatures {
-            entries.push((tag, BIN, u32::try_from(packet.len()).unwrap_or(u32::MAX), packet));
+        for (tag, signature) in signatures {
+            let (kind, count) = match tag {
+                OPENPGP => (STRINGS, 1),
+                _ => (BIN, u32::try_from(signature.len()).unwrap_or(u32::MAX)),
+            };
+            entries.push((tag, kind, count, signature));
         }
-        if reserves {
+        if let Some(reserved) = reserves {
             let mut smallest = entries.clone();
-            smallest.push((RESERVED, BIN, 1, vec![0]));
+            smallest.push((reserved, BIN, 1, vec![0]));
             let used = header::encode(REGION, smallest).len() - 1;
             let room = self.signature.bytes().len().saturating_sub(used);
             if let Some(count) = u32::try_from(room).ok().filter(|count| *count > 0) {
-                entries.push((RESERVED, BIN, count, vec![0; room]));
+                entries.push((reserved, BIN, count, vec![0; room]));
             }
         }
         header::encode(REGION, entries)
@@ -184,7 +200,13 @@ pub(crate) fn sign(file: &File, copy: &mut Copy<'_>, key: &SigningKey, time: u64
     let is_covered = package.check_payload(payload()).map_err(ReadError::of(source))?;
     let (over_header, over_all) = if key.is_rsa() { (RSA, PGP) } else { (DSA, GPG) };
     let signature = key.sign(SignatureType::Binary, time, &mut package.header.bytes())?;
-    let mut signatures = vec![(over_header, signature)];
+    let mut signatures = Vec::new();
+    if package.is_of_version_6() {
+        let text = Base64::encode_string(&signature) + "\0";
+        signatures.push((OPENPGP, text.into_bytes()));
+    }
+    // Older programs read packages of version 6, too, and look for signatures here.
+    signatures.push((over_header, signature));
     if !is_covered {
         let mut signing = key.begin(SignatureType::Binary, time)?;
         signing.write_all(package.header.bytes()).map_err(SignError::read(source))?;

@@ -129,8 +129,8 @@ impl PlanError {
                 Some(format!("give it with `--build-context {name}=DIRECTORY`"))
             }
             Self::Foreign { .. } => Some(
-                "build on such a machine, or register an emulator (QEMU user mode, binfmt_misc); packages alone are built \
-                 for other processors without one"
+                "build on such a machine, or register an emulator (QEMU user mode, binfmt_misc); packages and minimal \
+                 containers are built for other processors without one"
                     .into(),
             ),
             Self::MissingImage { .. } | Self::Unsupported { .. } => None,

@@ -33,11 +33,17 @@ pub(crate) trait Recipe: Debug + Send + Sync {
     /// Returns how to ask for the root file system that it works in, if it needs one.
     fn worker(&self) -> Option<WorkerQuestion>;
 
-    /// Returns the image that the container for `spec` starts from, if it starts from one.
+    /// Returns what of a spec it is made from where nothing runs programs of the platform that the result is for.
+    fn uses_untried(&self) -> Uses {
+        Uses { container: false, tests: false, ..self.uses() }
+    }
+
+    /// Returns the image that the container for `spec` starts from, if it starts from one; with `foreign`, nothing runs its
+    /// programs.
     ///
     /// # Errors
     /// [`PlanError::Invalid`] for a base that cannot be asked for; planning reports it.
-    fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError>;
+    fn base(&self, spec: &TargetSpec, foreign: bool) -> Result<Option<ImageQuestion>, PlanError>;
 
     /// Checks that `spec` can be built, before anything is looked up for it.
     ///
@@ -66,9 +72,15 @@ pub(crate) trait Recipe: Debug + Send + Sync {
         false
     }
 
-    /// Returns what of it runs programs of the platform that the result is for; none for what can be made without.
-    fn runs(&self) -> Option<&'static str> {
+    /// Returns what of it, made for `spec`, runs programs of the platform that the result is for; none for what can be made
+    /// without.
+    fn runs(&self, _spec: &TargetSpec) -> Option<&'static str> {
         Some(SCRIPTS)
+    }
+
+    /// Returns whether the result is the worker as it is.
+    fn is_worker(&self) -> bool {
+        false
     }
 
     /// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
@@ -107,11 +119,6 @@ pub(crate) enum SourceUse {
 }
 
 impl Uses {
-    /// Returns the same without what runs programs of the result.
-    pub fn untried(self) -> Self {
-        Self { container: false, tests: false, ..self }
-    }
-
     /// Nothing but the names of the target.
     pub const NOTHING: Self = Self { sources: SourceUse::Unused, container: false, tests: false };
     /// What is made of the sources alone.
@@ -162,25 +169,29 @@ pub(crate) fn packages(
     built: Built,
     container: impl FnOnce(&State) -> Result<Container, PlanError>,
 ) -> Result<Plan, PlanError> {
-    let mut warnings = warnings(request);
-    let mut requires = Vec::new();
-    if let Some(platform) = &request.options.foreign {
-        if !request.options.skip_tests && !request.spec.tests.is_empty() {
-            warnings.push(format!("the spec's tests are not run: nothing here runs programs for {platform}"));
-        }
-    } else {
-        let container = container(&built.packages)?;
-        requires = spec_tests::plan(request, &container)?;
-        requires.push(container.root);
-    }
     Ok(Plan {
+        requires: tried(request, || container(&built.packages))?,
         result: built.everything,
-        requires,
         to_sign: built.to_sign,
         config: Some(platform_only(request)),
-        warnings,
+        warnings: warnings(request),
         ..Plan::default()
     })
+}
+
+/// Returns what must be built to know that packages are good: a container with them, and the spec's tests. Nothing where
+/// the container's programs do not run.
+fn tried(
+    request: &Request<'_>,
+    container: impl FnOnce() -> Result<Container, PlanError>,
+) -> Result<Vec<State>, PlanError> {
+    if request.options.foreign.is_some() {
+        return Ok(Vec::new());
+    }
+    let container = container()?;
+    let mut requires = spec_tests::plan(request, &container)?;
+    requires.push(container.root);
+    Ok(requires)
 }
 
 /// Returns the plan of a container for the target `key`, which `assemble` makes from what `build` builds or from the
@@ -215,9 +226,7 @@ pub(crate) fn extension(
 ) -> Result<Plan, PlanError> {
     let Packages { packages, to_sign, mut warnings } = built_or_given(request, key, build)?;
     warnings.extend(sysext::warnings(request.spec));
-    let container = assemble(&packages)?;
-    let mut requires = spec_tests::plan(request, &container)?;
-    requires.push(container.root);
+    let requires = tried(request, || assemble(&packages))?;
     let config = Some(platform_only(request));
     Ok(Plan { result: make(&packages)?, requires, to_sign, config, warnings, ..Plan::default() })
 }

@@ -3,7 +3,7 @@
 //! Planning asks nothing: the frontend first collects [`Questions`], has them answered by its gateway, and
 //! hands the [`Answers`] over. So a plan is a plain function of values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dalec_llb::{Copy, File, Platform, SourceMap, State};
@@ -20,6 +20,8 @@ pub struct Questions {
     pub images: Vec<ImageQuestion>,
     /// Named contexts to look up; a missing one is no error here.
     pub contexts: Vec<String>,
+    /// Those of them that are for the platform that the result is for.
+    pub contexts_of_result: BTreeSet<String>,
     /// Images that nobody needs if the client gives one of the named contexts beside them.
     pub unless: BTreeMap<ImageQuestion, Vec<String>>,
     /// What in the spec asks for an image; nothing for those of the target.
@@ -33,6 +35,8 @@ pub struct ImageQuestion {
     pub reference: String,
     /// Packages that will be installed right away: an engine that assembles the image itself may put them in.
     pub packages: Vec<String>,
+    /// Whether it is for the platform that the result is for, and not for the one that the steps of the build run on.
+    pub of_result: bool,
 }
 
 /// An image of which results are made for the platform that it is for.
@@ -131,6 +135,11 @@ impl Options {
             None => false,
             Some(keys) => keys.is_empty() || keys.iter().any(|known| known.eq_ignore_ascii_case(key)),
         }
+    }
+
+    /// Returns whether the spec's tests are run.
+    pub fn runs_tests(&self) -> bool {
+        !self.skip_tests && self.foreign.is_none()
     }
 
     /// Lays `states` over each other, later ones on top.

@@ -103,6 +103,11 @@ pub fn is_cross(route: &Route) -> bool {
     route.recipe.is_cross()
 }
 
+/// Returns whether the result of `route` is a context that is `given`, as it is: nothing has to run for it.
+pub fn is_given(route: &Route, given: impl FnOnce(&str) -> bool) -> bool {
+    route.recipe.is_worker() && route.recipe.worker().is_some_and(|worker| given(&worker.context))
+}
+
 /// Returns the images each of which gets a result of its own, for the platform that it is for; none where the
 /// platforms that are built for say how many results there are.
 pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
@@ -114,7 +119,7 @@ pub fn bases(route: &Route, spec: &TargetSpec) -> Vec<BaseQuestion> {
 /// # Errors
 /// [`PlanError::Unsupported`] with everything that cannot be built yet, or what the route says.
 pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), PlanError> {
-    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs()) {
+    if let (Some(platform), Some(why)) = (&options.foreign, route.recipe.runs(spec)) {
         let (route, platform) = (route.name.clone(), platform.to_string());
         return Err(PlanError::Foreign { route, platform, why });
     }
@@ -131,8 +136,7 @@ pub fn check(route: &Route, spec: &TargetSpec, options: &Options) -> Result<(), 
 
 /// Returns what of a spec `route` is made from.
 fn uses(route: &Route, options: &Options) -> Uses {
-    let uses = route.recipe.uses();
-    if options.foreign.is_some() { uses.untried() } else { uses }
+    if options.foreign.is_some() { route.recipe.uses_untried() } else { route.recipe.uses() }
 }
 
 /// Returns what must be known to plan `route` for `spec`.
@@ -145,8 +149,7 @@ pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questio
         questions.contexts.push(worker.context);
     }
     // A base that cannot be asked for is reported when planning.
-    let base = || route.recipe.base(spec).ok().flatten();
-    if let Some(base) = options.foreign.is_none().then(base).flatten() {
+    if let Some(base) = route.recipe.base(spec, options.foreign.is_some()).ok().flatten() {
         let written = spec.image.bases.first().map(|written| (base.clone(), written.rootfs.span));
         questions.places.extend(written);
         questions.images.push(base);
@@ -157,7 +160,7 @@ pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questio
     questions.images.extend(images.keys().cloned());
     questions.places.extend(images);
     if uses.sources != SourceUse::Unused {
-        questions.contexts.extend(sources::contexts(spec.sources.values()));
+        questions.contexts_of_result.extend(sources::contexts(spec.sources.values()));
         questions.contexts.extend(caches::contexts(spec));
         for (image, span) in sources::images(spec.sources.values()) {
             if uses.sources == SourceUse::UnlessPrebuilt && !questions.images.contains(&image) {
@@ -168,8 +171,9 @@ pub fn questions(route: &Route, spec: &TargetSpec, options: &Options) -> Questio
         }
     }
     if uses.sources == SourceUse::UnlessPrebuilt {
-        questions.contexts.extend(containers::prebuilt_contexts(route.target));
+        questions.contexts_of_result.extend(containers::prebuilt_contexts(route.target));
     }
+    questions.contexts.extend(questions.contexts_of_result.iter().cloned());
     questions.images.sort();
     questions.images.dedup();
     questions.contexts.sort();

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod compare_signed;
 mod credential_helper;
+mod emulator;
 mod errors;
 mod new_file;
 mod observe;

@@ -189,19 +189,37 @@ impl Args {
         fs::write(&file, lines).map_err(|error| format!("cannot write the names of the keys: {error}"))
     }
 
-    /// Checks that a key with one of `names` may sign.
+    /// Checks that a key with one of `names` may sign. Each restriction holds by itself: the spec may give the fingerprint,
+    /// and must not let another key of the client's sign than those that its file lists.
     fn check_fingerprint(&self, places: &Places, names: &[&str]) -> Result<(), String> {
-        if !self.key.is_empty() && !self.key.iter().any(|key| names.contains(&key.as_str())) {
-            return Err(format!("the key {} took the place of another one during the build", names[0]));
+        // The engine knows this step by the keys that were there, and what another one signs would be taken for theirs.
+        if !self.key.iter().any(|key| names.contains(&key.as_str())) {
+            let key = names[0];
+            return Err(match self.key.is_empty() {
+                true => format!("the key {key} was not there when the build began to sign; build once more"),
+                false => format!("the key {key} took the place of another one during the build"),
+            });
         }
-        let listed = content(&places.context.join(place::FINGERPRINTS))?.unwrap_or_default();
-        let listed = String::from_utf8_lossy(&listed).into_owned();
-        let lines = listed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let allowed: Vec<String> = lines.chain(self.fingerprint.as_deref()).map(plain).collect();
-        let is_allowed = allowed.is_empty() || names.iter().any(|name| allowed.contains(&plain(name)));
-        match is_allowed {
-            true => Ok(()),
-            false => Err(format!("the key {} is not one of those that may sign here", names[0])),
+        let is_one_of = |allowed: &[String]| names.iter().any(|name| allowed.contains(&plain(name)));
+        if let Some(listed) = content(&places.context.join(place::FINGERPRINTS))? {
+            let listed = String::from_utf8_lossy(&listed);
+            let lines =
+                listed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            let allowed: Vec<String> = lines.map(plain).collect();
+            if !is_one_of(&allowed) {
+                let file = place::FINGERPRINTS;
+                return Err(format!(
+                    "the key {} may not sign here: the file {file} of the context dalec-signing does not list it",
+                    names[0]
+                ));
+            }
+        }
+        match &self.fingerprint {
+            Some(only) if !is_one_of(&[plain(only)]) => Err(format!(
+                "the key {} may not sign here: DALEC_SIGN_FINGERPRINT names another one",
+                names[0]
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -241,7 +259,8 @@ fn secret(path: &Path) -> Result<Option<KeyMaterial>, String> {
 fn content(path: &Path) -> Result<Option<Vec<u8>>, String> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A link that leads out of the context is there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => Ok(None),
         Err(error) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Err(format!("cannot read {name} of the context dalec-signing: {error}"))
@@ -272,4 +291,127 @@ impl Watch for Nobody {
     }
 
     fn will_write(&self, _: &Path) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A day in 2026, in seconds.
+    const NOW: u64 = 1_790_000_000;
+
+    /// A file to sign, and a key.
+    struct Step {
+        folder: tempfile::TempDir,
+        fingerprint: String,
+        primary: String,
+    }
+
+    impl Step {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for name in ["input", "output", "context"] {
+                fs::create_dir(folder.path().join(name)).unwrap();
+            }
+            fs::write(folder.path().join("input/notes"), "hello\n").unwrap();
+            let key = dalec_signer::generate(&dalec_signer::NewKey {
+                user_id: "signer@example.org",
+                algorithm: dalec_signer::Algorithm::Ed25519,
+                created: NOW,
+                lifetime: None,
+                passphrase: None,
+            })
+            .unwrap();
+            fs::write(folder.path().join("key"), key.secret.bytes()).unwrap();
+            let signer = SigningKey::load(&key.secret, None, NOW).unwrap().signer().clone();
+            Self { folder, fingerprint: signer.fingerprint, primary: signer.primary }
+        }
+
+        fn list(&self, fingerprints: Option<&str>) {
+            let file = self.folder.path().join("context/fingerprints");
+            match fingerprints {
+                Some(text) => fs::write(file, text).unwrap(),
+                None => drop(fs::remove_file(file)),
+            }
+        }
+
+        /// Signs; returns the error, with `KEY` for the fingerprint.
+        fn run(&self, more: &[&str]) -> Result<(), String> {
+            self.run_with(&["--key", &self.fingerprint], more)
+        }
+
+        /// As [`Step::run`], where these keys were listed before.
+        fn run_with(&self, keys: &[&str], more: &[&str]) -> Result<(), String> {
+            let path = |name: &str| self.folder.path().join(name);
+            let places = Places {
+                input: path("input"),
+                output: path("output"),
+                context: path("context"),
+                key: path("key"),
+                passphrase: path("none"),
+                code_key: path("none"),
+                code_passphrase: path("none"),
+            };
+            fs::remove_dir_all(path("output")).unwrap();
+            fs::create_dir(path("output")).unwrap();
+            let names = ["", "--key-name", "k", "--code-key-name", "c", "--kind", "openpgp"];
+            let args = Args::try_parse_from(names.iter().chain(keys).chain(more)).unwrap();
+            run(&args, &places, NOW).map(drop).map_err(|words| words.replace(&self.fingerprint, "KEY"))
+        }
+    }
+
+    #[test]
+    fn no_restriction_widens_another() {
+        let (step, other) = (Step::new(), "1".repeat(40));
+        let (own, primary) = (step.fingerprint.as_str(), step.primary.as_str());
+        for (listed, only) in [
+            (None, own),
+            (None, primary),
+            (Some(own), own),
+            (Some(&*format!("# ours\n{other}\n{}\n", primary.to_lowercase())), own),
+        ] {
+            step.list(listed);
+            assert_eq!(step.run(&["--fingerprint", only]), Ok(()), "{listed:?} {only}");
+        }
+        let unlisted = "the key KEY may not sign here: the file fingerprints of the context dalec-signing does not list it";
+        let another = "the key KEY may not sign here: DALEC_SIGN_FINGERPRINT names another one";
+        let with = |listed, only| {
+            step.list(listed);
+            step.run(&["--fingerprint", only]).unwrap_err()
+        };
+        assert_eq!(with(Some(&*other), own), unlisted);
+        assert_eq!(with(Some(own), &*other), another);
+        assert_eq!(with(None, &*other), another);
+        // A list without a fingerprint lets nobody sign.
+        for listed in ["", "# none yet\n"] {
+            step.list(Some(listed));
+            assert_eq!(step.run(&[]).unwrap_err(), unlisted, "{listed:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_allows_nobody() {
+        let step = Step::new();
+        std::os::unix::fs::symlink("../gone", step.folder.path().join("context/fingerprints")).unwrap();
+        let words = step.run(&[]).unwrap_err();
+        assert!(words.starts_with("cannot read fingerprints of the context dalec-signing: "), "{words}");
+    }
+
+    #[test]
+    fn a_key_that_was_not_listed_does_not_sign() {
+        let (step, other) = (Step::new(), "1".repeat(40));
+        assert_eq!(step.run_with(&["--key", &other, "--key", &step.fingerprint], &[]), Ok(()));
+        assert_eq!(
+            step.run_with(&["--key", &other], &[]).unwrap_err(),
+            "the key KEY took the place of another one during the build"
+        );
+        assert_eq!(
+            step.run_with(&[], &[]).unwrap_err(),
+            "the key KEY was not there when the build began to sign; build once more"
+        );
+        // Without any key it is still said which one is missing.
+        fs::remove_file(step.folder.path().join("key")).unwrap();
+        let words = step.run_with(&[], &[]).unwrap_err();
+        assert!(words.starts_with("the client gives no secret `k`"), "{words}");
+    }
 }

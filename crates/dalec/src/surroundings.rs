@@ -8,6 +8,7 @@ use dalec_engine::userns::{self, Entered, Mode};
 use dalec_spec::Platform;
 use serde_json::{Value, json};
 
+use crate::emulator;
 use crate::errors::CommandError;
 
 /// Where programs look for the certificates that the host trusts.
@@ -30,47 +31,21 @@ pub fn enter() -> Result<Entered, CommandError> {
     })
 }
 
-/// Returns the platforms whose programs run here, this machine's own first: those that its processor takes, and those that
-/// the kernel has an emulator for.
-pub fn runnable(host: &Platform) -> Vec<Platform> {
+/// Returns the platforms whose programs run here, this machine's own first: those that its processor takes, and those of
+/// `asked` that the kernel has an emulator for.
+pub fn runnable(host: &Platform, asked: &[Platform]) -> Vec<Platform> {
     // The two that run each other's programs without help; whether a given processor does, the build will see.
     let related = [("amd64", "386"), ("arm64", "arm")];
-    let related = related.into_iter().filter(|(own, _)| *own == host.arch).map(|(_, other)| other);
-    let emulated = EMULATED.iter().filter(|(_, name)| has_emulator(name)).map(|(arch, _)| *arch);
+    let related = related.into_iter().filter(|(own, _)| *own == host.arch);
     let mut platforms = vec![host.clone()];
-    for arch in related.chain(emulated) {
-        let platform = Platform::new(&host.os, arch);
-        if !platforms.contains(&platform) {
+    platforms.extend(related.map(|(_, other)| Platform::new(&host.os, other)));
+    for asked in asked.iter().filter(|asked| asked.os == host.os) {
+        let platform = Platform::new(&host.os, &asked.arch);
+        if !platforms.contains(&platform) && emulator::runs(&platform.arch) {
             platforms.push(platform);
         }
     }
     platforms
-}
-
-/// Processors, and what the usual packages of emulators call them.
-const EMULATED: &[(&str, &str)] = &[
-    ("386", "i386"),
-    ("amd64", "x86_64"),
-    ("arm", "arm"),
-    ("arm64", "aarch64"),
-    ("loong64", "loongarch64"),
-    ("mips64le", "mips64el"),
-    ("ppc64le", "ppc64le"),
-    ("riscv64", "riscv64"),
-    ("s390x", "s390x"),
-];
-
-/// Returns whether the kernel starts an emulator for programs of `name`, in root file systems without one, too.
-fn has_emulator(name: &str) -> bool {
-    let entry = std::fs::read_to_string(format!("/proc/sys/fs/binfmt_misc/qemu-{name}"));
-    entry.is_ok_and(|text| is_usable(&text))
-}
-
-/// Returns whether an entry of the kernel's says that an emulator is on, and kept open (`F`): build roots have none.
-fn is_usable(entry: &str) -> bool {
-    let mut lines = entry.lines();
-    lines.next() == Some("enabled")
-        && lines.any(|line| line.strip_prefix("flags:").is_some_and(|flags| flags.contains('F')))
 }
 
 /// Returns how the engine runs, as a record.
@@ -153,20 +128,10 @@ mod tests {
 
     #[test]
     fn a_machine_runs_its_own_programs() {
-        let platforms = runnable(&Platform::new("linux", "amd64"));
-        assert_eq!(platforms[..2], [Platform::new("linux", "amd64"), Platform::new("linux", "386")]);
-        assert_eq!(runnable(&Platform::new("linux", "no-such"))[0], Platform::new("linux", "no-such"));
-    }
-
-    #[test]
-    fn an_emulator_has_to_be_found_in_every_root() {
-        let entry = |first: &str, flags: &str| {
-            format!("{first}\ninterpreter /usr/bin/qemu-aarch64-static\nflags: {flags}\noffset 0\nmagic 7f\n")
-        };
-        assert!(is_usable(&entry("enabled", "OCF")));
-        assert!(!is_usable(&entry("disabled", "OCF")));
-        assert!(!is_usable(&entry("enabled", "OC")));
-        assert!(!is_usable(""));
+        let platform = |arch| Platform::new("linux", arch);
+        let asked = [platform("386"), platform("no-such"), Platform::new("windows", "amd64")];
+        assert_eq!(runnable(&platform("amd64"), &asked), [platform("amd64"), platform("386")]);
+        assert_eq!(runnable(&platform("no-such"), &[]), [platform("no-such")]);
     }
 
     #[test]

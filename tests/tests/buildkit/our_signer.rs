@@ -119,7 +119,8 @@ fn settings_are_followed() {
     let more = ["--secret", &secret, "--opt", "build-arg:DALEC_SIGN_KEY_SECRET=mine", "--opt", &fingerprint];
     let ran = call(&project, signer(), "deb", &more);
     assert_eq!(ran.code, Some(1));
-    let words = format!("the key {} is not one of those that may sign here", key.fingerprint());
+    let words =
+        format!("the key {} may not sign here: DALEC_SIGN_FINGERPRINT names another one", key.fingerprint());
     assert!(ran.stderr.contains(&words), "{}", ran.stderr);
 }
 

@@ -116,5 +116,32 @@ fn a_source_package() {
 #[test]
 fn a_package_for_another_processor() {
     let spec = script("elsewhere", "").replace("noarch: true\n", "");
-    same_with(|| Project::new(&spec), "bookworm/deb", &["--platform", "linux/arm64"]);
+    same_with(
+        || Project::new(&spec),
+        "bookworm/deb",
+        &["--platform", "linux/arm64", "--build-arg", "DALEC_DISABLE_EMULATION=1"],
+    );
+}
+
+/// TGT-010, TGT-015: BuildKit's sandbox lets the same steps put a container for another processor together.
+#[test]
+fn a_container_for_another_processor() {
+    let spec = script("elsewhere", "").replace("noarch: true\n", "");
+    let build = |engine: Engine| {
+        let project = Project::new(&spec);
+        let flags = ["--platform", "linux/arm64", "--build-arg", "DALEC_DISABLE_EMULATION=1"];
+        engine.build(&project, "bookworm/container").args(flags).succeeds();
+        project
+    };
+    let (here, there) = (build(Engine::Embedded), build(Engine::Inside));
+    assert_eq!(here.outputs(), there.outputs());
+    assert!(here.outputs().contains(&"usr/bin/elsewhere".to_owned()), "{:?}", here.outputs());
+    for name in here.outputs() {
+        let read = |project: &Project| {
+            let path = project.path("out").join(&name);
+            fs::read_link(&path)
+                .map_or_else(|_| fs::read(&path).unwrap(), |link| link.into_os_string().into_encoded_bytes())
+        };
+        assert!(read(&here) == read(&there), "{name} differs");
+    }
 }

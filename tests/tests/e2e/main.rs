@@ -2,6 +2,7 @@
 //!
 //! The modules share one store, kept between runs; see `dalec_e2e::binary`.
 
+mod backports;
 mod bad_input;
 mod basics;
 mod cache;

@@ -12,7 +12,8 @@ use crate::upstream::TOOLCHAINS;
 
 on_both_engines!(root: a_go_program, a_script_with_dependencies, a_compiler_that_does_not_heed_it_is_found_out);
 
-const FOR_ARM: [&str; 2] = ["--platform", "linux/arm64"];
+/// Built as on a machine without an emulator, whether it has one or not.
+pub const FOR_ARM: [&str; 4] = ["--platform", "linux/arm64", "--build-arg", "DALEC_DISABLE_EMULATION=1"];
 
 /// A program that `command` makes, whose spec ends with `more`.
 fn program(command: &str, more: &str) -> Project {

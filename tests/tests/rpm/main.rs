@@ -10,6 +10,7 @@ mod containers;
 mod cross;
 mod debug;
 mod distributions;
+mod foreign;
 mod modules;
 mod node;
 mod package;

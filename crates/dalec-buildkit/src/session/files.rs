@@ -12,7 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dalec_files::{PrivateKeys, Selection, Withheld, Without, follow_links};
+use dalec_files::{FollowError, PrivateKeys, Selection, Withheld, Without, follow_links};
 use http::HeaderMap;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat as UnixStat};
 use tokio::sync::{Semaphore, mpsc};
@@ -215,6 +215,12 @@ enum Stopped {
     Failed(String),
 }
 
+impl From<FollowError> for Stopped {
+    fn from(error: FollowError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 struct Walk<'a> {
     sender: &'a Sender,
     announced: &'a Announced,
@@ -239,7 +245,11 @@ impl<'a> Walk<'a> {
             let host = wanted.root.join(OsStr::from_bytes(name));
             return self.entry(&selection, &host, &mut name.clone());
         }
-        for path in follow_links(&wanted.root, &wanted.follow).map_err(|error| failed(&error))? {
+        let check = || match self.sender.is_closed() {
+            true => Err(Stopped::Gone),
+            false => Ok(()),
+        };
+        for path in follow_links(&wanted.root, &wanted.follow, &check)? {
             if !include.contains(&path) {
                 include.push(path);
             }

@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(received.files, ["link", "sub/file", "twin"].map(PathBuf::from));
         assert_eq!((received.written, received.bytes), (3, 7));
         let file = fs::metadata(dest.join("sub/file")).unwrap();
-        assert_eq!((file.mode() & 0o7777, file.mtime()), (0o4750, 1));
+        assert_eq!((file.mode() & 0o7777, file.mtime()), (0o750, 1));
         assert_eq!(fs::metadata(dest.join("twin")).unwrap().ino(), file.ino());
         let (again, _) = receive(&dest, result());
         assert_eq!((again.written, again.bytes), (0, 7));

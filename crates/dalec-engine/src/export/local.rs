@@ -131,7 +131,7 @@ mod tests {
         fs::write(dest.join("other"), "stays").unwrap();
         assert_eq!(run(&tree, &dest).unwrap().written, 2);
         let inode = fs::metadata(dest.join("sub/file")).unwrap();
-        assert_eq!(inode.mode() & 0o7777, 0o4750);
+        assert_eq!(inode.mode() & 0o7777, 0o750);
         let again = run(&tree, &dest).unwrap();
         assert_eq!((again.written, again.bytes, again.files.len()), (0, 7, 2));
         assert_eq!(fs::metadata(dest.join("sub/file")).unwrap().ino(), inode.ino());

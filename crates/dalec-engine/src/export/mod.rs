@@ -1,9 +1,12 @@
 //! Results out of the engine: into a directory, as one tar archive, or as an image. Reads layers without mounting them.
 
+mod folders;
 pub mod image;
 mod local;
 pub mod oci;
 mod tar;
+
+pub use folders::folders;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +20,8 @@ pub enum Export {
     /// Its files, merged into this directory of the host.
     ///
     /// Each file appears complete, under a rename; what is there already and the same is left alone. Files belong
-    /// to the calling user. A symbolic link below the directory is never followed.
+    /// to the calling user, so none of them runs as its owner or group. A symbolic link below the directory is
+    /// never followed.
     Local {
         /// The directory; made when it is missing.
         dest: PathBuf,

@@ -62,6 +62,7 @@ struct Started {
     asked: Option<OwnedFd>,
 }
 
+/// Puts the sandbox together and starts the command.
 fn start(spec: &SandboxSpec, input: Input, stubs: &mut Vec<Stub>) -> Result<Started, Failure> {
     enter_namespaces(spec)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));

@@ -101,9 +101,10 @@ fn make(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd, Errno> {
     }
     let kind = kind & (KIND as i32 | libc::SOCK_NONBLOCK);
     without_capabilities(|| {
-        // SAFETY: the descriptor is owned by nobody else.
+        // SAFETY: a call with three numbers.
         match unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) } {
             -1 => Err(last_errno()),
+            // SAFETY: the descriptor is owned by nobody else.
             descriptor => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
         }
     })

@@ -12,6 +12,7 @@ mod failure;
 pub mod graph;
 mod keys;
 mod name;
+mod needs;
 mod progress;
 mod solve;
 
@@ -19,5 +20,6 @@ pub use asker::Asker;
 pub use cells::{Cells, Slots, locked};
 pub use failure::Failure;
 pub use graph::{Edge, Graph};
+pub use needs::Needs;
 pub use progress::VertexProgress;
 pub use solve::{Made, Outcome, RESULT, Solve};

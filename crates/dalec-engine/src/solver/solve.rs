@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use dalec_gateway::Purpose;
+use dalec_gateway::{Purpose, Reference};
 
 use super::asker::Asker;
 use super::cells::{Claim, locked};
@@ -50,12 +50,32 @@ pub struct Solve<'a> {
     cancel: Cancel,
     /// Whether a secret that is for signers alone went or may have gone into a vertex, by position.
     signing: Vec<bool>,
-    /// How many build ops this solve is within.
-    nesting: usize,
+    /// What this solve is part of.
+    within: Within,
     /// What a look at the graph found, by position; filled before anything is evaluated.
     seen: Mutex<HashMap<usize, Peek>>,
     /// What failed first; everything after it failed because of it.
     first: Mutex<Option<Failure>>,
+}
+
+/// What a solve is part of; nothing when it was asked for from outside.
+#[derive(Debug, Clone, Default)]
+struct Within {
+    /// How many build ops it is within.
+    builds: usize,
+    /// How many results of earlier solves it is within.
+    results: usize,
+    /// The name of the vertex that needs it.
+    vertex: Option<String>,
+}
+
+/// What a look found so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// About the vertices of a graph, by position.
+    vertices: HashMap<usize, Peek>,
+    /// About results of earlier solves, whose graphs are looked at once.
+    results: HashMap<Reference, Peek>,
 }
 
 /// What is known about a vertex without running anything.
@@ -83,7 +103,7 @@ impl<'a> Solve<'a> {
             asker: asker.clone(),
             cancel: cancel.child(),
             signing,
-            nesting: 0,
+            within: Within::default(),
             seen: Mutex::default(),
             first: Mutex::default(),
         }
@@ -105,36 +125,38 @@ impl<'a> Solve<'a> {
 
     /// Returns what the vertex of `edge` made, running what is missing.
     fn outcome(&self, edge: Edge) -> Result<Arc<Outcome>, Failure> {
-        let outcome = if self.graph.vertex(edge).depth > DEPTH_ON_CALLERS_STACK {
-            self.on_large_stack(edge.vertex)
+        let is_nested = self.within.vertex.is_some();
+        let outcome = if is_nested || self.graph.vertex(edge).depth > DEPTH_ON_CALLERS_STACK {
+            on_large_stack(|| self.find(edge.vertex))
         } else {
             self.find(edge.vertex)
         };
         outcome.map_err(|failure| locked(&self.first).clone().unwrap_or(failure))
     }
 
-    fn on_large_stack(&self, vertex: usize) -> Result<Arc<Outcome>, Failure> {
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-            let thread = thread.spawn_scoped(scope, || self.find(vertex));
-            joined(thread)
-        })
-    }
-
     /// Looks at everything below a vertex, then makes what is missing.
     fn find(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
-        let mut seen = HashMap::new();
+        let mut seen = Seen::default();
         let peek = self.peek(index, &mut seen)?;
-        *locked(&self.seen) = seen;
+        *locked(&self.seen) = seen.vertices;
         match peek {
             Peek::Hit(outcome) => Ok(outcome),
-            Peek::Miss(_) | Peek::Unknown => self.evaluate(index),
+            Peek::Miss(_) | Peek::Unknown => self.evaluate(index, self.within.vertex.as_ref()),
         }
     }
 
-    fn evaluate(&self, index: usize) -> Result<Arc<Outcome>, Failure> {
+    /// Returns what a vertex made, which is made now unless it is there; `above` is the name of the vertex that needs it.
+    fn evaluate(&self, index: usize, above: Option<&String>) -> Result<Arc<Outcome>, Failure> {
         let vertex = &self.graph.vertices[index];
-        let cell = self.core.outcomes.get(self.cell_name(index));
+        let name = self.cell_name(index);
+        let cell = self.core.outcomes.get(name.clone());
+        let _need = match above.map(|above| self.core.needs.note(above, &name)) {
+            Some(None) => {
+                let message = format!("`{}` cannot be built: it needs its own result", vertex.name);
+                return Err(self.failed(Failure::of(Error::Request(message), self.graph, vertex)));
+            }
+            need => need.flatten(),
+        };
         loop {
             match cell.claim(&self.cancel)? {
                 Claim::Done(outcome) => return Ok(outcome),
@@ -142,7 +164,7 @@ impl<'a> Solve<'a> {
                 Claim::Failed(failure) if failure.is_cancelled() && !self.cancel.is_cancelled() => {}
                 Claim::Failed(failure) => return Err(self.failed(failure)),
                 Claim::Mine(turn) => {
-                    return match self.work(vertex) {
+                    return match self.work(vertex, &name) {
                         Ok(outcome) => {
                             turn.done(outcome.clone());
                             Ok(outcome)
@@ -166,15 +188,15 @@ impl<'a> Solve<'a> {
         failure
     }
 
-    /// Makes the inputs of `vertex`, then its outcome.
-    fn work(&self, vertex: &Vertex) -> Result<Arc<Outcome>, Failure> {
-        let inputs = self.inputs(vertex)?;
+    /// Makes the inputs of `vertex`, which is called `name`, then its outcome.
+    fn work(&self, vertex: &Vertex, name: &String) -> Result<Arc<Outcome>, Failure> {
+        let inputs = self.inputs(vertex, name)?;
         let progress = self.progress(vertex);
-        progress_of(&progress, vertex, self.graph, || self.make(vertex, &inputs, &progress))
+        progress_of(&progress, vertex, self.graph, || self.make((vertex, name), &inputs, &progress))
     }
 
     /// Evaluates the inputs of `vertex`, those that are not known at the same time.
-    fn inputs(&self, vertex: &Vertex) -> Result<Vec<Arc<Outcome>>, Failure> {
+    fn inputs(&self, vertex: &Vertex, name: &String) -> Result<Vec<Arc<Outcome>>, Failure> {
         let mut missing: Vec<usize> = Vec::new();
         let mut known: HashMap<usize, Arc<Outcome>> = HashMap::new();
         for edge in &vertex.inputs {
@@ -185,7 +207,7 @@ impl<'a> Solve<'a> {
                 _ => missing.push(edge.vertex),
             }
         }
-        let outcomes = self.evaluate_all(&missing);
+        let outcomes = self.evaluate_all(&missing, name);
         let mut failure: Option<Failure> = None;
         for (index, outcome) in missing.into_iter().zip(outcomes) {
             match outcome {
@@ -200,30 +222,36 @@ impl<'a> Solve<'a> {
         }
     }
 
-    fn evaluate_all(&self, vertices: &[usize]) -> Vec<Result<Arc<Outcome>, Failure>> {
+    /// Evaluates what the vertex called `above` needs.
+    fn evaluate_all(&self, vertices: &[usize], above: &String) -> Vec<Result<Arc<Outcome>, Failure>> {
         let Some((last, others)) = vertices.split_last() else { return Vec::new() };
         std::thread::scope(|scope| {
             let spawn = |index: usize| {
                 let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-                thread.spawn_scoped(scope, move || self.evaluate(index))
+                thread.spawn_scoped(scope, move || self.evaluate(index, Some(above)))
             };
             let threads: Vec<_> = others.iter().map(|index| spawn(*index)).collect();
-            let last = self.evaluate(*last);
+            let last = self.evaluate(*last, Some(above));
             threads.into_iter().map(joined).chain([last]).collect()
         })
     }
 
-    fn make(&self, vertex: &Vertex, inputs: &[Arc<Outcome>], progress: &VertexProgress) -> Result<Made> {
+    fn make(
+        &self,
+        (vertex, name): (&Vertex, &String),
+        inputs: &[Arc<Outcome>],
+        progress: &VertexProgress,
+    ) -> Result<Made> {
         let context = self.context(vertex, progress);
         ops::check_secrets(self.core, context.purpose, &vertex.op)?;
         match &vertex.op {
-            pb::op::Op::Source(op) if nested::is_result(op) => return self.made_before(op),
+            pb::op::Op::Source(op) if nested::is_result(op) => return self.made_before(op, name),
             pb::op::Op::Source(op) => {
                 let made = sources::run(&context, vertex, op)?;
                 let key = made.key;
                 return self.keep(&key, made);
             }
-            pb::op::Op::Build(build) => return self.build(vertex, build, inputs),
+            pb::op::Op::Build(build) => return self.build((vertex, name), build, inputs),
             _ => {}
         }
         let known = Known { solve: self, vertex, inputs };
@@ -266,8 +294,8 @@ impl<'a> Solve<'a> {
     }
 
     /// Finds out what is known about a vertex; `seen` holds what this look found already.
-    fn peek(&self, index: usize, seen: &mut HashMap<usize, Peek>) -> Result<Peek, Failure> {
-        if let Some(peek) = seen.get(&index) {
+    fn peek(&self, index: usize, seen: &mut Seen) -> Result<Peek, Failure> {
+        if let Some(peek) = seen.vertices.get(&index) {
             return Ok(peek.clone());
         }
         let vertex = &self.graph.vertices[index];
@@ -288,11 +316,11 @@ impl<'a> Solve<'a> {
                 PeekError::Input(failure) => failure,
             })?
         };
-        seen.insert(index, peek.clone());
+        seen.vertices.insert(index, peek.clone());
         Ok(peek)
     }
 
-    fn look(&self, index: usize, seen: &mut HashMap<usize, Peek>) -> Result<Peek, PeekError> {
+    fn look(&self, index: usize, seen: &mut Seen) -> Result<Peek, PeekError> {
         let vertex = &self.graph.vertices[index];
         for edge in &vertex.inputs {
             self.peek(edge.vertex, seen).map_err(PeekError::Input)?;
@@ -300,7 +328,7 @@ impl<'a> Solve<'a> {
         ops::check_secrets(self.core, self.asker.purpose_of(&vertex.digest), &vertex.op)?;
         let key = match &vertex.op {
             pb::op::Op::Source(op) if nested::is_result(op) => {
-                return self.peek_made_before(op).map_err(PeekError::Input);
+                return self.peek_made_before(op, &self.cell_name(index), seen).map_err(PeekError::Input);
             }
             // What it builds may read what changes.
             pb::op::Op::Build(_) => return Ok(Peek::Unknown),
@@ -308,7 +336,7 @@ impl<'a> Solve<'a> {
                 let progress = self.progress(vertex);
                 sources::key(&self.context(vertex, &progress), vertex, op)?
             }
-            _ => self.key(vertex, &Peeked { solve: self, seen })?,
+            _ => self.key(vertex, &Peeked { solve: self, seen: &seen.vertices })?,
         };
         let Some(key) = key else { return Ok(Peek::Unknown) };
         let Some(stored) = self.core.store().result(&key)? else { return Ok(Peek::Miss(key)) };
@@ -462,11 +490,19 @@ fn fresh_key(key: &Key) -> Result<Key> {
     Ok(hasher.finish())
 }
 
-type Evaluated = Result<Arc<Outcome>, Failure>;
+/// Does `work` on a stack that takes a graph of any depth.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        joined(thread.spawn_scoped(scope, work))
+    })
+}
 
-fn joined(thread: std::io::Result<std::thread::ScopedJoinHandle<'_, Evaluated>>) -> Evaluated {
+type Thread<'scope, T> = std::thread::ScopedJoinHandle<'scope, Result<T, Failure>>;
+
+fn joined<T>(thread: std::io::Result<Thread<'_, T>>) -> Result<T, Failure> {
     match thread.map(std::thread::ScopedJoinHandle::join) {
-        Ok(Ok(outcome)) => outcome,
+        Ok(Ok(worked)) => worked,
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
         Err(source) => {
             let message = "cannot start a thread".to_owned();

@@ -21,10 +21,9 @@ const DEFAULT_MODE: u32 = 0o600;
 
 /// Returns the key of a file whose checksum is known.
 pub fn key(op: &pb::SourceOp) -> Result<Option<Key>> {
-    match op.attrs.get("http.checksum") {
-        Some(checksum) => file_key(op, checksum).map(Some),
-        None => Ok(None),
-    }
+    let Some(checksum) = attribute(op, "http.checksum") else { return Ok(None) };
+    // Whatever its server calls the file, it is that of this address.
+    file_key(op, checksum, ("url", &op.identifier)).map(Some)
 }
 
 /// Downloads the file, unless the store has it, and makes a layer of it.
@@ -36,20 +35,18 @@ pub fn run(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<Made> {
         }),
         None => {
             let file = download(context, op)?;
-            let key = file_key(op, file.digest.as_str())?;
+            let key = file_key(op, file.digest.as_str(), ("name", &file.filename))?;
             stored_or(context, key, || layer(context, op, key, &file))
         }
     }
 }
 
-fn file_key(op: &pb::SourceOp, checksum: &str) -> Result<Key> {
+/// Returns the key of a file, which is known by what is `known` of it unless the op says its name.
+fn file_key(op: &pb::SourceOp, checksum: &str, known: (&str, &str)) -> Result<Key> {
     let attributes = attributes(op)?;
+    let (kind, text) = attribute(op, "http.filename").map_or(known, |name| ("name", name));
     let mut hasher = Key::hasher("http");
-    hasher.field(checksum.as_bytes());
-    match op.attrs.get("http.filename").filter(|name| !name.is_empty()) {
-        Some(name) => hasher.field(b"name").field(name.as_bytes()),
-        None => hasher.field(b"url").field(op.identifier.as_bytes()),
-    };
+    hasher.field(checksum.as_bytes()).field(kind.as_bytes()).field(text.as_bytes());
     for number in [attributes.mode, attributes.uid, attributes.gid] {
         hasher.field(&number.to_le_bytes());
     }
@@ -58,7 +55,7 @@ fn file_key(op: &pb::SourceOp, checksum: &str) -> Result<Key> {
 
 fn download(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<FetchedFile> {
     context.progress.start();
-    let attribute = |name: &str| op.attrs.get(name).filter(|value| !value.is_empty()).cloned();
+    let attribute = |name: &str| attribute(op, name).map(str::to_owned);
     let request = HttpRequest {
         url: op.identifier.clone(),
         checksum: attribute("http.checksum"),
@@ -71,6 +68,11 @@ fn download(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<FetchedFile> {
     let transfer = Transfer { cancel: context.cancel, progress: &progress };
     let tools = context.core.sources.tools(context.core)?;
     fetch(&request, &tools.http, &tools.files, &transfer).map_err(http_error)
+}
+
+/// Returns what the op says; an empty text says nothing.
+fn attribute<'a>(op: &'a pb::SourceOp, name: &str) -> Option<&'a str> {
+    op.attrs.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
 fn headers(context: &OpContext<'_>, op: &pb::SourceOp) -> Result<Vec<(String, String)>> {

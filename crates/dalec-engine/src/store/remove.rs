@@ -1,12 +1,15 @@
 //! Removal of directory trees that build steps filled.
 
-use std::ffi::CStr;
+use std::collections::VecDeque;
+use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
+
+use crate::snapshot::random_hex;
 
 /// Removes `path` and everything below it; symbolic links are removed, not followed. A missing `path` is fine.
 ///
@@ -35,59 +38,56 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
 /// that depth costs memory, not the thread's stack.
 struct Level {
     dir: OwnedFd,
-    subdirectories: Vec<std::ffi::CString>,
+    /// The last one is being emptied.
+    subdirectories: VecDeque<CString>,
 }
 
-/// Deeper levels keep no descriptor of their own open; a process has about a thousand.
-const MAX_LEVELS: usize = 200;
+/// So many directories are open at a time; a process has about a thousand, and may remove several trees at once.
+const MAX_LEVELS: usize = 100;
 
 fn empty(dir: OwnedFd, failure: &mut Option<Errno>) -> Result<(), Errno> {
+    // Nothing in the tree can be called like this.
+    let aside = random_hex(16).map_err(|_| Errno::IO)?;
+    let mut moved: u64 = 0;
     let mut levels = vec![level(dir, failure)?];
     loop {
         let depth = levels.len();
-        let Some(top) = levels.last_mut() else { return Ok(()) };
-        let Some(name) = top.subdirectories.last().cloned() else {
+        let Some(level_here) = levels.last_mut() else { return Ok(()) };
+        let Some(name) = level_here.subdirectories.back().cloned() else {
             levels.pop();
             if let Some(parent) = levels.last_mut()
-                && let Some(name) = parent.subdirectories.pop()
+                && let Some(name) = parent.subdirectories.pop_back()
             {
                 note(failure, rustix::fs::unlinkat(&parent.dir, name, AtFlags::REMOVEDIR));
             }
             continue;
         };
-        if depth >= MAX_LEVELS {
-            top.subdirectories.pop();
-            let parent = &levels[depth - 1].dir;
-            note(failure, flatten(parent.as_fd(), &name, levels[0].dir.as_fd()));
+        let opened = open_dir(&level_here.dir, &name);
+        if depth < MAX_LEVELS {
+            match opened.and_then(|dir| level(dir, failure)) {
+                Ok(next) => levels.push(next),
+                Err(error) => {
+                    level_here.subdirectories.pop_back();
+                    failure.get_or_insert(error);
+                }
+            }
             continue;
         }
-        match open_dir(&top.dir, &name).and_then(|dir| level(dir, failure)) {
-            Ok(next) => levels.push(next),
-            Err(error) => {
-                top.subdirectories.pop();
-                failure.get_or_insert(error);
-            }
+        // Too deep: its turn comes at the top, when everything above it is gone.
+        level_here.subdirectories.pop_back();
+        moved += 1;
+        let place = CString::new(format!("{aside}-{moved}")).map_err(|_| Errno::INVAL)?;
+        let here = &levels[depth - 1].dir;
+        match opened.and_then(|_| rustix::fs::renameat(here, &name, &levels[0].dir, &place)) {
+            Ok(()) => levels[0].subdirectories.push_front(place),
+            Err(error) => drop(failure.get_or_insert(error)),
         }
     }
 }
 
-/// Moves a directory that is too deep up to the top of the tree and empties it from there.
-fn flatten(
-    parent: std::os::fd::BorrowedFd<'_>,
-    name: &CStr,
-    top: std::os::fd::BorrowedFd<'_>,
-) -> Result<(), Errno> {
-    let aside = format!(".removing-{}", std::process::id());
-    rustix::fs::renameat(parent, name, top, aside.as_str())?;
-    let mut failure = None;
-    empty(open_dir(top, aside.as_str())?, &mut failure)?;
-    rustix::fs::unlinkat(top, aside.as_str(), AtFlags::REMOVEDIR)?;
-    failure.map_or(Ok(()), Err)
-}
-
 /// Removes everything in `dir` but its subdirectories, and returns those.
 fn level(dir: OwnedFd, failure: &mut Option<Errno>) -> Result<Level, Errno> {
-    let mut subdirectories = Vec::new();
+    let mut subdirectories = VecDeque::new();
     for entry in Dir::read_from(&dir)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -95,11 +95,11 @@ fn level(dir: OwnedFd, failure: &mut Option<Errno>) -> Result<Level, Errno> {
             continue;
         }
         if entry.file_type() == FileType::Directory {
-            subdirectories.push(name.to_owned());
+            subdirectories.push_back(name.to_owned());
             continue;
         }
         match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
-            Err(Errno::ISDIR) => subdirectories.push(name.to_owned()),
+            Err(Errno::ISDIR) => subdirectories.push_back(name.to_owned()),
             removed => note(failure, removed),
         }
     }
@@ -109,17 +109,17 @@ fn level(dir: OwnedFd, failure: &mut Option<Errno>) -> Result<Level, Errno> {
 fn open_dir(at: impl AsFd, path: impl rustix::path::Arg + Clone) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let at = at.as_fd();
-    let opened = rustix::fs::openat(at, path.clone(), flags, Mode::empty());
-    let writable = opened
-        .as_ref()
-        .ok()
-        .is_some_and(|dir| rustix::fs::fstat(dir).is_ok_and(|stat| stat.st_mode & 0o700 == 0o700));
-    if writable {
-        return opened;
+    if let Ok(dir) = rustix::fs::openat(at, path.clone(), flags, Mode::empty()) {
+        if rustix::fs::fstat(&dir)?.st_mode & 0o700 != 0o700 {
+            rustix::fs::fchmod(&dir, Mode::RWXU)?;
+        }
+        return Ok(dir);
     }
-    // The walk holds the parent, and nothing else works in a tree that is being removed.
-    rustix::fs::chmodat(at, path.clone(), Mode::RWXU, AtFlags::empty())?;
-    rustix::fs::openat(at, path, flags, Mode::empty())
+    // A dying process may still work in the tree: what is opened up is what is here now, not what a link leads to.
+    let closed = rustix::fs::openat(at, path, flags | OFlags::PATH, Mode::empty())?;
+    let itself = format!("/proc/self/fd/{}", closed.as_raw_fd());
+    rustix::fs::chmod(itself.as_str(), Mode::RWXU)?;
+    rustix::fs::open(itself.as_str(), flags - OFlags::NOFOLLOW, Mode::empty())
 }
 
 fn note(failure: &mut Option<Errno>, result: Result<(), Errno>) {
@@ -133,6 +133,41 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+
+    /// Makes directories called `d` in each other, more than a path can name.
+    fn deep(top: &Path, depth: usize) {
+        let mut dir = open_dir(CWD, top).unwrap();
+        for _ in 0..depth {
+            rustix::fs::mkdirat(&dir, "d", Mode::RWXU).unwrap();
+            dir = open_dir(&dir, "d").unwrap();
+        }
+    }
+
+    #[test]
+    fn trees_deeper_than_a_process_has_files_go() {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        // The usual limit, wherever the tests run.
+        let limit = getrlimit(Resource::Nofile);
+        let current = limit.current.map_or(1024, |current| current.min(1024));
+        setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limit }).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        deep(&tree, 1200);
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
+    }
+
+    #[test]
+    fn links_in_the_place_of_directories_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (outside, link) = (dir.path().join("outside"), dir.path().join("link"));
+        fs::create_dir(&outside).unwrap();
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        assert!(open_dir(CWD, &link).is_err());
+        assert_eq!(fs::metadata(&outside).unwrap().permissions().mode() & 0o777, 0o755);
+    }
 
     #[test]
     fn closed_and_deep_directories_go_and_links_are_not_followed() {

@@ -10,6 +10,8 @@ use super::{Entry, Kind};
 const BLOCK: usize = 512;
 /// Longest list of PAX records or GNU long name that is read.
 const MAX_EXTENSION: u64 = 1 << 20;
+/// Most extensions before one member; a writer has a use for four.
+const MAX_EXTENSIONS: usize = 64;
 
 /// Why an archive cannot be read.
 #[derive(Debug, Error)]
@@ -66,7 +68,7 @@ impl<R: Read> Reader<R> {
     pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
         self.skip_content()?;
         let mut extensions = Extensions::default();
-        loop {
+        for _ in 0..=MAX_EXTENSIONS {
             let start = self.offset;
             let Some(block) = self.header_block()? else {
                 return Ok(None);
@@ -93,6 +95,7 @@ impl<R: Read> Reader<R> {
                 }
             }
         }
+        Err(ReadError::Damaged { offset: self.offset, what: "a member has too many extended headers" })
     }
 
     /// Returns where in the input the content of the current member starts, as long as none of it was read.
@@ -395,6 +398,27 @@ mod tests {
         fix_checksum(&mut bytes);
         let error = read_all(&bytes).unwrap_err();
         assert_eq!(error.to_string(), "the archive is damaged at byte 0: its extended header is too long");
+    }
+
+    #[test]
+    fn extensions_without_end_are_refused() {
+        for flag in *b"xgLK" {
+            let mut extension = written(&Entry::file("f", 0o644, 0, 0), b"")[..512].to_vec();
+            extension[156] = flag;
+            fix_checksum(&mut extension);
+            let behind = |count: usize| {
+                let member = written(&Entry::file("f", 0o644, 0, 0), b"");
+                read_all(&[extension.repeat(count), member].concat())
+            };
+            assert_eq!(behind(MAX_EXTENSIONS).unwrap().len(), 1);
+            assert_eq!(
+                behind(MAX_EXTENSIONS + 1).unwrap_err().to_string(),
+                format!(
+                    "the archive is damaged at byte {}: a member has too many extended headers",
+                    (MAX_EXTENSIONS + 1) * 512
+                )
+            );
+        }
     }
 
     #[test]

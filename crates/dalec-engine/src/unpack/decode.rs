@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use liblzma::bufread::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
+use crate::Cancel;
 use crate::oci::{Digest, Hasher};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -34,18 +35,19 @@ pub fn decompressed<'a>(input: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>>
     Ok(Box::new(input))
 }
 
-/// Hashes and counts what is read, and ends with an error beyond a limit.
-pub struct Hashing<R> {
+/// Hashes and counts what is read, and ends with an error beyond a limit, or when nobody wants it any more.
+pub struct Hashing<'a, R> {
     input: R,
     hasher: Hasher,
     bytes: u64,
     limit: u64,
+    cancel: &'a Cancel,
 }
 
-impl<R: Read> Hashing<R> {
+impl<'a, R: Read> Hashing<'a, R> {
     /// Returns a reader of at most `limit` bytes of `input`.
-    pub fn new(input: R, hasher: Hasher, limit: u64) -> Self {
-        Self { input, hasher, bytes: 0, limit }
+    pub fn new(input: R, hasher: Hasher, limit: u64, cancel: &'a Cancel) -> Self {
+        Self { input, hasher, bytes: 0, limit, cancel }
     }
 
     /// Returns the digest and the number of the bytes that were read.
@@ -54,8 +56,11 @@ impl<R: Read> Hashing<R> {
     }
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for Hashing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("the build was cancelled"));
+        }
         let count = self.input.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         self.bytes += count as u64;

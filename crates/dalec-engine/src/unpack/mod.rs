@@ -134,15 +134,25 @@ pub fn unpack(
     into: &Path,
     options: &UnpackOptions<'_>,
 ) -> Result<Unpacked, UnpackError> {
+    // Whatever was interrupted looks damaged.
+    unpack_all(input, diff_id, into, options).map_err(|error| match options.cancel.is_cancelled() {
+        true => UnpackError::Cancelled,
+        false => error,
+    })
+}
+
+fn unpack_all(
+    input: impl Read,
+    diff_id: Option<&Digest>,
+    into: &Path,
+    options: &UnpackOptions<'_>,
+) -> Result<Unpacked, UnpackError> {
     let hasher = diff_id.map_or_else(crate::oci::Hasher::sha256, Digest::hasher);
     let mut decompressed = decompressed(input).map_err(read_error)?;
-    let mut reader = Reader::new(Hashing::new(&mut *decompressed, hasher, options.max_bytes));
+    let mut reader = Reader::new(Hashing::new(&mut *decompressed, hasher, options.max_bytes, options.cancel));
     let mut applier = Applier::new(into, options)?;
     let mut entries = 0;
     while let Some(entry) = reader.next_entry()? {
-        if options.cancel.is_cancelled() {
-            return Err(UnpackError::Cancelled);
-        }
         entries += 1;
         if entries > options.max_entries {
             return Err(UnpackError::TooManyEntries { limit: options.max_entries });

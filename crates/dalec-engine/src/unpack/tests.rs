@@ -429,3 +429,36 @@ fn what_is_unpacked_is_written_the_same_again() {
     "#]]
     .assert_eq(&world.tree());
 }
+
+/// Zeros without end, which say that nobody wants them any more after a while.
+struct Endless<'a> {
+    start: &'a [u8],
+    cancel: &'a Cancel,
+    reads: u32,
+}
+
+impl Read for Endless<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if !self.start.is_empty() {
+            return self.start.read(buffer);
+        }
+        self.reads += 1;
+        match self.reads {
+            0..10 => {}
+            10 => self.cancel.cancel(),
+            11..1000 => {}
+            _ => return Err(std::io::Error::other("it was read on and on")),
+        }
+        buffer.fill(0);
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn what_follows_the_last_member_does_not_keep_anybody_waiting() {
+    let world = World::new();
+    let bytes = archive(&[file("f", "content")]);
+    let input = Endless { start: &bytes, cancel: &world.cancel, reads: 0 };
+    let unpacked = unpack(input, None, &world.dir.path().join("layer"), &UnpackOptions::new(&world.cancel));
+    assert!(matches!(unpacked, Err(UnpackError::Cancelled)), "{unpacked:?}");
+}

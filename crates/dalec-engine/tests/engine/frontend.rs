@@ -186,9 +186,10 @@ async fn answer(client: &mut Client, request: &Request, act: &str) -> Result<api
                 true,
             )
             .await?;
-            let refs = ["linux/amd64", "linux/arm64"]
-                .map(|platform| (platform.to_owned(), api::Ref { id: id.clone(), def: None }));
-            let refs = api::result::Result::Refs(api::RefMap { refs: refs.into_iter().collect() });
+            let keys = request.options.get("keys").map_or("linux/amd64,linux/arm64", String::as_str);
+            let refs =
+                keys.split(',').map(|key| (key.to_owned(), api::Ref { id: id.clone(), def: None })).collect();
+            let refs = api::result::Result::Refs(api::RefMap { refs });
             Ok(api::Result { result: Some(refs), ..api::Result::default() })
         }
         other => Err(tonic::Status::invalid_argument(format!("nobody knows how to {other}"))),

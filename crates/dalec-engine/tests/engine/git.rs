@@ -31,6 +31,7 @@ pub const CASES: &[(&str, Case)] = cases![
     old_and_plain_servers_work,
     what_is_missing_in_a_repository_is_said,
     what_a_killed_git_leaves_is_no_hindrance,
+    a_commit_without_its_files_does_not_count,
     builds_at_once_share_a_repository,
     files_of_the_commit_alone_count,
 ];
@@ -465,6 +466,38 @@ fn what_is_missing_in_a_repository_is_said(world: &World) {
         )
     });
     assert_eq!(ssh.message, "no ssh agent called \"mine\" was given");
+}
+
+fn a_commit_without_its_files_does_not_count(world: &World) {
+    // Git's words name the address, which sounds as if only this way of asking were refused.
+    let origin = Origin::new(&world.path("served/shallow"));
+    origin.write("file", "one\n");
+    origin.commit();
+    origin.git(&["checkout", "--quiet", "-b", "other"]);
+    origin.write("file", "two\n");
+    let commit = origin.commit();
+    origin.git(&["update-server-info"]);
+    let tree = origin.git(&["rev-parse", "HEAD^{tree}"]);
+    let tree = origin.path(&format!(".git/objects/{}/{}", &tree[..2], &tree[2..]));
+    let server = GitServer::start(&world.path("served"), Manners { plain: true, ..Manners::default() });
+    let url = server.url("shallow/.git");
+    let build = || {
+        let address = format!("git://{}#{commit}", server.place("shallow/.git"));
+        Built::new(world.engine(), |graph| graph.source(&address, &[("git.fullurl", &url)]))
+    };
+    let content = std::fs::read(&tree).unwrap();
+    std::fs::remove_file(&tree).unwrap();
+    assert!(build().is_err());
+    // Everything that there is can be fetched, but the commit is not among it.
+    let branch = origin.path(".git/refs/heads/other");
+    std::fs::remove_file(&branch).unwrap();
+    origin.git(&["update-server-info"]);
+    assert!(build().is_err());
+    std::fs::write(&branch, format!("{commit}\n")).unwrap();
+    std::fs::write(&tree, content).unwrap();
+    origin.git(&["update-server-info"]);
+    let built = build().unwrap_or_else(|error| panic!("{}", explain(&error)));
+    assert_eq!(built.read("/file"), "two\n");
 }
 
 fn what_a_killed_git_leaves_is_no_hindrance(world: &World) {

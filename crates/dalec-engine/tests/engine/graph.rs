@@ -44,13 +44,18 @@ impl Graph {
             ..pb::FileActionMkFile::default()
         };
         let holder = self.file(None, None, vec![Action::Mkfile(file)]);
+        self.build_in(&holder)
+    }
+
+    /// Builds the graph that is in the file `graph` of `holder`.
+    pub fn build_in(&mut self, holder: &Node) -> Node {
         let build = pb::BuildOp {
             builder: -1,
             inputs: [("buildkit.llb.definition".to_owned(), pb::BuildInput { input: 0 })].into(),
             attrs: [("llbbuild.filename".to_owned(), "graph".to_owned())].into(),
             ..pb::BuildOp::default()
         };
-        self.op(pb::op::Op::Build(build), &[&holder])
+        self.op(pb::op::Op::Build(build), &[holder])
     }
 
     /// Takes another graph in and returns its result.

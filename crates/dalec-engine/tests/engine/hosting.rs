@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use dalec_engine::{Cancel, Engine, Session};
+use dalec_engine::{Cancel, Engine, Export, Session};
 use dalec_gateway::{
     BuildOptions, Event, FrontendRequest, FrontendResult, Gateway, GatewayError, ProgressSink, Purpose,
     Reference, SolveRequest,
@@ -27,6 +27,7 @@ pub const CASES: &[(&str, Case)] = cases![
     a_frontend_calls_another,
     caches_of_a_namespace_are_out_of_others_reach,
     results_of_several_platforms_are_kept_apart,
+    results_of_a_frontend_stay_below_their_destination,
     what_a_frontend_does_not_return_is_forgotten,
     a_failed_step_is_told_as_it_failed,
     bad_frontends_fail_the_call_and_leave_nothing,
@@ -299,6 +300,26 @@ fn results_of_several_platforms_are_kept_apart(world: &World) {
     let session = session(&world.engine());
     let result = taken(session.solve_frontend(options("nothing", &[])));
     assert_eq!(result.refs, [(String::new(), None)]);
+}
+
+fn results_of_a_frontend_stay_below_their_destination(world: &World) {
+    let engine = world.engine();
+    let session = session(&engine);
+    let refused = |keys: &str, expected: &str| {
+        let result = taken(session.solve_frontend(options("platforms", &[("keys", keys)])));
+        let dest = world.path("out/below");
+        let written = engine.export(&result.refs, Export::Local { dest });
+        let said = written.expect_err(keys).to_string();
+        assert_eq!(said, expected, "{keys}");
+        let written = engine.export(&result.refs, Export::Tar { writer: Box::new(Vec::new()) });
+        assert_eq!(written.expect_err(keys).to_string(), expected, "{keys}");
+        assert!(!world.path("out").exists(), "{keys}");
+    };
+    let no_name = |key: &str| format!("{key:?} cannot be the name of a result among several");
+    refused("..,a", &no_name(".."));
+    refused("linux/amd64,.", &no_name("."));
+    refused(",a", &no_name(""));
+    refused("a/b,a_b", "the results \"a/b\" and \"a_b\" would both be written as \"a_b\"");
 }
 
 fn what_a_frontend_does_not_return_is_forgotten(world: &World) {

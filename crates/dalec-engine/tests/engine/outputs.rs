@@ -15,6 +15,7 @@ pub const CASES: &[(&str, Case)] = cases![
     an_archive_is_the_same_every_time,
     the_frontend_is_an_image_with_one_file,
     a_file_by_url_is_fetched_once,
+    files_by_url_are_told_apart,
 ];
 
 fn results_are_read_without_building_more_than_needed(world: &World) {
@@ -153,4 +154,40 @@ fn a_file_by_url_is_fetched_once(world: &World) {
     server.join().unwrap();
     // The server is gone.
     assert_eq!(build(checksum).unwrap().stats().ops_run, 0);
+}
+
+/// Answers every request with its path, and each with the next one of some names for the file; the last one stays.
+fn echo_server(names: &'static [&str]) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Ends with the tests.
+    std::thread::spawn(move || {
+        for (turn, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            let path = String::from_utf8_lossy(&request[..length]).split(' ').nth(1).unwrap().to_owned();
+            let name = names.get(turn).or(names.last()).unwrap();
+            let (length, name) = (path.len(), format!("Content-Disposition: attachment; filename={name}"));
+            let head = format!("HTTP/1.1 200 OK\r\n{name}\r\nContent-Length: {length}\r\nConnection: close");
+            stream.write_all(format!("{head}\r\n\r\n{path}").as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+fn files_by_url_are_told_apart(world: &World) {
+    // A checksum that says nothing is none.
+    let address = echo_server(&["x"]);
+    for path in ["/one", "/other"] {
+        let attrs = [("http.checksum", ""), ("http.filename", "file")];
+        let built = world.build(|graph| graph.source(&format!("http://{address}{path}"), &attrs));
+        assert_eq!(built.read("/file"), path);
+    }
+    // What the server calls its file counts.
+    let address = echo_server(&["one", "other"]);
+    for name in ["one", "other"] {
+        let built = world.build(|graph| graph.source(&format!("http://{address}/named"), &[]));
+        assert_eq!(built.names("/"), [name]);
+    }
 }

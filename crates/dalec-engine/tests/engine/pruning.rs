@@ -139,14 +139,19 @@ fn all_that_goes_is_told(world: &World) {
         graph.exec(exec.bind("/out", None, false)).remove(0)
     };
     drop(world.build(steps));
-    let sum = |entries: &[Entry]| entries.iter().map(|entry| entry.size).sum::<u64>();
     let before = world.store().entries().unwrap();
-    let pruned = prune(world, PruneOptions { keep_storage: Some(sum(&before) - 1), ..ALL });
-    let after = world.store().entries().unwrap();
-    let gone: Vec<Entry> = before.iter().filter(|entry| !after.contains(entry)).cloned().collect();
-    assert!(!gone.is_empty());
-    assert_eq!(pruned.removed, gone);
-    assert_eq!(sum(&before) - sum(&after), sum(&pruned.removed));
+    let size: u64 = before.iter().map(|entry| entry.size).sum();
+    let pruned = prune(world, PruneOptions { keep_storage: Some(size / 2), ..ALL });
+    let after = ids(&world.store().entries().unwrap());
+    let mut gone = ids(&before);
+    gone.retain(|id| !after.contains(id));
+    assert!(gone.len() > 1, "{before:?}");
+    // How much of the disk a file takes is only known when it is there, so sizes are those of different times.
+    assert_eq!(ids(&pruned.removed), gone);
+}
+
+fn ids(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.id.clone()).collect()
 }
 
 fn a_base_whose_blob_is_damaged_is_pulled_again(world: &World) {

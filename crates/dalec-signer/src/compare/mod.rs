@@ -155,11 +155,11 @@ pub fn compare(built: &Path, signed: &Path) -> Result<Comparison, CompareError> 
     let before = tree::walk(built, MOST_BUILT)?;
     let after = tree::walk(signed, before.len().saturating_mul(MOST_BESIDE) + MOST_BESIDE)?;
     let mut trees =
-        Trees { built, signed, before, after, differences: Vec::new(), comparison: Comparison::default() };
+        Trees { built, signed, before, after, differences: Vec::new(), artifacts: BTreeMap::new() };
     trees.compare_built()?;
     trees.compare_added()?;
     match trees.differences.is_empty() {
-        true => Ok(trees.comparison),
+        true => Ok(Comparison { artifacts: trees.artifacts.into_values().collect() }),
         false => {
             trees.differences.sort_by(|one, other| one.path.cmp(&other.path));
             trees.differences.truncate(MOST_DIFFERENCES);
@@ -175,7 +175,8 @@ struct Trees<'a> {
     before: BTreeMap<PathBuf, Entry>,
     after: BTreeMap<PathBuf, Entry>,
     differences: Vec<Difference>,
-    comparison: Comparison,
+    /// What is the same but for signatures.
+    artifacts: BTreeMap<PathBuf, Artifact>,
 }
 
 impl Trees<'_> {
@@ -198,7 +199,7 @@ impl Trees<'_> {
                         self.differences.push(differs(Change::Mode { before: *before, after: *after }));
                     }
                     match self.compare_file(path)? {
-                        Ok(artifact) => self.comparison.artifacts.push(artifact),
+                        Ok(artifact) => drop(self.artifacts.insert(path.clone(), artifact)),
                         Err(changes) => self.differences.extend(changes.into_iter().map(differs)),
                     }
                 }
@@ -226,14 +227,13 @@ impl Trees<'_> {
 
     /// Looks at everything that was not built: only signatures beside files may be new.
     fn compare_added(&mut self) -> Result<(), CompareError> {
-        let Self { before, after, comparison, differences, .. } = self;
+        let Self { before, after, artifacts, differences, .. } = self;
         for (path, entry) in after.iter().filter(|(path, _)| !before.contains_key(*path)) {
             let change = match (beside::signed_file(path), entry) {
                 (Some((form, of)), Entry::File { .. })
                     if matches!(before.get(&of), Some(Entry::File { .. })) =>
                 {
-                    let artifact =
-                        comparison.artifacts.iter_mut().find(|artifact| artifact.path == shown(&of));
+                    let artifact = artifacts.get_mut(&of);
                     match beside::read(&self.signed.join(path), form, artifact.as_deref())? {
                         Ok(signatures) => {
                             if let Some(artifact) = artifact {

@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::{LEAD, Package, REGION, RESERVED, SHA1, SHA256, SIGNATURES, signatures};
+use super::{LEAD, Package, REGION, RESERVED, RESERVED_6, SHA1, SHA256, SIGNATURES, signatures};
 use crate::compare::{Part, Signature};
 use crate::error::ReadError;
 
 /// Signatures of single files, for the kernel: lists of them, and what is to be known about those lists.
 const FILE_SIGNATURES: [u32; 4] = [274, 275, 276, 277];
-/// Architecture and operating system of whoever wrote the lead: a signer writes its own, and nobody reads them.
-const LEAD_MACHINE: [std::ops::Range<usize>; 2] = [8..10, 76..78];
+/// What nobody reads of the lead, so each version of rpmsign writes its own: version, and then architecture, name and operating
+/// system.
+const LEAD_UNREAD: [std::ops::Range<usize>; 2] = [4..6, 8..78];
 
 /// Returns the parts of a package that are no signatures, and its signatures.
 ///
@@ -20,8 +21,8 @@ pub(crate) fn parts(file: &File) -> Result<(Vec<Part>, Vec<Signature>), ReadErro
     let package = Package::read(file)?;
     let mut lead = vec![0; LEAD];
     file.read_exact_at(&mut lead, 0)?;
-    for machine in LEAD_MACHINE {
-        lead[machine].fill(0);
+    for unread in LEAD_UNREAD {
+        lead[unread].fill(0);
     }
     let mut parts = vec![Part::bytes("lead", lead)];
     let mut found = Vec::new();
@@ -50,5 +51,5 @@ pub(crate) fn parts(file: &File) -> Result<(Vec<Part>, Vec<Signature>), ReadErro
 /// Returns whether what the signature header says by `tag` is the signer's business. The digests of the header are, for
 /// they were compared with it.
 fn is_signers(tag: u32) -> bool {
-    [REGION, RESERVED, SHA1, SHA256].contains(&tag) || FILE_SIGNATURES.contains(&tag)
+    [REGION, RESERVED, RESERVED_6, SHA1, SHA256].contains(&tag) || FILE_SIGNATURES.contains(&tag)
 }

@@ -2,7 +2,9 @@
 //!
 //! The contract is rows SIGN-011, SIGN-012 and SIGN-013 of the reference, made stricter: what a signer leaves out is missing.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -84,6 +86,19 @@ fn key_of(comparison: &Comparison) -> &str {
         [Signature::OpenPgp { key: Some(key), .. }] => key,
         other => panic!("{other:?}"),
     }
+}
+
+/// Each version of rpmsign writes a lead of its own.
+#[test]
+fn an_older_rpmsign_may_sign_a_newer_package() {
+    let trees = Trees::new(|place| drop(place.write("tiny.rpm", crate::rpm::OF_VERSION_6)));
+    let home = trees.0.gnupg(rsa());
+    let name = format!("_gpg_name {}", rsa().fingerprint());
+    let path = format!("_gpg_path {home}");
+    let sign = ["--define", &name, "--define", &path, "--define", "__gpg /usr/bin/gpg", "--addsign"];
+    trees.0.succeed("rpmsign", &[&sign[..], &["signed/tiny.rpm"]].concat());
+    trees.compare().unwrap();
+    let _ = trees.0.run("gpgconf", &["--homedir", &home, "--kill", "all"]);
 }
 
 #[test]
@@ -224,8 +239,8 @@ fn a_package_with_another_payload_is_told() {
         "#]],
     );
     trees.check(
-        // The name in the lead.
-        |signed| tamper(&signed.join("tiny.rpm"), 12),
+        // The kind of package in the lead.
+        |signed| tamper(&signed.join("tiny.rpm"), 7),
         expect![[r#"
             the signer changed more than signatures:
               tiny.rpm: its lead was changed
@@ -355,6 +370,31 @@ fn trees_are_compared_whole() {
         |signed| (0..100).for_each(|number| fs::write(signed.join(number.to_string()), "").unwrap()),
         expect![[r#"
             there are more than 56 files in /signed
+        "#]],
+    );
+}
+
+#[test]
+fn signatures_are_those_of_the_file_beside_them() {
+    // Neither name is text, so both look the same.
+    let folders = [b"\xfe", b"\xff"].map(|name| Path::new("d").join(OsStr::from_bytes(name)));
+    let trees = Trees::new(|place| {
+        for folder in &folders {
+            fs::create_dir_all(place.path("").join(folder)).unwrap();
+            fs::write(place.path("").join(folder).join("x"), "x").unwrap();
+        }
+    });
+    trees.0.write("other", "");
+    trees.0.sign(ed25519(), &["other"]).unwrap();
+    trees.check(
+        |signed| {
+            for folder in &folders {
+                fs::copy(trees.0.path("other.asc"), signed.join(folder).join("x.asc")).unwrap();
+            }
+        },
+        expect![[r#"
+            file d/�/x same, x.asc SHA256
+            file d/�/x same, x.asc SHA256
         "#]],
     );
 }

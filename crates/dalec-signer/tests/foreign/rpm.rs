@@ -67,6 +67,27 @@ fn rpmkeys_accepts_what_we_sign_and_nothing_else() {
     }
 }
 
+/// A package as rpm 6 makes it: `rpmbuild -bb` of version 6.1 wrote it.
+pub const OF_VERSION_6: &[u8] = include_bytes!("tiny-6.rpm");
+
+/// Such a package names other digests, and has its signature at the place for such packages as well.
+#[test]
+fn packages_of_version_6_are_signed_for_old_and_new_programs() {
+    for key in keys() {
+        let place = place(key);
+        place.write("tiny.rpm", OF_VERSION_6);
+        place.sign(key, &["tiny.rpm"]).unwrap();
+        check(&place).unwrap();
+        assert_eq!(place.verify(key, "tiny.rpm").findings.len(), 2);
+        place.expect_valid(key, "tiny.rpm");
+        let signed = place.read("tiny.rpm");
+        assert_eq!(signed.len(), OF_VERSION_6.len());
+        tamper(&place.path("tiny.rpm"), signed.len() - 10);
+        check(&place).unwrap_err();
+        assert!(matches!(place.verify(key, "tiny.rpm").verdict, Verdict::Broken(_)));
+    }
+}
+
 /// Packages signed by rpm's own tool, with GnuPG behind it, are accepted.
 #[test]
 fn what_rpmsign_signs_is_accepted() {

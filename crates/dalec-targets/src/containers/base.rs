@@ -33,7 +33,7 @@ pub(crate) fn of_spec(spec: &TargetSpec) -> Result<Option<&BaseImage>, PlanError
 /// An image that is changed first has to come as it is.
 pub(crate) fn question(written: &BaseImage, packages: Vec<String>) -> ImageQuestion {
     let packages = if is_changed(&written.rootfs) { Vec::new() } else { packages };
-    ImageQuestion { reference: full_reference(written.reference()), packages }
+    ImageQuestion { reference: full_reference(written.reference()), packages, of_result: true }
 }
 
 /// Returns the base images of `spec` that are changed first.

@@ -8,7 +8,9 @@ use dalec_spec::target_spec::{Artifacts, Directories, PackageConstraint, Reposit
 use super::{CACHE_KEY, keeps_docs};
 use crate::deb::architecture::architecture;
 use crate::deb::distro::{DebDistro, REPOSITORIES};
-use crate::deb::install::{Account, InstallOptions, install_names, install_packages, install_wanted, wanted};
+use crate::deb::install::{
+    Account, InstallOptions, install_beside, install_names, install_packages, install_wanted, wanted,
+};
 use crate::deb::layout;
 use crate::deb::relation;
 use crate::error::PlanError;
@@ -35,7 +37,11 @@ impl Installer<'_> {
         // A base image of the spec is not the distribution's word.
         let stock = self.request.spec.image.bases.is_empty();
         let trust = if stock { Trust::Distribution } else { options.trust };
-        install_names(root, names, &InstallOptions { dist_upgrade: true, trust, ..options })
+        install_names(
+            root,
+            names,
+            &InstallOptions { dist_upgrade: true, trust, other_suites: false, ..options },
+        )
     }
 
     /// Installs the built packages, the `.deb` files at the top of `packages`.
@@ -43,14 +49,28 @@ impl Installer<'_> {
     /// # Errors
     /// As [`repositories::plan`].
     pub fn install(&self, root: &State, packages: &State, recommends: bool) -> Result<State, PlanError> {
+        Ok(install_packages(root, packages, &InstallOptions { recommends, ..self.of_packages()? }))
+    }
+
+    /// Returns a root file system with the packages in it that the programs of `worker` make, for an architecture whose own
+    /// do not run.
+    ///
+    /// # Errors
+    /// As [`repositories::plan`].
+    pub fn install_beside(&self, worker: &State, packages: &State) -> Result<State, PlanError> {
+        let architecture = Some(architecture(&self.request.platform));
+        Ok(install_beside(worker, packages, &InstallOptions { architecture, ..self.of_packages()? }))
+    }
+
+    /// Returns options for the built packages, whose installation says what of the spec it fails for.
+    fn of_packages(&self) -> Result<InstallOptions<'_>, PlanError> {
         let spec = self.request.spec;
         let options = self.options("Install the packages", "Install packages");
         let mut marks = Marks::default();
         let accounts = accounts(&spec.artifacts, self.distro, &mut marks);
         let options = InstallOptions { accounts, ..options };
-        let options = self.naming(&spec.dependencies.runtime, marks, options);
         let repositories = repositories::plan(self.request, &REPOSITORIES, RepositoryUse::Install)?;
-        Ok(install_packages(root, packages, &InstallOptions { recommends, repositories, ..options }))
+        Ok(InstallOptions { repositories, ..self.naming(&spec.dependencies.runtime, marks, options) })
     }
 
     /// Installs what the tests need, if tests will run. Version constraints bind.
@@ -73,7 +93,7 @@ impl Installer<'_> {
     /// Returns the names of the packages that the tests need on this platform; none if no tests will run.
     pub fn test_dependencies(&self) -> Vec<String> {
         let spec = self.request.spec;
-        if self.request.options.skip_tests || spec.tests.is_empty() {
+        if !self.request.options.runs_tests() || spec.tests.is_empty() {
             return Vec::new();
         }
         relation::names_on_architecture(&spec.dependencies.test, architecture(&self.request.platform))
@@ -95,6 +115,8 @@ impl Installer<'_> {
             accounts: Vec::new(),
             without_proxies: self.request.options.without_proxies,
             of_other: None,
+            architecture: None,
+            other_suites: true,
             repositories: Repositories::default(),
         }
     }
@@ -126,7 +148,8 @@ fn accounts(artifacts: &Artifacts, distro: &DebDistro, marks: &mut Marks) -> Vec
             // A new user comes with a group of that name.
             let mut created =
                 artifacts.users.iter().chain(if database == "group" { &artifacts.groups[..] } else { &[] });
-            let is_known = matches!(name, "" | "root") || created.any(|created| created == name);
+            let is_number = name.chars().all(|char| char.is_ascii_digit());
+            let is_known = is_number || name == "root" || created.any(|created| created == name);
             if !is_known
                 && !accounts.iter().any(|known| (known.database, known.name.as_str()) == (database, name))
             {

@@ -41,7 +41,7 @@ pub fn image(spec: &TargetSpec, distro: &DebDistro) -> Result<ImageQuestion, Pla
     let packages = vec![FOR_SCRIPTS.to_owned()];
     Ok(match base::of_spec(spec)? {
         Some(written) => base::question(written, packages),
-        None => ImageQuestion { reference: distro.image.to_owned(), packages },
+        None => ImageQuestion { reference: distro.image.to_owned(), packages, of_result: true },
     })
 }
 
@@ -58,6 +58,9 @@ pub fn plan(
     worker: &State,
     packages: &State,
 ) -> Result<Container, PlanError> {
+    if request.options.foreign.is_some() {
+        return plan_beside(request, distro, worker, packages);
+    }
     let spec_base = base::of_spec(request.spec)?;
     let question = image(request.spec, distro)?;
     let answer = base::start(request, &question, spec_base)?;
@@ -83,6 +86,22 @@ pub fn plan(
         config
     });
     Ok(Container { root: squash(&small), base, test_root })
+}
+
+/// Returns the container for a platform whose programs do not run here: packages are installed by the programs of `worker`,
+/// nothing besides them, and tests run in none.
+fn plan_beside(
+    request: &Request<'_>,
+    distro: &DebDistro,
+    worker: &State,
+    packages: &State,
+) -> Result<Container, PlanError> {
+    let packages = installable(packages);
+    let installed = Installer { request, distro }.install_beside(worker, &packages)?;
+    let linked = symlinks::plan_from(request, worker, &installed);
+    let shrink = Shrink { request, worker, packages: &packages, base: None };
+    let root = squash(&shrink.clean(&linked, &[]));
+    Ok(Container { test_root: root.clone(), root, base: None })
 }
 
 /// Returns the root file system to install into; a base image of the spec is checked for what that takes.
@@ -114,10 +133,14 @@ impl Shrink<'_> {
     /// Returns `root` with the built packages, the packages called `extra` and what they depend on.
     fn run(&self, root: &State, extra: &[String]) -> State {
         let purge = self.exec("Purge what is not needed", PURGE, "purge", &[], extra);
-        let purged = root.run(purge).root();
+        self.clean(&root.run(purge).root(), extra)
+    }
+
+    /// Does what takes no programs of `root`.
+    fn clean(&self, root: &State, extra: &[String]) -> State {
         let keep_docs = keeps_docs(self.request.spec).then_some("--keep-docs");
         let clean = self.exec("Remove the packaging tools", CLEAN, "clean", keep_docs.as_slice(), extra);
-        self.worker.run(clean.mount(Mount::bind(ROOT, &purged))).output(ROOT)
+        self.worker.run(clean.mount(Mount::bind(ROOT, root))).output(ROOT)
     }
 
     fn exec(&self, name: &str, script: &str, command: &str, flags: &[&str], extra: &[String]) -> Exec {

@@ -25,6 +25,8 @@ pub struct DebDistro {
     pub base_packages: &'static [&'static str],
     /// Packages that the worker gets besides to make system extensions; none where it makes none.
     pub extension_packages: &'static [&'static str],
+    /// Suites of the same archive that build dependencies and what containers get may come from, too.
+    pub other_suites: &'static [&'static str],
 }
 
 /// Where apt looks for repositories.
@@ -53,6 +55,9 @@ const WORKER: &[&str] = &[
 /// Older releases have no tools that make what newer systems mount.
 const EXTENSION: &[&str] = &["erofs-utils"];
 
+/// Without them bullseye has no compiler for today's Go.
+const BACKPORTS: &[&str] = &["bullseye-backports"];
+
 /// What every container has.
 const BASE: &[&str] = &["ca-certificates"];
 
@@ -67,6 +72,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: EXTENSION,
+        other_suites: &[],
     },
     DebDistro {
         key: "bookworm",
@@ -77,6 +83,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: &[],
+        other_suites: &[],
     },
     DebDistro {
         key: "bullseye",
@@ -87,6 +94,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: &[],
+        other_suites: BACKPORTS,
     },
     DebDistro {
         key: "resolute",
@@ -97,6 +105,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: EXTENSION,
+        other_suites: &[],
     },
     DebDistro {
         key: "noble",
@@ -107,6 +116,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: EXTENSION,
+        other_suites: &[],
     },
     DebDistro {
         key: "jammy",
@@ -117,6 +127,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: &[],
+        other_suites: &[],
     },
     DebDistro {
         key: "focal",
@@ -127,6 +138,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: &[],
+        other_suites: &[],
     },
     DebDistro {
         key: "bionic",
@@ -137,6 +149,7 @@ pub const DISTROS: &[DebDistro] = &[
         worker_packages: WORKER,
         base_packages: BASE,
         extension_packages: &[],
+        other_suites: &[],
     },
 ];
 
@@ -182,5 +195,6 @@ fn question(image: &str, packages: &[&str]) -> ImageQuestion {
     ImageQuestion {
         reference: image.to_owned(),
         packages: packages.iter().map(|name| (*name).to_owned()).collect(),
+        of_result: false,
     }
 }

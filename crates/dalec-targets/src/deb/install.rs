@@ -23,6 +23,10 @@ const SCRIPT: &str = concat!(
     "\n",
     include_str!("scripts/download.sh"),
     "\n",
+    include_str!("scripts/beside.sh"),
+    "\n",
+    include_str!("scripts/suites.sh"),
+    "\n",
     include_str!("scripts/install.sh")
 );
 
@@ -30,6 +34,10 @@ const SCRIPT: &str = concat!(
 const PACKAGES: &str = "/run/dalec/packages";
 /// Where packages go that are not installed.
 const DOWNLOADS: &str = "/run/dalec/downloads";
+/// Where a root file system is whose programs do not run.
+const BESIDE: &str = "/run/dalec/root";
+/// What every root file system starts with.
+const SKELETON: &str = "base-files";
 
 /// How packages are installed.
 #[derive(Debug, Clone)]
@@ -60,6 +68,10 @@ pub struct InstallOptions<'a> {
     pub without_proxies: bool,
     /// Another architecture (Debian's name) that packages are installed of, those whose names say so.
     pub of_other: Option<&'a str>,
+    /// The architecture (Debian's name) of everything that is installed or downloaded, where that is not the machine's.
+    pub architecture: Option<&'a str>,
+    /// Whether packages may come from the other suites of the distribution's archive that specs count on.
+    pub other_suites: bool,
     /// Repositories besides the distribution's.
     pub(crate) repositories: Repositories,
 }
@@ -134,6 +146,15 @@ pub fn download(root: &State, options: &InstallOptions<'_>) -> State {
     root.run(exec).output(DOWNLOADS)
 }
 
+/// Returns a root file system for another architecture than the machine's, put together by the programs of `worker`: with
+/// every `.deb` file at the top of `debs`, what they depend on, and no more. Its maintainer scripts run in `worker`.
+pub fn install_beside(worker: &State, debs: &State, options: &InstallOptions<'_>) -> State {
+    let flags = ["--into", BESIDE, "--directory", PACKAGES];
+    let exec = exec(&flags, &[SKELETON.to_owned()], options);
+    let exec = exec.mount(Mount::bind(PACKAGES, debs).readonly()).mount(Mount::output(BESIDE));
+    worker.run(exec).output(BESIDE)
+}
+
 fn run(
     root: &State,
     what: &[&str],
@@ -158,6 +179,12 @@ fn exec(what: &[&str], names: &[String], options: &InstallOptions<'_>) -> Exec {
     flag(!options.repositories.is_empty(), "--new-lists");
     if let Some(architecture) = options.of_other {
         args.extend(["--of-other", architecture].map(str::to_owned));
+    }
+    if let Some(architecture) = options.architecture {
+        args.extend(["--for", architecture].map(str::to_owned));
+    }
+    for suite in options.distro.other_suites.iter().filter(|_| options.other_suites) {
+        args.extend(["--suite", suite].map(str::to_owned));
     }
     for wanted in &options.wanted {
         args.extend(["--wanted", &wanted.mark, &wanted.relation].map(str::to_owned));
@@ -294,6 +321,58 @@ has\tperl\t5.36\t\t
             );
         }
         assert_eq!(explained("E: Invalid operation satisfy"), "");
+    }
+
+    /// Returns whether a maintainer script can run beside the root file system that it is for.
+    fn runs_beside(script: &str) -> bool {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("postinst");
+        std::fs::write(&path, script).expect("a script");
+        let asked =
+            format!("{}\neval \"$check\"\ncommands \"$1\" || true", include_str!("scripts/beside.sh"));
+        let done = Command::new("sh").args(["-c", &asked, "commands"]).arg(path).output().expect("a shell");
+        assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout.is_empty()
+    }
+
+    /// TGT-010
+    #[test]
+    fn scripts_that_only_know_their_own_root_are_told_apart() {
+        let units = "\
+#!/bin/sh
+set -e
+# Automatically added
+if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ] || [ \"$1\" = \"abort-remove\" ] ; then
+\tdeb-systemd-helper unmask 'a.service' >/dev/null || true
+\tif deb-systemd-helper --quiet was-enabled 'a.service'; then
+\t\tdeb-systemd-helper enable 'a.service' >/dev/null || true
+\telse
+\t\tdeb-systemd-helper update-state 'a.service' >/dev/null || true
+\tfi
+\tif [ -d /run/systemd/system ]; then
+\t\tsystemctl --system daemon-reload >/dev/null || true
+\t\t_dh_action=start
+\t\tdeb-systemd-invoke $_dh_action 'a.service' >/dev/null || true
+\tfi
+fi
+exit 0
+";
+        assert!(runs_beside(units));
+        assert!(runs_beside(
+            "set -e\nupdate-alternatives --install /usr/bin/awk awk \\\n  /usr/bin/mawk 5\n"
+        ));
+        assert!(runs_beside("case \"$1\" in\n  configure|upgrade)\n  ;;\nesac\n"));
+        for script in [
+            "useradd -- ann\n",
+            "[ -e /etc/x ] || touch /etc/x\n",
+            "if [ -e /etc/x ]; then chown ann /etc/x; fi\n",
+            "update-alternatives --list awk; rm /etc/x\n",
+            "systemctl $(touch /etc/x)\n",
+            "systemctl daemon-reload || touch /etc/x\n",
+            "if [ \"$1\" = configure ] && touch /etc/x; then\nfi\n",
+        ] {
+            assert!(!runs_beside(script), "{script}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::sources::{Planner, Tree};
 use crate::worker::Worker;
 
 const SOURCE_PACKAGE: &str = include_str!("scripts/source-package.sh");
+const LIBRARIES: &str = include_str!("scripts/libraries.sh");
 const BINARY_PACKAGE: &str = include_str!("scripts/binary-package.sh");
 const CHANGES: &str = include_str!("scripts/changes.sh");
 
@@ -182,18 +183,18 @@ impl<'a> Package<'a> {
         let mut args =
             vec![names.source_dir(), names.orig(), names.file_stem(), self.epoch(), names.work_dir()];
         let mut environment = Vec::new();
-        let mut cross_setup = "";
+        let mut cross_setup = String::new();
         if let Some(processor) = self.processor {
             let platform = &self.request.platform;
             args.extend([architecture(platform), processor.gnu].map(str::to_owned));
             environment = processor.environment(platform);
-            cross_setup = cross::SCRIPT;
+            cross_setup = [cross::SCRIPT, LIBRARIES].join("\n");
         }
         let network = match self.request.spec.build.network_mode {
             NetworkMode::None => Network::None,
             NetworkMode::Sandbox => Network::Sandbox,
         };
-        let script = [cross_setup, caches.setup(), BINARY_PACKAGE].concat();
+        let script = [&cross_setup, caches.setup(), BINARY_PACKAGE].concat();
         let exec = self
             .script(&script, "binary-package", args)
             .envs(environment)

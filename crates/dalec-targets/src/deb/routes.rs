@@ -115,8 +115,14 @@ impl Recipe for DebRecipe {
         Some(worker::question(self.distro))
     }
 
-    fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
+    fn uses_untried(&self) -> Uses {
+        let container = self.product == Product::MinimalContainer;
+        Uses { container, tests: false, ..self.uses() }
+    }
+
+    fn base(&self, spec: &TargetSpec, foreign: bool) -> Result<Option<ImageQuestion>, PlanError> {
         match self.product {
+            _ if foreign => Ok(None),
             Product::Packages | Product::TestingContainer | Product::SystemExtension { .. } => {
                 testing::image(spec, self.distro).map(Some)
             }
@@ -132,14 +138,22 @@ impl Recipe for DebRecipe {
         }
     }
 
-    fn runs(&self) -> Option<&'static str> {
+    fn runs(&self, spec: &TargetSpec) -> Option<&'static str> {
         match self.product {
-            Product::Packages | Product::SourcePackage => None,
-            Product::MinimalContainer
-            | Product::TestingContainer
-            | Product::Worker
-            | Product::SystemExtension { .. } => Some(family::SCRIPTS),
+            Product::MinimalContainer if !spec.image.bases.is_empty() => {
+                Some("the base image's own apt has to run")
+            }
+            Product::TestingContainer => Some("its own apt has to run"),
+            Product::Worker => Some(family::SCRIPTS),
+            Product::Packages
+            | Product::SourcePackage
+            | Product::MinimalContainer
+            | Product::SystemExtension { .. } => None,
         }
+    }
+
+    fn is_worker(&self) -> bool {
+        self.product == Product::Worker
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {

@@ -75,6 +75,8 @@ fn dependencies(
         name: "Download packages for the system extension".into(),
         locations: marks.location(&request.source_map).into_iter().collect(),
         repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Install)?,
+        other_suites: true,
+        architecture: request.options.foreign.as_ref().map(architecture),
         wanted,
         ..options
     };

@@ -77,6 +77,7 @@ pub fn with_build_dependencies(
     let options = InstallOptions {
         recommends: true,
         repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Build)?,
+        other_suites: true,
         locations: marks.location(&request.source_map).into_iter().collect(),
         wanted,
         of_other,
@@ -124,6 +125,8 @@ pub(super) fn options<'a>(
         accounts: Vec::new(),
         without_proxies: request.options.without_proxies,
         of_other: None,
+        architecture: None,
+        other_suites: false,
         repositories: Repositories::default(),
     }
 }

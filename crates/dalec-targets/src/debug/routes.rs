@@ -87,11 +87,11 @@ impl Recipe for Product {
     fn worker(&self) -> Option<WorkerQuestion> {
         let (context, packages) = self.tools()?;
         let packages = packages.iter().map(|name| (*name).to_owned()).collect();
-        let image = ImageQuestion { reference: tools_of().image.to_owned(), packages };
+        let image = ImageQuestion { reference: tools_of().image.to_owned(), packages, of_result: false };
         Some(WorkerQuestion { context: context.to_owned(), image })
     }
 
-    fn base(&self, _: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
+    fn base(&self, _: &TargetSpec, _: bool) -> Result<Option<ImageQuestion>, PlanError> {
         Ok(None)
     }
 
@@ -100,7 +100,7 @@ impl Recipe for Product {
         self.tools().is_some()
     }
 
-    fn runs(&self) -> Option<&'static str> {
+    fn runs(&self, _: &TargetSpec) -> Option<&'static str> {
         None
     }
 

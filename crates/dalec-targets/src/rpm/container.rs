@@ -104,7 +104,7 @@ impl Installer<'_> {
     fn install_test_dependencies(&self, root: &State) -> Result<State, PlanError> {
         let spec = self.request.spec;
         let (wanted, marks) = self.wanted(&spec.dependencies.test)?;
-        if wanted.is_empty() || self.request.options.skip_tests || spec.tests.is_empty() {
+        if wanted.is_empty() || !self.request.options.runs_tests() || spec.tests.is_empty() {
             return Ok(root.clone());
         }
         let meta = Meta::requiring(TEST_DEPENDENCIES, "what the tests need", &spec.dependencies.test)?;
@@ -130,6 +130,8 @@ impl Installer<'_> {
         InstallOptions {
             distro: self.distro,
             platform: &self.request.platform,
+            is_foreign: self.request.options.foreign.is_some(),
+            is_lenient: false,
             trust: Trust::Spec,
             name: name.to_owned(),
             group: ProgressGroup::new(group),

@@ -202,6 +202,7 @@ impl RpmDistro {
         ImageQuestion {
             reference: self.image.to_owned(),
             packages: self.worker_packages.iter().map(|name| (*name).to_owned()).collect(),
+            of_result: false,
         }
     }
 

@@ -51,8 +51,12 @@ pub(super) enum What<'a> {
 pub(super) struct InstallOptions<'a> {
     /// Distribution of the worker and the root file system.
     pub distro: &'a RpmDistro,
-    /// Platform of both.
+    /// Platform of what is installed.
     pub platform: &'a Platform,
+    /// Whether nothing here runs programs for it, those of the worker aside, which is for the machine.
+    pub is_foreign: bool,
+    /// Goes on where scripts of packages cannot run.
+    pub is_lenient: bool,
     /// Whose programs run as root in it, now or before.
     pub trust: Trust,
     /// Words to show while it runs.
@@ -118,6 +122,12 @@ fn exec(what: &What<'_>, flags: &[&str], options: &InstallOptions<'_>) -> Exec {
     let mut args: Vec<String> =
         head.into_iter().chain(["--release", distro.release]).map(str::to_owned).collect();
     args.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    if options.is_foreign {
+        args.extend(["--force-architecture", architecture(options.platform)].map(str::to_owned));
+    }
+    if options.is_lenient {
+        args.push("--lenient".to_owned());
+    }
     if options.keep_docs {
         args.push("--keep-docs".to_owned());
     }

@@ -89,8 +89,17 @@ impl Recipe for RpmRecipe {
         (self.product != Product::SpecFile).then(|| worker::question(self.distro))
     }
 
-    fn base(&self, spec: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
-        if self.uses().container { container::image(spec) } else { Ok(None) }
+    fn uses_untried(&self) -> Uses {
+        let container = matches!(self.product, Product::Container | Product::DependenciesContainer);
+        Uses { container, tests: false, ..self.uses() }
+    }
+
+    fn base(&self, spec: &TargetSpec, foreign: bool) -> Result<Option<ImageQuestion>, PlanError> {
+        if foreign && self.product == Product::Worker {
+            return Ok(Some(worker::foreign_base(self.distro)));
+        }
+        let uses = if foreign { self.uses_untried() } else { self.uses() };
+        if uses.container { container::image(spec) } else { Ok(None) }
     }
 
     fn check(&self, spec: &TargetSpec) -> Result<(), PlanError> {
@@ -100,14 +109,12 @@ impl Recipe for RpmRecipe {
         }
     }
 
-    fn runs(&self) -> Option<&'static str> {
-        match self.product {
-            Product::Packages | Product::BuildRoot | Product::Sources | Product::SpecFile => None,
-            Product::Container
-            | Product::DependenciesContainer
-            | Product::Worker
-            | Product::SystemExtension => Some(family::SCRIPTS),
-        }
+    fn runs(&self, _: &TargetSpec) -> Option<&'static str> {
+        None
+    }
+
+    fn is_worker(&self) -> bool {
+        self.product == Product::Worker
     }
 
     fn plan(&self, request: &Request<'_>) -> Result<Plan, PlanError> {
@@ -118,6 +125,9 @@ impl Recipe for RpmRecipe {
             |worker: &Worker, content: &Content<'_>| container::plan(request, distro, &worker.root, content);
         match self.product {
             Product::SpecFile => Ok(family::files(request, package()?.spec_file())),
+            Product::Worker if request.options.foreign.is_some() => {
+                Ok(family::worker(request, worker::plan_foreign(request, distro, &worker()?)?))
+            }
             Product::Worker => Ok(family::worker(request, worker()?)),
             Product::Sources => Ok(family::files(request, package()?.sources(&worker()?)?)),
             Product::BuildRoot => Ok(family::files(request, package()?.build_root(&worker()?)?)),

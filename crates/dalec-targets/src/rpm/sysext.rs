@@ -71,10 +71,10 @@ pub(super) fn plan(request: &Request<'_>, distro: &RpmDistro, worker: &Worker) -
 }
 
 /// Returns the packages in `dependencies.sysext`.
-fn dependencies(
-    request: &Request<'_>,
+fn dependencies<'a>(
+    request: &'a Request<'_>,
     root: &State,
-    options: InstallOptions<'_>,
+    options: InstallOptions<'a>,
 ) -> Result<State, PlanError> {
     let mut marks = Marks::default();
     let list = &request.spec.dependencies.sysext;
@@ -83,6 +83,8 @@ fn dependencies(
         wanted: wanted(list, architecture(&request.platform), &mut marks)?,
         locations: marks.location(&request.source_map).into_iter().collect(),
         repositories: repositories::plan(request, &REPOSITORIES, RepositoryUse::Install)?,
+        platform: &request.platform,
+        is_foreign: request.options.foreign.is_some(),
         ..options
     };
     Ok(download(root, &options))

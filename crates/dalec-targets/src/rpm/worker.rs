@@ -1,16 +1,17 @@
 //! The worker of an RPM distribution: its image with the tools that packages are built with.
 
 use dalec_llb::{ProgressGroup, State};
+use dalec_spec::span::Span;
 use dalec_spec::target_spec::RepositoryUse;
 
 use crate::error::PlanError;
 use crate::family::Trust;
 use crate::marker::Marks;
 use crate::repositories::{self, Repositories};
-use crate::request::Request;
+use crate::request::{ImageQuestion, Request};
 use crate::rpm::architecture::architecture;
 use crate::rpm::distro::{REPOSITORIES, RpmDistro};
-use crate::rpm::install::{InstallOptions, What, into_worker};
+use crate::rpm::install::{InstallOptions, What, into_root, into_worker};
 use crate::rpm::meta::Meta;
 use crate::rpm::relation::{holding, wanted};
 use crate::worker::{Worker, WorkerQuestion};
@@ -29,6 +30,38 @@ pub(super) fn plan(request: &Request<'_>, distro: &RpmDistro) -> Result<Worker, 
         let options = options(request, distro, "Install build tools", "worker");
         into_worker(root, &What::Names(packages), &InstallOptions { ignore_cache, ..options })
     })
+}
+
+/// Returns the question for the image that a worker starts from whose programs do not run here.
+pub(super) fn foreign_base(distro: &RpmDistro) -> ImageQuestion {
+    ImageQuestion { packages: Vec::new(), of_result: true, ..distro.worker_question() }
+}
+
+/// Returns the worker of `distro` for a platform whose programs do not run here: the package manager of `worker`, which is
+/// for the machine, puts it together. Packages whose scripts cannot run are there without what these would do.
+///
+/// # Errors
+/// [`PlanError::MissingImage`] if the image that it starts from was not looked up.
+pub(super) fn plan_foreign(
+    request: &Request<'_>,
+    distro: &RpmDistro,
+    worker: &Worker,
+) -> Result<Worker, PlanError> {
+    let question = foreign_base(distro);
+    let base = request.answers.images.get(&question).ok_or_else(|| PlanError::MissingImage {
+        reference: question.reference.clone(),
+        span: Span::default(),
+    })?;
+    let options = InstallOptions {
+        platform: &request.platform,
+        is_foreign: true,
+        is_lenient: true,
+        ignore_cache: request.options.ignores_cache(distro.image),
+        ..options(request, distro, "Install build tools", "worker")
+    };
+    let packages = distro.worker_question().packages;
+    let root = into_root(&worker.root, &base.state, &What::Names(&packages), &options);
+    Ok(Worker { root, env: worker.env.clone(), config: base.config.clone() })
 }
 
 /// Returns the root of `worker` with the spec's build dependencies; without any it stays as it is.
@@ -73,6 +106,8 @@ pub(super) fn options<'a>(
     InstallOptions {
         distro,
         platform: request.build_platform(),
+        is_foreign: false,
+        is_lenient: false,
         trust: Trust::Distribution,
         name: name.to_owned(),
         group: ProgressGroup::new(format!("{}: {phase}", distro.key)),

@@ -11,9 +11,14 @@ use crate::locate::locate;
 use crate::paths::{change, join};
 use crate::request::ImageQuestion;
 
-/// Returns how to ask for the image of a source.
+/// Returns how to ask for the image of a source. Files are those for the platform of the result; commands run where the
+/// build does.
 pub(super) fn question(image: &ImageSource) -> ImageQuestion {
-    ImageQuestion { reference: full_reference(&image.reference), packages: Vec::new() }
+    ImageQuestion {
+        reference: full_reference(&image.reference),
+        packages: Vec::new(),
+        of_result: image.command.is_none(),
+    }
 }
 
 /// Returns the file system that holds what `source` takes of `image`, and which part of it that is.

@@ -47,9 +47,13 @@ fn plan_without(source: &Source, excludes: &[&str]) -> Result<Tree, PlanError> {
         config: ImageConfig { config, ..ImageConfig::default() },
         ..ImageAnswer::default()
     };
-    let question = ImageQuestion { reference: "example.org/tools:1".into(), packages: Vec::new() };
+    let question = |of_result| ImageQuestion {
+        reference: "example.org/tools:1".into(),
+        packages: Vec::new(),
+        of_result,
+    };
     let answers = Answers {
-        images: BTreeMap::from([(question, tools)]),
+        images: BTreeMap::from([(question(false), tools.clone()), (question(true), tools)]),
         contexts: BTreeMap::from([("context".into(), local), ("data".into(), image)]),
         excludes: excludes.iter().map(|pattern| (*pattern).to_owned()).collect(),
         ..Answers::default()

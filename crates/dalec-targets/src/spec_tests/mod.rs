@@ -42,7 +42,7 @@ const DIRECTORY: &str = "/tmp/internal/dalec/testrunner";
 /// [`PlanError::MissingContext`] for a mounted context that the client did not give; [`PlanError::Invalid`] for
 /// a mounted source or a check that cannot be expressed.
 pub fn plan(request: &Request<'_>, container: &Container) -> Result<Vec<State>, PlanError> {
-    if request.options.skip_tests {
+    if !request.options.runs_tests() {
         return Ok(Vec::new());
     }
     let base = container.base.as_ref().map(|config| &config.config);
@@ -54,10 +54,18 @@ pub fn plan(request: &Request<'_>, container: &Container) -> Result<Vec<State>, 
     Ok(leaves)
 }
 
-/// Returns the warning that tests are skipped, if the spec has any and they are.
+/// Returns the warning that tests are not run, if the spec has any and they are not.
 pub fn skip_warning(request: &Request<'_>) -> Option<String> {
-    let skipped = request.options.skip_tests && !request.spec.tests.is_empty();
-    skipped.then(|| "the spec's tests are skipped because of the build argument DALEC_SKIP_TESTS".to_owned())
+    if request.spec.tests.is_empty() {
+        return None;
+    }
+    if request.options.skip_tests {
+        return Some(
+            "the spec's tests are skipped because of the build argument DALEC_SKIP_TESTS".to_owned(),
+        );
+    }
+    let platform = request.options.foreign.as_ref()?;
+    Some(format!("the spec's tests are not run: nothing here runs programs for {platform}"))
 }
 
 /// Returns the sources that tests mount.
@@ -229,9 +237,21 @@ fn words(command: &Command) -> Vec<String> {
     command.to_args().into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// Returns `command` as progress displays show it.
+/// Returns `command`, a check, as progress displays show it: `Check /etc/hello.conf: perms 644`.
 fn shown(command: &Command) -> String {
-    words(command).join(" ")
+    let words = words(command);
+    let Command::Check(subject) = command else { return words.join(" ") };
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let question = match name.trim_start_matches("check-").trim_start_matches("file-") {
+        "isdir" if words.iter().any(|word| word == "--not=true") => "is no directory",
+        "isdir" => "is a directory",
+        question => question,
+    };
+    let path = subject.path.to_string_lossy();
+    let value = words.iter().skip(1).filter(|word| !word.starts_with("--") && **word != path);
+    let value: String = value.map(|word| format!(" {word}")).collect();
+    let shown = path.strip_prefix(&format!("{OUTPUT_DIR}/")).unwrap_or(&path).to_owned();
+    format!("Check {shown}: {question}{value}")
 }
 
 fn json(step: &Step) -> Vec<u8> {

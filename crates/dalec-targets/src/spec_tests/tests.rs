@@ -123,7 +123,7 @@ fn a_step_and_its_checks() {
                 mount / #0 ro
                 mount /tmp/internal/dalec/testrunner/step/output #3.1 ro
                 mount /tmp/internal/dalec/testrunner/result scratch
-                name check-file-equals /tmp/internal/dalec/testrunner/step/output/stdout Hello
+                name Check stdout: equals Hello
             #5 exec network=NONE
                 arg /tmp/internal/dalec/testrunner/frontend
                 arg test-runner
@@ -135,7 +135,7 @@ fn a_step_and_its_checks() {
                 mount / #3 ro
                 mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
                 mount /tmp/internal/dalec/testrunner/result scratch
-                name check-file-isdir --not=true --no-follow-symlinks=false /etc/hello.conf
+                name Check /etc/hello.conf: is no directory
             #6 exec network=NONE
                 arg /tmp/internal/dalec/testrunner/frontend
                 arg test-runner
@@ -147,7 +147,7 @@ fn a_step_and_its_checks() {
                 mount / #3 ro
                 mount /tmp/internal/dalec/testrunner/frontend #0 [/frontend] ro
                 mount /tmp/internal/dalec/testrunner/result scratch
-                name check-file-perms --no-follow-symlinks=false /etc/hello.conf 644
+                name Check /etc/hello.conf: perms 644
             #7 merge #4 #5 #6
                 name all
             #8 result #7
@@ -193,35 +193,35 @@ tests:
         expect![[r#"
             hello
                 5: hello
-            check-file-contains /tmp/internal/dalec/testrunner/step/output/stdout one
+            Check stdout: contains one
                 8: one
-            check-file-contains /tmp/internal/dalec/testrunner/step/output/stdout two
+            Check stdout: contains two
                 9: two
-            check-file-matches /tmp/internal/dalec/testrunner/step/output/stdout three
+            Check stdout: matches three
                 10: three
-            check-file-empty /tmp/internal/dalec/testrunner/step/output/stderr
+            Check stderr: empty
                 12: true
             hello --again
                 14: hello
-            check-file-isdir --not=true --no-follow-symlinks=true /a
+            Check /a: is no directory
                 17: /a:
-            check-link-target /a b
+            Check /a: link-target b
                 18: b
-            check-file-not-exists --no-follow-symlinks=false /b
+            Check /b: not-exists
                 21: true
-            check-file-isdir --not=true --no-follow-symlinks=false /c
+            Check /c: is no directory
                 22: /c: {}
-            check-file-isdir --not=false --no-follow-symlinks=false /d
+            Check /d: is a directory
                 24: true
-            check-file-perms --no-follow-symlinks=false /d 755
+            Check /d: perms 755
                 25: 0755
-            check-file-isdir --not=true --no-follow-symlinks=false /e
+            Check /e: is no directory
                 26: /e:
-            check-file-equals /e e
+            Check /e: equals e
                 27: e
-            check-file-starts-with /e e
+            Check /e: starts-with e
                 28: e
-            check-file-endswith /e e
+            Check /e: endswith e
                 29: e
         "#]],
     );
@@ -293,7 +293,7 @@ tests:
             arg /data/x
             mount /data #2 ro
             mount /etc/x.conf #3 [/mount1] ro
-            name check-file-isdir --not=true --no-follow-symlinks=false /data/x"#]]
+            name Check /data/x: is no directory"#]]
     .assert_eq(&mounts.collect::<Vec<_>>().join("\n"));
 }
 

@@ -19,7 +19,7 @@ const SYSTEM: &str = "/Windows/System32/";
 /// Returns the images that containers for `spec` start from, at least one.
 pub(super) fn bases(spec: &TargetSpec) -> Vec<BaseQuestion> {
     let question = |reference: String, span| BaseQuestion {
-        image: ImageQuestion { reference, packages: Vec::new() },
+        image: ImageQuestion { reference, packages: Vec::new(), of_result: true },
         os: "windows",
         span,
     };

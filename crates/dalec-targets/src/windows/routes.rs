@@ -56,7 +56,7 @@ impl Recipe for Product {
         Some(worker::question(&DISTRO))
     }
 
-    fn base(&self, _: &TargetSpec) -> Result<Option<ImageQuestion>, PlanError> {
+    fn base(&self, _: &TargetSpec, _: bool) -> Result<Option<ImageQuestion>, PlanError> {
         Ok(None)
     }
 

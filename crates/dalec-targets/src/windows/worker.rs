@@ -28,4 +28,5 @@ pub(super) const DISTRO: DebDistro = DebDistro {
     ],
     base_packages: &[],
     extension_packages: &[],
+    other_suites: &[],
 };

@@ -327,7 +327,10 @@ impl Request {
         }
         BuildOptions {
             options,
-            platforms: surroundings::runnable(&host()).iter().map(Platform::to_string).collect(),
+            platforms: surroundings::runnable(&host(), &self.platforms)
+                .iter()
+                .map(Platform::to_string)
+                .collect(),
             session: String::new(),
             product: "dalec".into(),
         }

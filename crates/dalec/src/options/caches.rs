@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dalec_buildkit::{Entry, LocalCache, read_cache, write_cache};
+use dalec_buildkit::{CacheError, Entry, LocalCache, read_cache, write_cache};
 
 use super::fields;
 use crate::errors::CommandError;
@@ -30,7 +30,8 @@ impl Caches {
     /// Reads the values; directories of this host are looked at.
     ///
     /// # Errors
-    /// [`CommandError::Usage`] for a value that makes no sense. A directory to read from that is not there is a remark.
+    /// [`CommandError::Usage`] for a value that makes no sense, [`CommandError::Environment`] for a directory to write to that
+    /// holds something else. A directory to read from that is not there is a remark.
     pub fn read(from: &[String], to: &[String]) -> Result<Self, CommandError> {
         let mut caches = Self::default();
         for text in from {
@@ -44,7 +45,7 @@ impl Caches {
                     caches.imports.push(cache.entry.clone());
                     caches.read.push(cache);
                 }
-                Err(error @ dalec_buildkit::CacheError::Field(_)) => {
+                Err(error @ CacheError::Field(_)) => {
                     return Err(wrong("--cache-from", text, &error));
                 }
                 // The first build of all has nothing to read yet.
@@ -54,8 +55,11 @@ impl Caches {
         for text in to {
             let entry = parse("--cache-to", text)?;
             if entry.kind == "local" {
-                let cache = write_cache(entry.clone()).map_err(|error| wrong("--cache-to", text, &error))?;
-                caches.written.push(cache);
+                match write_cache(entry.clone()) {
+                    Ok(cache) => caches.written.push(cache),
+                    Err(error @ CacheError::Field(_)) => return Err(wrong("--cache-to", text, &error)),
+                    Err(error) => return Err(unwritable(&error)),
+                }
             }
             caches.exports.push(entry);
         }
@@ -95,6 +99,15 @@ fn parse(flag: &str, text: &str) -> Result<Entry, CommandError> {
             Ok(entry)
         }
         _ => Ok(entry),
+    }
+}
+
+/// Returns the error of a cache directory that cannot be written.
+pub fn unwritable(error: &CacheError) -> CommandError {
+    CommandError::Environment {
+        message: error.to_string(),
+        help: None,
+        source: std::error::Error::source(error).map(|source| source.to_string().into()),
     }
 }
 
@@ -142,5 +155,17 @@ mod tests {
             assert!(read(&[text], &[]).is_err(), "{text}");
             assert!(read(&[], &[text]).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_directory_that_holds_something_else_is_refused_before_the_build() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("index.json"), "[]").unwrap();
+        let text = format!("type=local,dest={}", dir.path().display());
+        let Err(CommandError::Environment { message, source: Some(source), .. }) = read(&[], &[&text]) else {
+            panic!("it is taken for a cache");
+        };
+        assert_eq!(message, format!("cannot write the index of the cache {}", dir.path().display()));
+        assert!(source.to_string().starts_with("its index.json is no index of images: "), "{source}");
     }
 }

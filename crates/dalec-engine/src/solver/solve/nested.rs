@@ -1,13 +1,13 @@
 //! Graphs within graphs: results of earlier solves as sources, and build ops.
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
 use bollard_buildkit_proto::pb;
+use dalec_gateway::Reference;
 use prost::Message;
 
-use super::{Made, Outcome, Peek, Solve};
+use super::{Made, Outcome, Peek, Seen, Solve, Within, on_large_stack};
 use crate::cachekey::Key;
 use crate::error::{Error, IoContext, Result};
 use crate::shared::Solved;
@@ -25,6 +25,9 @@ pub const RESULT: &str = "dalec-result://";
 /// Builds within builds within builds: deeper than this is taken for a mistake without end.
 const MAX_NESTING: usize = 8;
 
+/// Results on results: each of them takes a thread. Frontends that call each other are far fewer.
+const MAX_RESULTS: usize = 64;
+
 /// Most bytes of a graph that is read from a file.
 const MAX_DEFINITION: u64 = 64 << 20;
 
@@ -40,36 +43,65 @@ pub fn is_result(op: &pb::SourceOp) -> bool {
 }
 
 impl Solve<'_> {
-    /// Returns the result that `op` names.
-    pub(super) fn made_before(&self, op: &pb::SourceOp) -> Result<Made> {
-        let solved = self.solved(op)?;
-        let solve = Solve::new(self.core, &solved.graph, &solved.asker, &self.cancel);
+    /// Returns the result that `op` names, for the vertex called `name`.
+    pub(super) fn made_before(&self, op: &pb::SourceOp, name: &str) -> Result<Made> {
+        let solved = self.solved(&reference(op))?;
+        let solve = self.of_result(&solved, name)?;
         let outcome = solve.outcome(solved.edge).map_err(Error::below)?;
         Ok(made(&outcome, solved.edge))
     }
 
-    /// Returns what is known about the result that `op` names.
-    pub(super) fn peek_made_before(&self, op: &pb::SourceOp) -> Result<Peek, Failure> {
-        let solved = self.solved(op)?;
-        let solve = Solve::new(self.core, &solved.graph, &solved.asker, &self.cancel);
-        Ok(match solve.peek(solved.edge.vertex, &mut HashMap::new())? {
+    /// Returns what is known about the result that `op` names, for the vertex called `name`.
+    pub(super) fn peek_made_before(
+        &self,
+        op: &pb::SourceOp,
+        name: &str,
+        seen: &mut Seen,
+    ) -> Result<Peek, Failure> {
+        let reference = reference(op);
+        if let Some(peek) = seen.results.get(&reference) {
+            return Ok(peek.clone());
+        }
+        let solved = self.solved(&reference)?;
+        let solve = self.of_result(&solved, name)?;
+        let mut below = Seen { results: std::mem::take(&mut seen.results), ..Seen::default() };
+        let peek = on_large_stack(|| solve.peek(solved.edge.vertex, &mut below))?;
+        seen.results = below.results;
+        let peek = match peek {
             Peek::Hit(outcome) => {
                 let Made { key, outputs, note, .. } = made(&outcome, solved.edge);
                 Peek::Hit(Arc::new(Outcome { key, outputs, note }))
             }
             Peek::Miss(_) | Peek::Unknown => Peek::Unknown,
-        })
+        };
+        seen.results.insert(reference, peek.clone());
+        Ok(peek)
     }
 
-    fn solved(&self, op: &pb::SourceOp) -> Result<Arc<Solved>> {
-        let reference = dalec_gateway::Reference(op.identifier[RESULT.len()..].to_owned());
-        let known = super::locked(&self.core.references).get(&reference).cloned();
+    fn solved(&self, reference: &Reference) -> Result<Arc<Solved>> {
+        let known = super::locked(&self.core.references).get(reference).cloned();
         known.ok_or_else(|| Error::Request(format!("no solve yielded the reference {:?}", reference.0)))
     }
 
+    /// Returns the solve of an earlier result, which the vertex called `name` is.
+    fn of_result<'a>(&'a self, solved: &'a Solved, name: &str) -> Result<Solve<'a>> {
+        let within =
+            Within { results: self.within.results + 1, vertex: Some(name.to_owned()), ..self.within.clone() };
+        if within.results > MAX_RESULTS {
+            let message = format!("results are built on each other more than {MAX_RESULTS} deep");
+            return Err(Error::Request(message));
+        }
+        Ok(Solve { within, ..Solve::new(self.core, &solved.graph, &solved.asker, &self.cancel) })
+    }
+
     /// Builds the graph that a file of an input holds.
-    pub(super) fn build(&self, vertex: &Vertex, op: &pb::BuildOp, inputs: &[Arc<Outcome>]) -> Result<Made> {
-        if self.nesting >= MAX_NESTING {
+    pub(super) fn build(
+        &self,
+        (vertex, name): (&Vertex, &str),
+        op: &pb::BuildOp,
+        inputs: &[Arc<Outcome>],
+    ) -> Result<Made> {
+        if self.within.builds >= MAX_NESTING {
             let message = format!("builds are nested more than {MAX_NESTING} deep");
             return Err(Error::Request(message));
         }
@@ -80,8 +112,9 @@ impl Solve<'_> {
             return Ok(Made { key, outputs: vec![Default::default()], note: String::new(), known: true });
         };
         let asker = self.asker.within(&vertex.digest);
-        let mut solve = Solve::new(self.core, &graph, &asker, &self.cancel);
-        solve.nesting = self.nesting + 1;
+        let within =
+            Within { builds: self.within.builds + 1, vertex: Some(name.to_owned()), ..self.within.clone() };
+        let solve = Solve { within, ..Solve::new(self.core, &graph, &asker, &self.cancel) };
         let outcome = solve.outcome(edge).map_err(Error::below)?;
         Ok(made(&outcome, edge))
     }
@@ -117,6 +150,10 @@ impl Solve<'_> {
         pb::Definition::decode(encoded.as_slice())
             .map_err(|error| Error::op(format!("{path} holds no graph: {error}")))
     }
+}
+
+fn reference(op: &pb::SourceOp) -> Reference {
+    Reference(op.identifier[RESULT.len()..].to_owned())
 }
 
 /// Returns one output of a vertex of another graph as what a vertex made.

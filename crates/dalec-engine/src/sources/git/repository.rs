@@ -96,7 +96,7 @@ impl<'a> Repository<'a> {
             if !ran.status.success() && !is_refusal(&ran.words) {
                 return Err(failed(self.context, self.setup, self.remote, "fetch from", &ran.words).into());
             }
-            if self.keep(object)? {
+            if ran.status.success() && self.keep(object)? {
                 return Ok(());
             }
         }
@@ -109,8 +109,13 @@ impl<'a> Repository<'a> {
         Ok(self.call().stream(&arguments, &mut |_| Ok(()))?.status.success())
     }
 
-    /// Marks an object that a successful fetch may have brought; returns whether it is there.
+    /// Marks an object that a successful fetch may have brought; returns whether it is there with all that it needs.
     fn keep(&self, object: &str) -> Result<bool> {
+        // It may be left of a fetch that failed: what counts is what references lead to, which git has looked through.
+        let needed = ["rev-list", "--objects", "--quiet", object, "--not", "--all"];
+        if !self.call().stream(&needed, &mut |_| Ok(()))?.status.success() {
+            return Ok(false);
+        }
         let arguments = ["update-ref", &place(object), object];
         Ok(self.call().stream(&arguments, &mut |_| Ok(()))?.status.success())
     }

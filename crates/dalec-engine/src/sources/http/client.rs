@@ -389,6 +389,11 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
+    /// Returns who answered: where redirects led to.
+    pub fn url(&self) -> &Url {
+        self.response.url()
+    }
+
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.response.status()

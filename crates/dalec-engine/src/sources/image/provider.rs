@@ -16,6 +16,8 @@ pub const MAX_DOCUMENT: u64 = 4 << 20;
 const MAX_DEPTH: usize = 4;
 /// Most layers an image may have; overlay mounts end there too.
 const MAX_LAYERS: usize = 500;
+/// Most bytes that the layers of an image may have together as they are fetched: 64 GiB.
+const MAX_BYTES: u64 = 64 << 30;
 /// How many layers are fetched at a time.
 const PARALLEL: usize = 4;
 
@@ -184,6 +186,10 @@ fn finish(
     }
     if layers > MAX_LAYERS {
         return Err(inconsistent(provider, format!("it has {layers} layers, more than {MAX_LAYERS}")));
+    }
+    let size = manifest.layers.iter().fold(0, |sum: u64, layer| sum.saturating_add(layer.size));
+    if size > MAX_BYTES {
+        return Err(inconsistent(provider, format!("its layers have more than {MAX_BYTES} bytes")));
     }
     for layer in &manifest.layers {
         if Compression::of_layer(&layer.media_type).is_none() {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use reqwest::Url;
+
 use super::ImageError;
 use super::auth::{self, Authorization, Credential, CredentialLookup, LoginError};
 use super::provider::{MAX_DOCUMENT, Part, Provider, Root};
@@ -50,9 +52,24 @@ pub(super) struct Endpoint {
 }
 
 /// What a request came to.
-enum Outcome<T> {
+pub(super) enum Outcome<T> {
     Done(T),
-    LoginWanted(Vec<String>),
+    LoginWanted(Wanted),
+}
+
+/// What a server asks for before it lets us do something.
+pub(super) struct Wanted {
+    /// The server, which is another than was asked where that one redirects.
+    by: Url,
+    challenges: Vec<String>,
+}
+
+impl Wanted {
+    /// Returns what `reply` asks for, if it does.
+    pub fn of(reply: &Reply<'_>) -> Option<Self> {
+        let challenges = || reply.headers("www-authenticate");
+        (reply.status().as_u16() == 401).then(|| Self { by: reply.url().clone(), challenges: challenges() })
+    }
 }
 
 impl RegistryProvider {
@@ -121,16 +138,16 @@ impl RegistryProvider {
             let ask = self.ask(endpoint, &url, head)?;
             let outcome = self.client.exchange(&ask, transfer.cancel, &mut |reply| {
                 endpoint.answers.store(true, Ordering::Relaxed);
-                if reply.status().as_u16() == 401 {
-                    return Ok(Outcome::LoginWanted(reply.headers("www-authenticate")));
+                if let Some(wanted) = Wanted::of(&reply) {
+                    return Ok(Outcome::LoginWanted(wanted));
                 }
                 reply.expect_success()?;
                 receive(reply).map(Outcome::Done)
             });
             match outcome {
                 Ok(Outcome::Done(value)) => return Ok(value),
-                Ok(Outcome::LoginWanted(challenges)) if attempt == 0 => {
-                    credentials = self.log_in(endpoint, &challenges, transfer)?;
+                Ok(Outcome::LoginWanted(wanted)) if attempt == 0 => {
+                    credentials = self.log_in(endpoint, &wanted, transfer)?;
                 }
                 Ok(Outcome::LoginWanted(_)) => break,
                 Err(HttpError::Status { status, .. }) if status.as_u16() == 403 => break,
@@ -171,7 +188,7 @@ impl RegistryProvider {
     fn log_in(
         &self,
         endpoint: &Endpoint,
-        challenges: &[String],
+        wanted: &Wanted,
         transfer: &Transfer<'_>,
     ) -> Result<String, ImageError> {
         let login = Login {
@@ -180,7 +197,7 @@ impl RegistryProvider {
             client: &self.client,
             credentials: self.credentials.as_ref(),
         };
-        login.run(endpoint, challenges, transfer.cancel)
+        login.run(endpoint, wanted, transfer.cancel)
     }
 
     fn denied(&self, endpoint: &Endpoint, credentials: String) -> ImageError {
@@ -202,12 +219,18 @@ pub(super) struct Login<'a> {
 
 impl Login<'_> {
     /// Logs in; returns in words with which login.
-    pub fn run(
-        &self,
-        endpoint: &Endpoint,
-        challenges: &[String],
-        cancel: &Cancel,
-    ) -> Result<String, ImageError> {
+    ///
+    /// The registry's own question is the only one that is answered. Where it sends us could name a token server that
+    /// gets the login.
+    ///
+    /// # Errors
+    /// When somebody else asks, the registry refuses, or its question makes no sense.
+    pub fn run(&self, endpoint: &Endpoint, wanted: &Wanted, cancel: &Cancel) -> Result<String, ImageError> {
+        if !endpoint.is_at(&wanted.by) {
+            let host = wanted.by.host_str().unwrap_or_default();
+            let words = format!("it leads to {host}, which asks for a login and gets none");
+            return Err(endpoint.denied(self.reference, words));
+        }
         let found = (self.credentials)(&endpoint.registry);
         let (credential, words): (Option<Credential>, String) = match found {
             Ok(credential) => (Some(credential), "the stored login was not accepted".to_owned()),
@@ -215,7 +238,7 @@ impl Login<'_> {
         };
         let scope = format!("repository:{}:{}", self.reference.repository(), self.actions);
         let plain = endpoint.plain_http;
-        match auth::answer(challenges, &scope, credential.as_ref(), plain, self.client, cancel) {
+        match auth::answer(&wanted.challenges, &scope, credential.as_ref(), plain, self.client, cancel) {
             Ok(authorization) => {
                 *endpoint.authorization() = Some(authorization);
                 Ok(words)
@@ -257,6 +280,11 @@ impl Endpoint {
             authorization: Mutex::default(),
             answers: AtomicBool::default(),
         }
+    }
+
+    /// Returns whether `url` is at this very server.
+    fn is_at(&self, url: &Url) -> bool {
+        Url::parse(&self.base).is_ok_and(|base| base.origin() == url.origin())
     }
 
     /// Returns the error for a registry that does not let us do something with `reference`.

@@ -346,6 +346,69 @@ fn blobs_may_lie_elsewhere_and_the_token_stays_at_home() {
     assert_eq!(contents(&world.pull(&at(&server, ":1")).unwrap()), ["amd64 one", "amd64 two"]);
 }
 
+/// Returns a server whose answers tell everybody to trade a login with the second one, and what that one was asked.
+fn stranger() -> (TestServer, TestServer) {
+    let tokens = TestServer::start(|_| Answer::ok(r#"{"token":"t0ken"}"#));
+    let challenge = format!("Bearer realm=\"{}\",service=\"s\"", tokens.url("/token"));
+    (TestServer::start(move |_| Answer::new(401, "").with("WWW-Authenticate", challenge.clone())), tokens)
+}
+
+#[test]
+fn where_a_registry_leads_to_gets_no_login() {
+    let (stranger, tokens) = stranger();
+    let there = stranger.url("/blob");
+    let (depot, _) = two_platforms();
+    let server = TestServer::start(move |request| match request.target.contains("/blobs/") {
+        true => Answer::new(307, "").with("Location", there.clone()),
+        false => depot.answer(request),
+    });
+    for credential in [
+        Credential::Password { user: "me".into(), password: "secret".into() },
+        Credential::IdentityToken("identity".into()),
+    ] {
+        let world = World::with(move |_| Ok(credential.clone()));
+        let error = world.pull(&at(&server, ":1")).unwrap_err();
+        let host = server.host();
+        assert_eq!(
+            words(&error),
+            format!(
+                "{host} refuses access to {host}/library/tool:1\n\
+                 hint: it leads to 127.0.0.1, which asks for a login and gets none; check the name, or log in to {host}"
+            )
+        );
+    }
+    assert_eq!(tokens.lines(), Vec::<String>::new());
+}
+
+#[test]
+fn where_uploads_go_gets_no_login() {
+    let (stranger, tokens) = stranger();
+    let there = stranger.url("/upload");
+    let server = TestServer::start(move |request| match request.method.as_str() {
+        "POST" => Answer::new(202, "").with("Location", there.clone()),
+        _ => Answer::new(404, ""),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("blob");
+    std::fs::write(&file, "blob").unwrap();
+    let lookup = |_: &str| Ok(Credential::Password { user: "me".into(), password: "secret".into() });
+    let settings = RegistrySettings { credentials: Arc::new(lookup), ..RegistrySettings::default() };
+    let name = format!("{}/library/tool:1", server.host()).parse().unwrap();
+    let client = HttpClient::new(HttpSettings::default());
+    let cancel = Cancel::new();
+    let error = Upload::new(&name, client, &settings, &cancel)
+        .blob(&Digest::sha256_of(b"blob"), &file, 4)
+        .unwrap_err();
+    assert!(matches!(error, ImageError::Denied { .. }), "{error}");
+    assert_eq!(
+        (stranger.lines(), tokens.lines()),
+        (
+            vec![format!("PUT /upload?digest={}", Digest::sha256_of(b"blob").as_str().replace(':', "%3A"))],
+            vec![]
+        )
+    );
+}
+
 #[test]
 fn the_platform_is_chosen_from_the_index() {
     let (depot, _) = two_platforms();
@@ -442,6 +505,25 @@ fn a_tampered_or_oversized_layer_is_refused_and_not_kept() {
             "{text}"
         );
         assert!(!world.store.blobs.contains(&layer));
+    }
+}
+
+#[test]
+fn an_image_that_would_fill_the_disk_is_refused_before_it_is_fetched() {
+    for sizes in [[u64::MAX, 1], [(64 << 30) - 1, 2], [0, (64 << 30) + 1]] {
+        let mut depot = Depot::default();
+        let mut layers =
+            vec![depot.add(media_type::OCI_LAYER, "one"), depot.add(media_type::OCI_LAYER, "two")];
+        let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest.clone()).collect();
+        layers.iter_mut().zip(sizes).for_each(|(layer, size)| layer.size = size);
+        let config = serde_json::json!({"os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        let config = depot.add(media_type::OCI_CONFIG, config.to_string());
+        let manifest = depot.manifest(config, layers);
+        depot.name("1", &manifest);
+        let server = TestServer::start(move |request| depot.answer(request));
+        let error = World::new().resolve(&at(&server, ":1"), ResolveMode::Default).unwrap_err();
+        let words = words(&error);
+        assert!(words.contains("its layers have more than 68719476736 bytes"), "{words}");
     }
 }
 

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use super::ImageError;
 use super::auth::CredentialLookup;
-use super::registry::{Endpoint, Login, RegistrySettings};
+use super::registry::{Endpoint, Login, Outcome, RegistrySettings, Wanted};
 use crate::Cancel;
 use crate::oci::{Digest, Reference};
 use crate::sources::http::{Ask, HttpClient, HttpError, Reply};
@@ -19,12 +19,6 @@ pub struct Upload<'a> {
     credentials: Arc<CredentialLookup>,
     endpoint: Endpoint,
     cancel: &'a Cancel,
-}
-
-/// What a request came to.
-enum Outcome<T> {
-    Done(T),
-    LoginWanted(Vec<String>),
 }
 
 impl<'a> Upload<'a> {
@@ -105,21 +99,21 @@ impl<'a> Upload<'a> {
                 ask = authorization.apply(ask)?;
             }
             let outcome = self.client.exchange(&ask, self.cancel, &mut |reply| {
-                if reply.status().as_u16() == 401 {
-                    return Ok(Outcome::LoginWanted(reply.headers("www-authenticate")));
+                if let Some(wanted) = Wanted::of(&reply) {
+                    return Ok(Outcome::LoginWanted(wanted));
                 }
                 receive(&reply).map(Outcome::Done)
             });
             match outcome {
                 Ok(Outcome::Done(value)) => return Ok(value),
-                Ok(Outcome::LoginWanted(challenges)) if attempt == 0 => {
+                Ok(Outcome::LoginWanted(wanted)) if attempt == 0 => {
                     let login = Login {
                         reference: self.reference,
                         actions: "pull,push",
                         client: &self.client,
                         credentials: self.credentials.as_ref(),
                     };
-                    credentials = login.run(&self.endpoint, &challenges, self.cancel)?;
+                    credentials = login.run(&self.endpoint, &wanted, self.cancel)?;
                 }
                 Ok(Outcome::LoginWanted(_)) => break,
                 Err(HttpError::Status { status, .. }) if status.as_u16() == 403 => break,

@@ -34,7 +34,7 @@ pub fn scan(
         None => return Err(missing(root, "does not exist")),
     }
     let mut include = request.include.clone();
-    for path in follow_links(root, &request.follow)? {
+    for path in follow_links(root, &request.follow, check)? {
         if !include.contains(&path) {
             include.push(path);
         }

@@ -125,6 +125,11 @@ missing=$(without "$stays" "$installed")
 
 remove var/cache/ldconfig
 rm -rf "$database"/*-old "$database"/lock* "$database/triggers/Lock" "$database"/cmethopt
+# To the machine all packages in a root for another architecture are foreign; to that root they are not.
+own=$(dpkg --print-architecture)
+if [ -e "$database/arch" ] && ! grep -qxF "Architecture: $own" "$database/status"; then
+    rm "$database/arch"
+fi
 rm -f "$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow- "$root"/etc/.pwd.lock
 for directory in tmp var/tmp run var/log; do
     if [ -d "$root/$directory" ] && [ ! -h "$root/$directory" ]; then

@@ -1,7 +1,8 @@
 # Builds the binary packages of a source package: binary-package.sh DIR ORIG STEM EPOCH WORK [ARCHITECTURE GNU]
 #
 #   WORK          directory to build in; programs may record it
-#   ARCHITECTURE  what the packages are for, where that is not what runs here; read after cross.sh then
+#   ARCHITECTURE  what the packages are for, where that is not what runs here; read after cross.sh and
+#                 libraries.sh then
 #   GNU           its system's name for GCC
 #
 # The source package is at /work/in; packages go to /work/out, what else is to be told about them to /work/meta.
@@ -27,13 +28,7 @@ if [ -e debian/patches/series ]; then
 fi
 
 if [ -n "$gnu" ]; then
-    # The libraries that compilers for other processors come with are in packages of their own, under names that
-    # nothing may depend on.
-    mkdir -p /etc/ld.so.conf.d
-    echo "/usr/$gnu/lib" >/etc/ld.so.conf.d/dalec-cross.conf
-    rm -f /var/lib/dpkg/info/*"-$architecture-cross.symbols"
-    cat /var/lib/dpkg/info/*"-$architecture-cross.shlibs" 2>/dev/null |
-        sed "s/:$architecture\\b//" >debian/shlibs.local
+    name_libraries "$architecture" "$gnu"
 fi
 status=0
 debian/rules binary || status=$?

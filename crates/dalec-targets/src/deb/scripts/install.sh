@@ -6,6 +6,9 @@
 #   --new-lists           look at all repositories anew, for some may change any time
 #   --of-other ARCHITECTURE
 #                         packages of this architecture are installed, too
+#   --for ARCHITECTURE    packages are of this architecture and not of the machine's
+#   --into DIR            install into the empty root file system at DIR, whose programs do not run here
+#   --suite NAME          packages may come from this suite of the distribution's archive, too
 #   --directory DIR       install every .deb file at the top of DIR, but for debug symbols
 #   --meta NAME VERSION ARCHITECTURE DEPENDS
 #                         install a package made on the spot that depends on DEPENDS
@@ -27,6 +30,7 @@ made_policy=
 
 finish() {
     [ -z "$made_policy" ] || rm -f "$policy"
+    forget_suites
     rm -rf "$work"
 }
 trap finish EXIT
@@ -64,6 +68,10 @@ docs=
 new_lists=
 directory=
 downloads=
+suites=
+missing=
+architecture=
+into=
 wanted="$work/wanted"
 accounts="$work/accounts"
 tab=$(printf '\t')
@@ -86,6 +94,18 @@ while [ "$1" != -- ]; do
     --of-other)
         dpkg --add-architecture "$2"
         new_lists=1
+        shift
+        ;;
+    --for)
+        architecture=$2
+        shift
+        ;;
+    --into)
+        into=$2
+        shift
+        ;;
+    --suite)
+        suites="$suites $2"
         shift
         ;;
     --directory)
@@ -132,6 +152,9 @@ if [ -n "$directory" ]; then
     fi
 fi
 
+[ -z "$architecture" ] || use_architecture "$architecture"
+[ -z "$into" ] || use_root "$into" "$architecture"
+
 # Images for containers throw away what apt downloads; here it goes into a cache, not into the image.
 rm -f /etc/apt/apt.conf.d/docker-clean
 # No service may start while packages are set up.
@@ -171,7 +194,17 @@ install_all() {
     if [ -n "$upgrade" ]; then
         apt-get dist-upgrade || return
     fi
-    apt-get install -- "$@"
+    get -- "$@"
+}
+
+# get ARGUMENT...: as apt-get install. What is refused then is so for good.
+get() {
+    if apt-get install "$@"; then
+        [ -z "$into" ] || finish_root "$into"
+        return
+    fi
+    [ ! -e "$work/refused" ] || exit 1
+    return 100
 }
 
 # Prints NAME=VERSION for every wanted package with version constraints: the newest known version that meets them. So it goes
@@ -228,6 +261,7 @@ explain() {
             'it is a virtual package') why='it is only a name that other packages provide' ;;
             *' is to be installed') why="the package repositories have ${why% is to be installed}" ;;
             esac
+            [ -z "$missing" ] || why="${why:+$why, }and the archive has no$missing"
             echo "${mark}dependency \"$relation\" cannot be installed${why:+: $why}" >&2
         fi
     done <"$wanted"
@@ -264,6 +298,7 @@ only_files() {
 }
 
 if [ -n "$downloads" ]; then
+    use_suites $suites
     if [ -z "$new_lists" ] && fresh && download "$downloads"; then
         exit
     fi
@@ -272,12 +307,13 @@ if [ -n "$downloads" ]; then
     cat "$work/explained" >&2
     exit 1
 fi
-if [ -z "$upgrade" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
+if [ -z "$upgrade$into" ] && only_files "$@" && { installed; new "$recommends" "$@"; } | can_go_in; then
     dpkg --force-confdef --force-confold $docs --install "$@" && exit
     status=$?
     explain_setup
     exit "$status"
 fi
+use_suites $suites
 if [ -z "$new_lists" ] && fresh; then
     install_all "$@" && exit
     echo "dalec: trying again with new package lists" >&2
@@ -289,7 +325,7 @@ pins=$(pins)
 if [ -n "$pins" ]; then
     echo "dalec: trying again with $(echo $pins)" >&2
     # Names and versions of packages hold no white space.
-    apt-get install --allow-downgrades -- "$@" $pins && exit
+    get --allow-downgrades -- "$@" $pins && exit
 fi
 explain
 explain_setup

@@ -3,6 +3,9 @@
 #   --manager NAME    dnf, or tdnf where dnf may have to be installed first
 #   --release VERSION of the distribution
 #   --root DIR        install into the root file system at DIR, which this leaves without traces
+#   --force-architecture ARCHITECTURE
+#                     packages are for ARCHITECTURE, whose programs do not run here
+#   --lenient         go on where scripts of packages cannot run
 #   --keep-docs       install documentation too
 #   --directory DIR   install every package below DIR, but for sources and debug symbols
 #   --download DIR ARCHITECTURE
@@ -23,7 +26,7 @@ ca=/run/secrets/dalec.ca-bundle
 work=$(mktemp -d)
 trap 'distrust_proxy; rm -rf "$work"' EXIT
 
-manager= release= root= docs= directory= refresh= downloads= architecture=
+manager= release= root= docs= directory= refresh= downloads= architecture= forced= lenient=
 keys="$work/keys"
 : >"$keys"
 wanted="$work/wanted"
@@ -43,6 +46,11 @@ while [ "$1" != -- ]; do
         root=$2
         shift
         ;;
+    --force-architecture)
+        forced=$2
+        shift
+        ;;
+    --lenient) lenient=1 ;;
     --keep-docs) docs=1 ;;
     --directory)
         directory=$2
@@ -54,7 +62,7 @@ while [ "$1" != -- ]; do
         ;;
     --meta)
         directory="$work/packages"
-        rpmbuild -bb --quiet --define "_topdir $work/build" --define "_rpmdir $directory" "$2"
+        rpmbuild -bb --quiet ${forced:+--target "$forced-linux"} --define "_topdir $work/build" --define "_rpmdir $directory" "$2"
         shift
         ;;
     --key)
@@ -89,6 +97,9 @@ if [ -z "$docs" ]; then
 fi
 if [ -n "$root" ]; then
     options="$options --installroot=$root --setopt=reposdir=/etc/yum.repos.d"
+fi
+if [ -n "$forced" ]; then
+    options="$options --forcearch=$forced"
 fi
 if [ -n "$refresh" ]; then
     options="$options --refresh"
@@ -191,7 +202,7 @@ explain() {
 }
 
 install_all() {
-    if [ -n "$directory" ] && alone "$@"; then
+    if [ -n "$directory" ] && [ -z "$forced" ] && alone "$@"; then
         return
     fi
     # Where dnf is among the names it does the rest.
@@ -208,7 +219,34 @@ again() {
     install_all "$@"
 }
 
+# Prints the packages with scripts for a program, of those in the root; what an ldconfig makes, programs do without.
+with_scripts() {
+    rpm --root "$root" --query --all --queryformat \
+        '%{NAME}\t[%{PRETRANSPROG} ][%{PREINPROG} ][%{POSTINPROG} ][%{POSTTRANSPROG} ]\n' | sort |
+        awk -F '\t' '{
+            count = split($2, program, " ")
+            for (i = 1; i <= count; i++)
+                if (program[i] !~ /^(\(none\)|<lua>|(\/usr)?\/sbin\/ldconfig)$/) {
+                    print $1
+                    next
+                }
+        }'
+}
+
+if [ -n "$forced" ] && [ -n "$root" ]; then
+    with_scripts >"$work/scripts"
+fi
 if ! install_all "$@" && ! again "$@"; then
     explain "$@"
     exit 1
+fi
+if [ -n "$forced" ] && [ -n "$root" ]; then
+    left=$(with_scripts | comm -13 "$work/scripts" -)
+    if [ -n "$left" ] && [ -n "$lenient" ]; then
+        echo "dalec: nothing here runs programs for $forced, so these packages are there without what their scripts do:" $left >&2
+    elif [ -n "$left" ]; then
+        echo "dalec: error: scripts of these packages have to run on $forced, and nothing here runs programs for it:" \
+            $left "(build on such a machine, or register an emulator: QEMU user mode, binfmt_misc)" >&2
+        exit 1
+    fi
 fi

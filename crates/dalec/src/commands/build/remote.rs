@@ -21,6 +21,7 @@ use super::targets::side_by_side;
 use super::{Request, watch};
 use crate::errors::{CommandError, SpecName, wire};
 use crate::observe::Observed;
+use crate::options::caches::unwritable;
 use crate::options::contexts::SPEC_CONTEXT;
 use crate::options::remote::Remote;
 use crate::options::secrets::SecretPlaces;
@@ -168,11 +169,7 @@ impl Job<'_> {
         });
         let built = exports.checked(built.map_err(|error| build_error(error, &request.spec.name)))?;
         for cache in &self.remote.caches.written {
-            publish_cache(cache, &built.response).map_err(|error| CommandError::Environment {
-                message: error.to_string(),
-                help: None,
-                source: std::error::Error::source(&error).map(|source| source.to_string().into()),
-            })?;
+            publish_cache(cache, &built.response).map_err(|error| unwritable(&error))?;
         }
         let outputs = exports.finish(&built.response)?;
         let exporter = crate::outputs::exports::record(&built.response);
