@@ -33,7 +33,7 @@ fn results_are_no_sources() {
     several().succeeds();
     assert_eq!(vertices(&several().succeeds()).processes(), Vec::<&String>::new());
     assert!(project.path("bookworm_dsc").is_dir());
-    let ran = project.build("bookworm/deb").succeeds();
+    let ran = project.build("bookworm/deb").args(["--metadata-file", "meta.json"]).succeeds();
     ran.says(&["out is left out of the sources: results go there"]);
 }
 

@@ -358,7 +358,7 @@ mod tests {
     fn announced(wanted: &Wanted) -> Vec<String> {
         let (sender, mut receiver) = mpsc::channel(1000);
         let announced = Announced::default();
-        let mut walk = Walk::new(&sender, &announced, &wanted);
+        let mut walk = Walk::new(&sender, &announced, wanted);
         if let Err(Stopped::Failed(message)) = walk.run(wanted) {
             return vec![message];
         }

@@ -61,7 +61,7 @@ impl SigningArgs {
                     ),
                     format!(
                         "give the key and certificate for code signing as --secret id={CODE_KEY},src=FILE,\
-                         scope=signer; docs/windows.md says more"
+                         scope=signer (docs/windows.md), or build other targets"
                     ),
                 ));
             }
