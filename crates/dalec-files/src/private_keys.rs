@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use rustix::fs::OFlags;
 
 /// How the files are called that are looked into; a look at every file would cost too much.
 const NAMES: [&str; 5] = ["asc", "gpg", "key", "pem", "pgp"];
@@ -21,13 +18,13 @@ const BEGIN: &[u8] = b"-----BEGIN PGP PRIVATE KEY BLOCK-----";
 pub struct PrivateKeys(Arc<Mutex<BTreeSet<PathBuf>>>);
 
 impl PrivateKeys {
-    /// Looks at the first bytes of a regular file of `size` bytes, if its name may be that of a key.
+    /// Looks at the first bytes of a regular file of `size` bytes, if its name may be that of a key; `open` opens it.
     ///
     /// A file that cannot be read is none: whoever reads all of it says so.
-    pub fn look(&self, host: &Path, size: u64) {
+    pub fn look(&self, host: &Path, size: u64, open: impl FnOnce(&Path) -> io::Result<File>) {
         let is_named =
             host.extension().and_then(|name| name.to_str()).is_some_and(|name| NAMES.contains(&name));
-        if is_named && size < LARGEST && begins_as_key(host) {
+        if is_named && size < LARGEST && open(host).is_ok_and(begins_as_key) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
         }
     }
@@ -38,12 +35,9 @@ impl PrivateKeys {
     }
 }
 
-fn begins_as_key(path: &Path) -> bool {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+fn begins_as_key(file: File) -> bool {
     let mut first = Vec::new();
-    let read = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let read = read.and_then(|file: File| file.take(BEGIN.len() as u64).read_to_end(&mut first));
-    read.is_ok() && first == BEGIN
+    file.take(BEGIN.len() as u64).read_to_end(&mut first).is_ok() && first == BEGIN
 }
 
 #[cfg(test)]
@@ -67,10 +61,10 @@ mod tests {
             &write("key.txt", &key),
             &write("public.asc", b"-----BEGIN PGP PUBLIC KEY BLOCK"),
         ] {
-            met.look(path, key.len() as u64);
+            met.look(path, key.len() as u64, |path| File::open(path));
         }
-        met.look(&write("large.pgp", &key), LARGEST);
-        met.look(&folder.path().join("none.key"), 10);
+        met.look(&write("large.pgp", &key), LARGEST, |path| File::open(path));
+        met.look(&folder.path().join("none.key"), 10, |path| File::open(path));
         assert_eq!(met.met(), BTreeSet::from([found]));
     }
 }

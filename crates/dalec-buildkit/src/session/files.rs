@@ -315,7 +315,7 @@ impl<'a> Walk<'a> {
             _ if !included => Ok(()),
             FileType::RegularFile => {
                 stat.size = found.st_size;
-                self.keys.look(host, found.st_size as u64);
+                self.keys.look(host, found.st_size as u64, open);
                 self.announce_above()?;
                 let id = self.next;
                 self.announced.lock().unwrap_or_else(PoisonError::into_inner).insert(id, host.to_owned());

@@ -118,7 +118,7 @@ impl Scan<'_> {
     }
 
     fn file(&mut self, host: &Path, path: &[u8], stat: &Stat) -> Result<LocalNode> {
-        self.keys.look(host, stat.st_size as u64);
+        self.keys.look(host, stat.st_size as u64, open);
         let stamp = Stamp::of(stat);
         if let Some(content) = self.known.get(path, &stamp) {
             self.seen.insert(path, stamp, content);
