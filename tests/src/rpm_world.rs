@@ -3,8 +3,9 @@
 //!
 //! No RPM distribution's repository or image can be reached from every machine. What is tested is real all the same:
 //! rpmbuild, dnf and rpm are Debian's, the packages have their dependencies, and every package and all metadata are signed
-//! and verified. `tests/world/repackage.py` makes it. On a machine that reaches the distributions' own images,
-//! `DALEC_TEST_IMAGES=registry` uses those.
+//! and verified. `tests/world/repackage.py` makes it. `DALEC_TEST_IMAGES=dnf5` takes Debian's testing release, which has version 5
+//! of dnf and version 6 of rpm; as that changes from day to day, nobody does by default. On a machine that reaches the
+//! distributions' own images, `DALEC_TEST_IMAGES=registry` uses those.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -21,12 +22,11 @@ const PACKAGES: &[&str] = &[
     "autoconf",
     "automake",
     "binutils",
+    "bison",
     "ca-certificates",
     "createrepo-c",
     "cpio",
     "debugedit",
-    "dnf",
-    "dnf-plugins-core",
     "erofs-utils",
     "file",
     "g++",
@@ -48,6 +48,18 @@ const PACKAGES: &[&str] = &[
     "tzdata",
     "zlib1g-dev",
 ];
+
+/// A release of Debian's that everything is made of.
+struct Ground {
+    suite: &'static str,
+    /// What it is kept as.
+    name: &'static str,
+    /// The packages that are dnf.
+    dnf: &'static [&'static str],
+}
+
+const DNF4: Ground = Ground { suite: "bookworm", name: "rpm-world", dnf: &["dnf", "dnf-plugins-core"] };
+const DNF5: Ground = Ground { suite: "forky", name: "rpm-world-dnf5", dnf: &["dnf5"] };
 
 const TOOLCHAINS: &[&str] = &["cargo", "golang-go", "rustc"];
 
@@ -122,7 +134,7 @@ pub const DISTRIBUTIONS: &[Distribution] = &[
 /// # Panics
 /// When they cannot be made; needs root.
 pub fn contexts(target: &str) -> Vec<String> {
-    if std::env::var_os("DALEC_TEST_IMAGES").is_some_and(|images| images == "registry") {
+    if wanted() == "registry" {
         return Vec::new();
     }
     let distribution = find(target);
@@ -130,6 +142,20 @@ pub fn contexts(target: &str) -> Vec<String> {
         format!("--build-context=dalec-{target}-worker={}", worker(target).context()),
         format!("--build-context={}={}", distribution.image, base(target).context()),
     ]
+}
+
+/// Returns which images the tests are asked to use; no text for those that can be had everywhere.
+fn wanted() -> String {
+    std::env::var("DALEC_TEST_IMAGES").unwrap_or_default()
+}
+
+/// Returns the words of the dnf that the images have: of version 4, or of version 5.
+pub fn words<'a>(four: &'a str, five: &'a str) -> &'a str {
+    if wanted() == "dnf5" { five } else { four }
+}
+
+fn ground() -> &'static Ground {
+    if wanted() == "dnf5" { &DNF5 } else { &DNF4 }
 }
 
 /// Returns the image with `bash`, `coreutils`, `rpm` and `dnf`, as distributions ship it.
@@ -173,7 +199,7 @@ fn repository(name: &str, packages: &[&str]) -> PathBuf {
     let ingredients = [SCRIPT, &known].concat();
     let mut packages = [TOOLS, packages].concat();
     packages.sort_unstable();
-    keep(name, "bookworm", &packages, &ingredients, |root| {
+    keep(name, ground().suite, &packages, &ingredients, |root| {
         std::fs::write(root.path.join("known"), &known).expect("files can be written");
         repackage(root, &["/known"]);
         std::fs::rename(root.path.join("world/repository"), &root.result).expect("it can be moved");
@@ -184,7 +210,8 @@ fn repository(name: &str, packages: &[&str]) -> PathBuf {
 fn world() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        keep("rpm-world", "bookworm", PACKAGES, SCRIPT, |root| {
+        let Ground { suite, name, dnf } = ground();
+        keep(name, suite, &[PACKAGES, dnf].concat(), SCRIPT, |root| {
             repackage(root, &[]);
             let world = root.path.join("world");
             std::fs::create_dir(&root.result).expect("folders can be made");

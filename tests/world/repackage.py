@@ -11,6 +11,8 @@ Writes TOP/repository (the packages with their metadata, and `key.asc`), and TOP
 systems, the second of which has all of the first; TOP/worker.files says what it has that the first has not.
 PACKAGES is a file with the names of RPMs that another such repository has. Then there is nothing but a repository of
 all others.
+
+Where Debian has version 5 of dnf, it is that one, called dnf as in the distributions that have moved to it.
 """
 
 import os
@@ -55,11 +57,16 @@ NOT_PACKED = re.compile(
     r"/usr/share/(doc|man|info|locale|lintian|bug|bash-completion|doc-base|menu)/.|/var/lib/dpkg/|/var/cache/|"
     r"/usr/share/i18n/|/usr/lib/debug/|/etc/(apt|dpkg)/|/(bin|sbin|lib|lib64)$|/\.$|"
     # A repository of whatever was downloaded, unsigned.
-    r"/etc/dnf/plugins/local\.conf|.*/dnf-plugins/local\.py"
+    r"/etc/dnf/(libdnf5-)?plugins/local\.conf|.*/dnf-plugins/local\.py|"
+    # It puts scripts into namespaces of their own, which nobody may make in a build; images of distributions do without.
+    r".*/macros\.d/macros\.transaction_unshare$"
 )
 
 PROVIDED = {
     "bash": ["/bin/sh", "/bin/bash"],
+    # Either stands for the other where a distribution asks for it by name.
+    "dnf": ["dnf5"],
+    "dnf5": ["dnf"],
     "glibc": ["rtld(GNU_HASH)", "/sbin/ldconfig"],
     "gcc": ["cc"],
     "pkgconf": ["pkgconfig", "pkg-config"],
@@ -101,6 +108,8 @@ fi \
 %{nil}
 """
 
+DNF5 = os.path.exists("/usr/bin/dnf5")
+
 TOOLCHAIN = ["gcc", "gcc-c++", "make", "binutils", "glibc-devel", "kernel-headers", "patch", "tar", "gzip", "diffutils"]
 
 # Packages that only RPM distributions have: what they require, and their files.
@@ -111,7 +120,7 @@ DISTRIBUTION = {
     }),
     "azurelinux-rpm-config": (["mariner-rpm-macros"], {}),
     "systemd-rpm-macros": (["mariner-rpm-macros"], {}),
-    "dnf-utils": (["dnf-plugins-core"], {}),
+    "dnf-utils": (["dnf"] if DNF5 else ["dnf-plugins-core"], {}),
     "rpm-build": (["rpm", "mariner-rpm-macros", "cpio", "debugedit", "rpm2cpio", "patch", "tar", "gzip", "file", "binutils"], {}),
     "build-essential": (TOOLCHAIN + ["autoconf", "automake", "libtool", "pkgconf", "file", "sed", "grep", "mawk"], {}),
     "gawk": (["mawk"], {}),
@@ -243,6 +252,8 @@ def add_distribution(packages, stage):
     write(packages["glibc"], "/etc/ld.so.conf.d/lib64.conf", "/usr/lib64\n")
     link(packages["shadow-utils"], "/usr/sbin/adduser", "useradd")
     write(packages["rpm"], "/etc/rpm/macros.database", "%_dbpath /var/lib/rpm\n")
+    if DNF5:
+        link(packages["dnf5"], "/usr/bin/dnf", "dnf5")
     for name, (requires, files) in DISTRIBUTION.items():
         package = packages.setdefault(name, Package(name, "1"))
         package.requires |= set(requires)
@@ -334,7 +345,8 @@ def install(top, root, packages):
     settings = [f"--setopt={setting}" for setting in (
         f"reposdir={reposdir}", f"cachedir={top}/cache", "install_weak_deps=False", "keepcache=False", "logdir=/tmp",
     )]
-    run("dnf", "--assumeyes", "--disableplugin=local", f"--installroot={root}", "--releasever=3.0", *settings, "install", *packages)
+    program = ["dnf5", "--use-host-config"] if DNF5 else ["dnf", "--disableplugin=local"]
+    run(*program, "--assumeyes", f"--installroot={root}", "--releasever=3.0", *settings, "install", *packages)
     shutil.rmtree(root + "/var/log", ignore_errors=True)
     os.makedirs(root + "/var/log")
 

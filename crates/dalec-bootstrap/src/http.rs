@@ -2,12 +2,13 @@
 //!
 //! What the bytes mean, and whether they may be believed, is decided elsewhere.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::tls::Certificate;
 
@@ -21,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const WAIT_SLICE: Duration = Duration::from_millis(50);
 /// The longest silence on one connection.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The size of the pieces in which an answer comes, and how many of them may be on their way.
+const PIECE: usize = 64 << 10;
+const PIECES: usize = 4;
 
 /// How to reach servers.
 #[derive(Debug, Clone)]
@@ -92,7 +96,7 @@ impl Http {
     ) -> Result<Vec<u8>, BootstrapError> {
         self.attempt(progress, || {
             let request = self.client.post(url).header(CONTENT_TYPE, kind).body(body.to_vec());
-            all(url, respond(url, request)?, limit)
+            all(url, respond(url, request, progress)?, limit)
         })
     }
 
@@ -107,9 +111,9 @@ impl Http {
         &self,
         url: &str,
         progress: &dyn Progress,
-        mut consume: impl FnMut(Response) -> Result<T, BootstrapError>,
+        mut consume: impl FnMut(Answer<'_>) -> Result<T, BootstrapError>,
     ) -> Result<T, BootstrapError> {
-        self.attempt(progress, || respond(url, self.client.get(url)).and_then(&mut consume))
+        self.attempt(progress, || respond(url, self.client.get(url), progress).and_then(&mut consume))
     }
 
     /// Makes one attempt, and others after a transient failure.
@@ -122,7 +126,12 @@ impl Http {
         let mut attempt = 1;
         loop {
             progress::check(progress)?;
-            match one() {
+            let outcome = one();
+            // What a caller who wants to stop breaks off looks like a broken connection.
+            if outcome.is_err() {
+                progress::check(progress)?;
+            }
+            match outcome {
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
                     wait(delay, progress)?;
                     delay *= 2;
@@ -134,19 +143,101 @@ impl Http {
     }
 }
 
-fn respond(url: &str, request: RequestBuilder) -> Result<Response, BootstrapError> {
-    let response = request.send().map_err(|source| {
-        // The client repeats the URL in its message; ours names it already.
-        BootstrapError::Unreachable { url: url.to_owned(), source: source.without_url().into() }
-    })?;
-    match response.status() {
+/// What a server answers, as it comes.
+///
+/// The connection belongs to a thread of its own: no silence of a server keeps a caller waiting who wants to stop. That
+/// thread ends with the connection, or with the next piece that nobody takes.
+pub(crate) struct Answer<'a> {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: io::Cursor<Vec<u8>>,
+    has_ended: bool,
+    progress: &'a dyn Progress,
+}
+
+impl Read for Answer<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.piece.read(buffer)? {
+                0 if !buffer.is_empty() && !self.has_ended => {}
+                count => return Ok(count),
+            }
+            let piece = receive(&self.pieces, self.progress).map_err(io::Error::other)?;
+            self.piece = io::Cursor::new(piece.ok_or(io::ErrorKind::UnexpectedEof)??);
+            self.has_ended = self.piece.get_ref().is_empty();
+        }
+    }
+}
+
+/// Waits for what comes next; none when nothing does any more.
+fn receive<T>(from: &Receiver<T>, progress: &dyn Progress) -> Result<Option<T>, BootstrapError> {
+    loop {
+        progress::check(progress)?;
+        match from.recv_timeout(WAIT_SLICE) {
+            Ok(value) => return Ok(Some(value)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        }
+    }
+}
+
+/// Sends `request`; returns the answer once its status is known and good.
+fn respond<'a>(
+    url: &str,
+    request: RequestBuilder,
+    progress: &'a dyn Progress,
+) -> Result<Answer<'a>, BootstrapError> {
+    let unreachable = |source| BootstrapError::Unreachable { url: url.to_owned(), source };
+    let (to_status, from_status) = sync_channel(1);
+    let (to_pieces, pieces) = sync_channel(PIECES);
+    let thread = std::thread::Builder::new().name("dalec-download".to_owned());
+    let started = thread.spawn(move || transfer(request, &to_status, &to_pieces));
+    started.map_err(|error| unreachable(error.into()))?;
+    // The client repeats the URL in its message; ours names it already.
+    let status = match receive(&from_status, progress)? {
+        Some(status) => status.map_err(|source: reqwest::Error| unreachable(source.without_url().into()))?,
+        None => return Err(unreachable(io::Error::from(io::ErrorKind::BrokenPipe).into())),
+    };
+    match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(BootstrapError::NotFound { url: url.to_owned() }),
-        status if status.is_success() => Ok(response),
+        status if status.is_success() => {
+            Ok(Answer { pieces, piece: io::Cursor::default(), has_ended: false, progress })
+        }
         status => Err(BootstrapError::Status { url: url.to_owned(), status: status.as_u16() }),
     }
 }
 
-fn all(url: &str, response: Response, limit: u64) -> Result<Vec<u8>, BootstrapError> {
+/// Hands over the status and the content of the answer, for as long as somebody takes them; an empty piece is the end.
+fn transfer(
+    request: RequestBuilder,
+    status: &SyncSender<Result<StatusCode, reqwest::Error>>,
+    pieces: &SyncSender<io::Result<Vec<u8>>>,
+) {
+    let mut response = match request.send() {
+        Ok(response) => response,
+        // Nobody takes it when the caller has stopped, which is what ends a piece below, too.
+        Err(error) => return drop(status.send(Err(error))),
+    };
+    if status.send(Ok(response.status())).is_err() || !response.status().is_success() {
+        return;
+    }
+    loop {
+        let mut piece = vec![0; PIECE];
+        let piece = match response.read(&mut piece) {
+            Ok(count) => {
+                piece.truncate(count);
+                Ok(piece)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let is_last = piece.as_ref().is_ok_and(Vec::is_empty) || piece.is_err();
+        if pieces.send(piece).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn all(url: &str, response: Answer<'_>, limit: u64) -> Result<Vec<u8>, BootstrapError> {
     let mut bytes = Vec::new();
     let read = response.take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|source| BootstrapError::Unreachable { url: url.to_owned(), source: source.into() })?;
@@ -198,7 +289,10 @@ fn read_bundle(path: &Path) -> Result<Vec<Certificate>, BootstrapError> {
 mod tests {
     use super::*;
     use crate::progress::Event;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     /// Wants to stop from the third question on.
     #[derive(Default)]
@@ -220,5 +314,43 @@ mod tests {
         // Port 0 is nobody's: the attempt fails at once, as a broken connection does.
         let error = http.get("http://127.0.0.1:0/x", 1, &SoonCancelled::default()).unwrap_err();
         assert!(matches!(error, BootstrapError::Cancelled), "{error}");
+    }
+
+    /// Wants to stop once a server was asked.
+    struct Asked(Arc<AtomicBool>);
+
+    impl Progress for Asked {
+        fn report(&self, _event: Event) {}
+
+        fn is_cancelled(&self) -> bool {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_left_when_the_caller_stops() {
+        for said in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let url = format!("http://{}/x", listener.local_addr().unwrap());
+            let asked = Arc::new(AtomicBool::default());
+            let (done, is_done) = sync_channel::<()>(0);
+            let server = std::thread::spawn({
+                let asked = asked.clone();
+                move || {
+                    let (mut stream, _) = listener.accept().unwrap();
+                    let _ = stream.read(&mut [0; 1000]).unwrap();
+                    stream.write_all(said.as_bytes()).unwrap();
+                    asked.store(true, Ordering::Relaxed);
+                    // It holds the connection for as long as the caller waits, which has to end by itself.
+                    let waited = is_done.recv_timeout(SILENCE_TIMEOUT / 2);
+                    matches!(waited, Err(RecvTimeoutError::Disconnected))
+                }
+            });
+            let http = Http::new(&HttpOptions::default()).unwrap();
+            let error = http.get(&url, 100, &Asked(asked)).unwrap_err();
+            drop(done);
+            assert!(matches!(error, BootstrapError::Cancelled), "{error}");
+            assert!(server.join().unwrap(), "the caller waited for a silent server");
+        }
     }
 }

@@ -13,8 +13,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
-/// What is taken of the permission bits of a result: not those by which a program runs as its owner or group.
+/// What is taken of the permission bits of a file: not those by which a program runs as its owner or group.
 const PERMISSIONS: u32 = 0o777;
+
+/// What is taken of those of a directory: also that only owners remove files in it, as in `/tmp`.
+const DIRECTORY_PERMISSIONS: u32 = 0o1777;
 
 /// Returns the directory `name` in `dir`, which is made with the permission bits of `mode`, or may be there already. Its
 /// owner can always use a new one.
@@ -23,7 +26,7 @@ const PERMISSIONS: u32 = 0o777;
 /// When something else is there, or it cannot be made.
 pub fn directory(dir: impl AsFd, name: &OsStr, mode: u32) -> io::Result<OwnedFd> {
     let dir = dir.as_fd();
-    let mode = Mode::from_raw_mode(mode & PERMISSIONS | 0o700);
+    let mode = Mode::from_raw_mode(mode & DIRECTORY_PERMISSIONS | 0o700);
     let is_new = match rustix::fs::mkdirat(dir, name, mode) {
         Ok(()) => true,
         Err(Errno::EXIST) => false,
@@ -271,6 +274,8 @@ mod tests {
         assert_eq!(names(dir.path()), ["there"]);
         let made = directory(&open, OsStr::new("new"), 0o055).unwrap();
         assert_eq!(File::from(made).metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+        let made = directory(&open, OsStr::new("tmp"), 0o7777).unwrap();
+        assert_eq!(File::from(made).metadata().unwrap().permissions().mode() & 0o7777, 0o1777);
     }
 
     #[test]

@@ -31,14 +31,29 @@ check_tree() {
     done </work/programs
 }
 
-# check_packages DIR FOR: as check_tree, for RPM packages, which say what their files are.
+# check_packages DIR FOR: as check_tree, for RPM packages, which say what their files are; those of rpm 6 do not.
 check_packages() {
     case $(uname -m) in
     x86_64) own=x86-64 ;;
     aarch64) own='ARM aarch64' ;;
     *) return 0 ;;
     esac
-    find "$1" -name '*.rpm' -exec rpm -qp --queryformat '[%{FILENAMES}: %{FILECLASS}\n]' {} + >/work/files
+    find "$1" -name '*.rpm' >/work/packages
+    while read -r package; do
+        check_package "$package" "$2" || return
+    done </work/packages
+}
+
+# check_package FILE FOR: as check_packages.
+check_package() {
+    rpm -qp --queryformat '[%{FILENAMES}: %{FILECLASS}\n]' "$1" >/work/files
+    if [ -s /work/files ] && ! grep -q ': .' /work/files; then
+        mkdir /work/unpacked
+        rpm2archive --nocompression - <"$1" | tar -xf - -C /work/unpacked
+        check_tree /work/unpacked "$2" || return
+        rm -rf /work/unpacked
+        return
+    fi
     while read -r file; do
         case "$file" in
         *": ELF "*", $own,"*) refuse "${file%%: ELF *}" "$2" || return ;;

@@ -2,6 +2,9 @@
 //!
 //! It runs where modules are downloaded, beside the secrets of that step: `/run/secrets/HOST/KIND`. Nothing is stored and
 //! nothing is said but to git.
+//!
+//! It knows `http` as upstream's does, but git never asks it for that: it is set up for `https://HOST` alone, so a host that
+//! redirects to `http` gets no login.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -7,6 +7,7 @@ use dalec_e2e::engine::Engine;
 use dalec_e2e::http::{Response, Server};
 use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
+use dalec_e2e::rpm_world::words;
 use dalec_e2e::run::Project;
 use dalec_e2e::specs::script;
 use dalec_e2e::tls::TlsServer;
@@ -17,11 +18,13 @@ on_both_engines!(
     root: it_is_there_for_the_phases_that_it_is_for,
     the_targets_repositories_go_before,
     what_another_key_signed_is_refused,
+    what_is_new_in_it_is_found,
     one_that_cannot_be_read_is_named,
 );
 
 /// A repository with one package, `extra-tool`.
 pub struct Repository {
+    folder: Project,
     server: Server,
     key: Key,
 }
@@ -34,14 +37,26 @@ impl Repository {
     /// Serves the package in these versions, each of which says its own.
     pub fn of(versions: &[&str]) -> Self {
         let key = Key::generate("repository@example.org");
-        let project = Project::new("");
-        let folder = project.path("packages");
-        fs::create_dir(&folder).unwrap();
+        let folder = Project::new("");
+        let packages = folder.path("packages");
+        fs::create_dir(&packages).unwrap();
+        let server = Server::start(move |path| {
+            let path = packages.join(path.trim_start_matches('/'));
+            fs::read(path).map_or_else(|_| Response::not_found(), Response::ok)
+        });
+        let repository = Self { folder, server, key };
+        repository.add(versions);
+        repository
+    }
+
+    /// Adds the package in these versions.
+    fn add(&self, versions: &[&str]) {
+        let folder = self.folder.path("packages");
         for version in versions {
             let spec = script("extra-tool", "").replace("1.0.0", version);
             let one = Project::new(&spec.replace("I am extra-tool", &format!("I am extra-tool {version}")));
             let build = build(Engine::Embedded, &one, "azlinux3/rpm").arg("--build-arg=DALEC_SKIP_TESTS=1");
-            build.arg("--sign-key").arg(key.private()).succeeds();
+            build.arg("--sign-key").arg(self.key.private()).succeeds();
             let package = one.output(".noarch.rpm");
             fs::copy(&package, folder.join(package.file_name().unwrap())).unwrap();
         }
@@ -49,12 +64,9 @@ impl Repository {
             Command::new("createrepo_c").args(["--quiet", "--no-database"]).arg(&folder).output();
         let createrepo = createrepo.expect("createrepo_c starts");
         assert!(createrepo.status.success(), "{}", String::from_utf8_lossy(&createrepo.stderr));
-        key.sign_beside(&folder.join("repodata/repomd.xml"));
-        let server = Server::start(move |path| {
-            let path = project.path("packages").join(path.trim_start_matches('/'));
-            fs::read(path).map_or_else(|_| Response::not_found(), Response::ok)
-        });
-        Self { server, key }
+        let metadata = folder.join("repodata/repomd.xml");
+        let _ = fs::remove_file(metadata.with_extension("xml.asc"));
+        self.key.sign_beside(&metadata);
     }
 
     /// Returns the entry of `extra_repos` for `phases`, whose key is `key`.
@@ -133,7 +145,10 @@ fn what_another_key_signed_is_refused(engine: Engine) {
     let other = Key::generate("other@example.org");
     for (checked, refusal) in [
         ("repo_gpgcheck=1", "repomd.xml GPG signature verification error"),
-        ("repo_gpgcheck=0", "not correct for this package"),
+        (
+            "repo_gpgcheck=0",
+            words("not correct for this package", "OpenPGP check for package \"extra-tool-1.0.0"),
+        ),
     ] {
         let entry = repository.entry("key.asc", "[install]").replace("repo_gpgcheck=1", checked);
         let spec =
@@ -142,6 +157,17 @@ fn what_another_key_signed_is_refused(engine: Engine) {
         project.write("key.asc", fs::read(other.public_text()).unwrap());
         build(engine, &project, "azlinux3/rpm").fails(1).says(&[refusal]);
         assert_eq!(project.outputs(), Vec::<String>::new());
+    }
+}
+
+/// Lists of packages are kept for a while, but not of a repository that may change any time.
+fn what_is_new_in_it_is_found(engine: Engine) {
+    let repository = Repository::serve();
+    for (version, other) in [("1.0.0", "2.0.0"), ("2.0.0", "3.0.0")] {
+        let runtime = format!("  runtime: {{ extra-tool: {{ version: [\"= {version}-1.azl3\"] }} }}\n");
+        let project = repository.project("newer", &runtime, "[install]");
+        build(engine, &project, "azlinux3/rpm").succeeds();
+        repository.add(&[other]);
     }
 }
 

@@ -9,6 +9,7 @@ use dalec_e2e::on_both_engines;
 use dalec_e2e::openpgp::Key;
 use dalec_e2e::probe::Probe;
 use dalec_e2e::rpm::verify;
+use dalec_e2e::rpm_world::words;
 use dalec_e2e::run::{Invocation, Project};
 use dalec_e2e::signers::{go_signer, plain_signer};
 use dalec_e2e::specs::{example, hello};
@@ -161,5 +162,7 @@ fn dnf_that_insists_on_signatures_takes_it(engine: Engine) {
     };
     build(engine, &life(built("1.0.0", Some(&key))), "azlinux3/rpm").succeeds();
     let unsigned = life(built("1.0.0", None));
-    build(engine, &unsigned, "azlinux3/rpm").fails(1).says(&["1.0.0.rpm is not signed"]);
+    build(engine, &unsigned, "azlinux3/rpm")
+        .fails(1)
+        .says(&[words("1.0.0.rpm is not signed", "The package is not signed")]);
 }

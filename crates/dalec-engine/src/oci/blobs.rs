@@ -2,16 +2,20 @@
 //!
 //! A blob is written without a name (`O_TMPFILE`), flushed to disk and then linked into place, so a process
 //! that is killed leaves nothing behind, and several processes may add the same blob at once. Nothing is
-//! ever changed or removed by this module.
+//! ever changed by this module, and nothing removed but what the disk or somebody else damaged.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
 use thiserror::Error;
 
 use super::{Digest, Hasher};
+
+/// Bytes of a blob that are hashed at a time.
+const PIECE: usize = 64 << 10;
 
 /// A directory of blobs named by digest.
 #[derive(Debug, Clone)]
@@ -91,6 +95,49 @@ impl BlobDir {
             return Err(BlobError::Mismatch { expected: digest.clone(), actual });
         }
         Ok(Some(data))
+    }
+
+    /// As [`BlobDir::read`], but a blob that is damaged is removed, and counts as one that is not there.
+    ///
+    /// # Errors
+    /// When it cannot be read or removed, or is longer than `limit` bytes.
+    pub fn read_or_remove(&self, digest: &Digest, limit: u64) -> Result<Option<Vec<u8>>, BlobError> {
+        match self.read(digest, limit) {
+            Err(BlobError::Mismatch { .. }) if self.remove_damaged(digest)? => Ok(None),
+            result => result,
+        }
+    }
+
+    /// Removes the blob if it is not what its name says; returns whether it was not.
+    fn remove_damaged(&self, digest: &Digest) -> Result<bool, BlobError> {
+        let path = self.path(digest);
+        let unreadable = |source| BlobError::Read { path: path.clone(), source };
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            // Somebody else found out, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(unreadable(error)),
+        };
+        let mut hasher = digest.hasher();
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece).map_err(unreadable)? {
+                0 => break,
+                count => hasher.update(&piece[..count]),
+            }
+        }
+        if hasher.finish() == *digest {
+            return Ok(false);
+        }
+        // Whoever found out first may have put a good one there.
+        let (read, there) = (file.metadata(), std::fs::metadata(&path));
+        if !matches!((read, there), (Ok(read), Ok(there)) if read.ino() == there.ino()) {
+            return Ok(true);
+        }
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(BlobError::Write { path, source }),
+            _ => Ok(true),
+        }
     }
 
     /// Starts a blob whose digest will be of the algorithm of `like`.
@@ -267,5 +314,13 @@ mod tests {
         std::fs::write(blobs.path(&digest), "help!").unwrap();
         assert!(matches!(blobs.read(&digest, 100), Err(BlobError::Mismatch { .. })));
         assert!(blobs.read(&Digest::sha256_of(b"other"), 100).unwrap().is_none());
+        // One that is merely longer than expected is not.
+        let large = blobs.add(&[7; 200]).unwrap();
+        assert!(matches!(blobs.read_or_remove(&large, 100), Err(BlobError::Mismatch { .. })));
+        assert!(blobs.contains(&large));
+        assert!(blobs.read_or_remove(&digest, 100).unwrap().is_none());
+        assert!(!blobs.contains(&digest));
+        blobs.add(b"hello").unwrap();
+        assert_eq!(blobs.read_or_remove(&digest, 100).unwrap().unwrap(), b"hello");
     }
 }

@@ -246,11 +246,7 @@ impl<'a> Solve<'a> {
         ops::check_secrets(self.core, context.purpose, &vertex.op)?;
         match &vertex.op {
             pb::op::Op::Source(op) if nested::is_result(op) => return self.made_before(op, name),
-            pb::op::Op::Source(op) => {
-                let made = sources::run(&context, vertex, op)?;
-                let key = made.key;
-                return self.keep(&key, made);
-            }
+            pb::op::Op::Source(op) => return sources::run(&context, vertex, op),
             pb::op::Op::Build(build) => return self.build((vertex, name), build, inputs),
             _ => {}
         }
@@ -280,16 +276,8 @@ impl<'a> Solve<'a> {
             .collect();
         let outputs = run_op(&context, vertex, &inputs)?;
         let result_key = if vertex.ignore_cache { fresh_key(&key)? } else { key };
-        self.keep(&key, Made { key: result_key, outputs, note: String::new(), known: false })
-    }
-
-    fn keep(&self, key: &Key, made: Made) -> Result<Made> {
-        if made.known {
-            return Ok(made);
-        }
-        let stored =
-            StoredResult { result_key: made.key, outputs: made.outputs.clone(), note: made.note.clone() };
-        self.core.store().put_result(key, &stored)?;
+        let made = Made { key: result_key, outputs, note: String::new(), known: false };
+        self.core.store().put_result(&key, &made.stored())?;
         Ok(made)
     }
 
@@ -435,6 +423,13 @@ pub struct Made {
     pub note: String,
     /// Whether the store had it already.
     pub known: bool,
+}
+
+impl Made {
+    /// Returns it as the store keeps it.
+    pub fn stored(&self) -> StoredResult {
+        StoredResult { result_key: self.key, outputs: self.outputs.clone(), note: self.note.clone() }
+    }
 }
 
 impl From<StoredResult> for Outcome {

@@ -167,7 +167,7 @@ impl Scheme {
     }
 }
 
-/// Returns the result stored under `key`; makes it with `make` when there is none, while nobody else does.
+/// Returns the result stored under `key`; makes it with `make` and stores it when there is none, while nobody else does.
 fn stored_or(context: &OpContext<'_>, key: Key, make: impl FnOnce() -> Result<Made>) -> Result<Made> {
     let name = format!("op-{}", &key.to_hex()[..40]);
     let _lock = crate::ops::wait_for_lock(context, &name, "this source")?;
@@ -178,7 +178,9 @@ fn stored_or(context: &OpContext<'_>, key: Key, make: impl FnOnce() -> Result<Ma
         }
         None => {
             Counters::add(&context.core.counters.run);
-            make()
+            let made = make()?;
+            context.core.store().put_result(&key, &made.stored())?;
+            Ok(made)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The source op of a local directory.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bollard_buildkit_proto::pb;
@@ -23,34 +24,35 @@ pub fn key(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Resul
 
 /// Copies the directory into a layer, unless the store has it.
 pub fn run(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp) -> Result<Made> {
-    let mut changed = None;
-    for attempt in 0..ATTEMPTS {
+    let mut attempt = 0;
+    loop {
         let scan = scanned(context, vertex, op, attempt > 0)?;
-        let mut copied = Copied::Same;
+        let mut has_changed = false;
         let made = stored_or(context, scan.key, || {
             context.progress.start();
             let core = context.core;
             let work = core.store().work_dir()?;
-            copied = copy(&scan.tree, work.path(), core.owners(), &|| context.check())?;
-            let outputs = match &copied {
-                Copied::Same => {
-                    vec![Snapshot::from_iter([core.store().publish_layer(work.path(), false)?])]
-                }
-                Copied::Changed(_) => Vec::new(),
-            };
+            if let Copied::Changed(path) = copy(&scan.tree, work.path(), core.owners(), &|| context.check())?
+            {
+                has_changed = true;
+                return Err(changes(&path));
+            }
+            let outputs = vec![Snapshot::from_iter([core.store().publish_layer(work.path(), false)?])];
             Ok(Made { key: scan.key, outputs, note: String::new(), known: false })
-        })?;
-        match copied {
-            Copied::Same => return Ok(made),
-            Copied::Changed(path) => changed = Some(path),
+        });
+        attempt += 1;
+        if !has_changed || attempt == ATTEMPTS {
+            return made;
         }
     }
-    let path = changed.unwrap_or_default();
-    Err(Error::Op {
+}
+
+fn changes(path: &Path) -> Error {
+    Error::Op {
         message: format!("{} changes while it is read", path.display()),
         hint: "stop what writes to it, or leave it out with `excludes` in the source of the spec".into(),
         source: None,
-    })
+    }
 }
 
 fn scanned(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp, again: bool) -> Result<Scan> {

@@ -1,6 +1,7 @@
 //! Several engines and processes on one store, and processes that die.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use dalec_engine::{Engine, EngineOptions, userns};
 use dalec_gateway::{BuildOptions, Event, Gateway, LogStream, ProgressSink, SolveRequest};
 
 use crate::graph::{Exec, Graph, Node};
-use crate::world::{Case, World, cases, definition};
+use crate::world::{Built, Case, World, cases, definition};
 
 pub const CASES: &[(&str, Case)] = cases![
     engines_on_one_store_do_the_same_work_once,
     sessions_of_one_engine_do_the_same_work_once,
+    a_source_is_stored_before_others_look_for_it,
     a_killed_process_leaves_a_store_that_works,
     processes_that_start_together_share_a_new_store,
 ];
@@ -60,6 +62,39 @@ fn sessions_of_one_engine_do_the_same_work_once(world: &World) {
         solves.into_iter().for_each(|solve| drop(solve.join().unwrap()));
     });
     assert_eq!(engine.stats().processes_started, 1);
+}
+
+fn a_source_is_stored_before_others_look_for_it(world: &World) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/file", listener.local_addr().unwrap());
+    let checksum = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let engines = [world.engine(), world.engine()];
+    let build = |engine: &Engine| {
+        Built::new(engine.clone(), |graph| graph.source(&url, &[("http.checksum", checksum)])).unwrap()
+    };
+    let database = rusqlite::Connection::open(world.path("state/store.db")).unwrap();
+    let layers = || std::fs::read_dir(world.path("state/layers")).unwrap().count();
+    let waits = || world.events.statuses().iter().any(|id| id.starts_with("waiting for another build"));
+    let second = std::thread::scope(|scope| {
+        let first = scope.spawn(|| build(&engines[0]));
+        let mut stream = listener.accept().unwrap().0;
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        // Makes it, but cannot store it yet.
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello").unwrap();
+        while layers() == 0 && !first.is_finished() {
+            std::thread::yield_now();
+        }
+        let second = scope.spawn(|| build(&engines[1]));
+        while !waits() && layers() < 2 && !second.is_finished() {
+            std::thread::yield_now();
+        }
+        database.execute_batch("COMMIT").unwrap();
+        drop(first.join().unwrap());
+        second.join().unwrap()
+    });
+    assert_eq!((second.stats().ops_run, second.read("/file").as_str()), (0, "hello"));
+    assert_eq!(layers(), 1);
 }
 
 /// Prints what processes write; for the process that is killed.

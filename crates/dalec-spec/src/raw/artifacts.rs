@@ -311,7 +311,9 @@ fn check_owners(artifacts: &RawArtifacts, decoder: &mut Decoder<'_>) {
         let owners = [(user, "user", "users", &users), (group, "group", "groups", &groups)];
         for (account, what, key, created) in owners {
             let name = account.value.as_str();
-            let is_known = name.is_empty() || ACCOUNTS.contains(&name) || created.contains(name);
+            // A number needs no account; neither does no name at all.
+            let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+            let is_known = is_number || ACCOUNTS.contains(&name) || created.contains(name);
             let comes_along = key == "groups" && said.contains(&("users", name));
             if is_known || comes_along || said.len() == MANY_OWNERS || !said.insert((key, name)) {
                 continue;

@@ -134,7 +134,7 @@ impl Installer<'_> {
     }
 }
 
-/// Returns the users and groups to whom files go and whom the package does not create, root aside.
+/// Returns the users and groups by whose names files go to them and whom the package does not create, root aside.
 fn accounts(artifacts: &Artifacts, distro: &DebDistro, marks: &mut Marks) -> Vec<Account> {
     let placed = layout::placed(artifacts, "", distro);
     let files = placed.iter().map(|placed| (placed.user, placed.group, placed.span));
@@ -148,7 +148,8 @@ fn accounts(artifacts: &Artifacts, distro: &DebDistro, marks: &mut Marks) -> Vec
             // A new user comes with a group of that name.
             let mut created =
                 artifacts.users.iter().chain(if database == "group" { &artifacts.groups[..] } else { &[] });
-            let is_number = name.chars().all(|char| char.is_ascii_digit());
+            // A number needs no account; neither does no name at all.
+            let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
             let is_known = is_number || name == "root" || created.any(|created| created == name);
             if !is_known
                 && !accounts.iter().any(|known| (known.database, known.name.as_str()) == (database, name))

@@ -201,7 +201,7 @@ impl ImageStore {
             Some(digest) => digest.clone(),
             None => self.memory.recall(reference)?,
         };
-        let bytes = self.blobs.read(&digest, provider::MAX_DOCUMENT).ok()??;
+        let bytes = self.blobs.read_or_remove(&digest, provider::MAX_DOCUMENT).ok()??;
         let root = provider::Root { bytes, media_type: String::new(), digest };
         let image = provider::resolve(&Nowhere, root, platform, &self.blobs, transfer).ok()?;
         Some(ResolvedImage { origin: format!("registry {}", reference.domain()), ..image })

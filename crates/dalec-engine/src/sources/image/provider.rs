@@ -246,7 +246,7 @@ fn fetch_document(
     if descriptor.size > MAX_DOCUMENT {
         return Err(inconsistent(provider, format!("{} is larger than 4 MiB", descriptor.digest)));
     }
-    if let Some(bytes) = blobs.read(&descriptor.digest, MAX_DOCUMENT)? {
+    if let Some(bytes) = blobs.read_or_remove(&descriptor.digest, MAX_DOCUMENT)? {
         return Ok(bytes);
     }
     provider.copy(part, descriptor, blobs, transfer)?;

@@ -528,6 +528,40 @@ fn an_image_that_would_fill_the_disk_is_refused_before_it_is_fetched() {
 }
 
 #[test]
+fn what_was_damaged_here_is_fetched_anew() {
+    let (depot, index) = two_platforms();
+    let answers = depot.clone();
+    let server = TestServer::start(move |request| answers.answer(request));
+    let world = World::new();
+    let first = world.resolve(&at(&server, ":1"), ResolveMode::Default).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&depot.blobs[first.manifest_digest.as_str()].1).unwrap();
+    for digest in [&index.digest, &first.manifest_digest, &manifest.config.digest] {
+        let path = world.store.blobs.path(digest);
+        for damaged in ["", "{}"] {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, damaged).unwrap();
+            assert_eq!(world.resolve(&at(&server, ":1"), ResolveMode::Default).unwrap(), first);
+            assert_eq!(std::fs::read(&path).unwrap(), depot.blobs[digest.as_str()].1);
+        }
+    }
+}
+
+#[test]
+fn a_manifest_has_no_blob_removed_that_is_good() {
+    let mut depot = Depot::default();
+    let large = "x".repeat(usize::try_from(provider::MAX_DOCUMENT).unwrap() + 1);
+    let mut config = depot.add(media_type::OCI_CONFIG, large.clone());
+    config.size = 1;
+    let world = World::new();
+    world.store.blobs.add_as(&config.digest, large.as_bytes()).unwrap();
+    let manifest = depot.manifest(config.clone(), Vec::new());
+    depot.name("1", &manifest);
+    let server = TestServer::start(move |request| depot.answer(request));
+    assert!(world.resolve(&at(&server, ":1"), ResolveMode::Default).is_err());
+    assert!(world.store.blobs.contains(&config.digest));
+}
+
+#[test]
 fn what_is_no_image_is_said_so() {
     let mut depot = Depot::default();
     let layer = depot.add(media_type::OCI_LAYER, "layer");

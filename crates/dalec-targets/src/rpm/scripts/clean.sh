@@ -21,9 +21,13 @@ if [ -n "$root" ]; then
     for log in dnf.log dnf.librepo.log dnf.rpm.log dnf5.log hawkey.log tdnf.log; do
         traces "var/log/$log"
     done
+    traces run/dnf
     if [ ! -e "$root/usr/bin/dnf" ] && [ ! -h "$root/usr/bin/dnf" ]; then
         traces var/lib/dnf usr/lib/sysimage/libdnf5
         rmdir "$root/etc/dnf/vars" "$root/etc/dnf" 2>/dev/null || true
+    fi
+    if [ ! -e "$root/usr/bin/tdnf" ]; then
+        traces var/lib/tdnf
     fi
     database=$(rpm --eval '%{_dbpath}')
     rm -f "$root$database"/.rpm.lock "$root$database"/__db.*

@@ -97,6 +97,10 @@ if [ -z "$docs" ]; then
 fi
 if [ -n "$root" ]; then
     options="$options --installroot=$root --setopt=reposdir=/etc/yum.repos.d"
+    # What follows as --refresh is about the lists of the worker otherwise, in version 5.
+    case "$(readlink -f "$(command -v dnf)")" in
+    */dnf5) options="$options --setopt=cachedir=$root/var/cache/libdnf5" ;;
+    esac
 fi
 if [ -n "$forced" ]; then
     options="$options --forcearch=$forced"
@@ -168,7 +172,9 @@ run() {
 # Says which of the wanted dependencies cannot be had, or else what stands in the way, in the solver's own words.
 explain() {
     run --assumeno "$@" >"$work/why" 2>&1 || true
-    sed -n 's/^ *- \(nothing provides .*\|.* none of the providers can be installed\)$/\1/p' "$work/why" >"$work/reasons"
+    # The programs begin such a line with a dash or with a number.
+    sed -n 's/^ *\(-\|[0-9]*\.\) \(nothing provides .*\|.* none of the providers can be installed\)$/\2/p' \
+        "$work/why" >"$work/reasons"
     # A repository that cannot be read is left out by some settings, and may be why a package is not there.
     sed -n "/^Errors during downloading metadata for repository '/{
         s/.*'\(.*\)':\$/\1/
@@ -178,7 +184,21 @@ explain() {
         H
         x
         s/\n/ cannot be read: /p
-    }" "$work/why" | sort -u | while read -r unread; do
+    }" "$work/why" >"$work/unread"
+    # Version 5 has a line for each repository, and lines for what went wrong after it.
+    sed -n '/^ .*%  *|/{
+        s/^ *\(.*[^ ]\)  *[?0-9][?0-9]*%  *|.*/\1/
+        h
+    }
+    /^>>> .*error/{
+        s/^>>> //
+        H
+        x
+        s/\n/ cannot be read: /p
+        s/ cannot be read: .*//
+        x
+    }' "$work/why" >>"$work/unread"
+    sort -u "$work/unread" | while read -r unread; do
         case "$unread" in
         *[cC]ertificate*) unread="$unread; a certificate authority of your own is given with --ca-bundle" ;;
         esac
