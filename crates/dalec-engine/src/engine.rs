@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dalec_files::Withheld;
+use dalec_files::{PrivateKeys, Withheld};
 use dalec_gateway::{BuildOptions, FRONTEND_DIR, GatewayError, Progress, Reference};
 use dalec_ssh_agent::Socket;
 
@@ -33,8 +33,10 @@ pub struct EngineOptions {
     pub secrets: Arc<dyn Secrets>,
     /// Directories of the host by the name that `local://NAME` sources ask for.
     pub local_dirs: BTreeMap<String, PathBuf>,
-    /// Files of the host that no local directory shows: keys for signers, which may lie among the sources.
+    /// Files of the host that no local directory shows: keys for signers and results, which may lie among the sources.
     pub withheld: Withheld,
+    /// Takes the private keys that lie in what is read of local directories.
+    pub private_keys: PrivateKeys,
     /// OCI layout directories, or OCI and docker archives, of the host by the store id that
     /// `oci-layout://ID@DIGEST` sources and named contexts ask for.
     pub oci_layouts: BTreeMap<String, PathBuf>,
@@ -63,6 +65,7 @@ impl EngineOptions {
             secrets: Arc::new(NoSecrets),
             local_dirs: BTreeMap::new(),
             withheld: Withheld::default(),
+            private_keys: PrivateKeys::default(),
             oci_layouts: BTreeMap::new(),
             root_source: None,
             ssh_agents: BTreeMap::new(),

@@ -5,6 +5,7 @@
 
 mod follow;
 mod patterns;
+mod private_keys;
 mod withheld;
 
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use thiserror::Error;
 
 pub use follow::follow_links;
 pub use patterns::{Pattern, Selection};
-pub use withheld::Withheld;
+pub use private_keys::PrivateKeys;
+pub use withheld::{Withheld, Without};
 
 /// A pattern that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

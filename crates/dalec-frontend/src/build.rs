@@ -25,7 +25,7 @@ use crate::metadata::{self, Facts};
 use crate::options::Options;
 use crate::platforms::for_graph;
 use crate::results::{self, Wanted};
-use crate::signing::{Answer, Signing};
+use crate::signing::{Answer, Signing, is_by_flag};
 use crate::source_filter;
 use crate::spec::Spec;
 use crate::unmatched;
@@ -165,13 +165,22 @@ impl ResultBuild<'_> {
         mut plan: Plan,
     ) -> Result<Built, FrontendError> {
         let mut facts = Facts::new(spec);
+        if plan.to_sign.is_none() && is_by_flag(&self.contexts()) {
+            let target = &self.build.options.target;
+            self.warn(format!(
+                "--sign-key signs nothing of {target}; `dalec sign` signs files that are there"
+            ));
+        }
         if let Some(packages) = plan.to_sign.take()
             && let Some(signing) = self.signing(spec)?
         {
+            // A step that fails is no failure of the signer, so what is signed is built before.
+            let mut required = vec![packages.clone()];
             if !signing.before_tests {
-                self.solve(&plan.requires, None)?;
+                required.append(&mut plan.requires);
                 plan_options.skip_tests = true;
             }
+            self.solve(&required, None)?;
             let (signed, report) = self.sign(&signing, frontend, &packages)?;
             facts.signing = Some(report);
             answers.signed = Some(signed);

@@ -75,13 +75,16 @@ pub fn wanted(
         // What cannot be built is not looked up.
         routes::check(route, &resolved, &PlanOptions::default()).map_err(|error| failed(&error))?;
         let graph_platform = for_graph(&platform);
+        let machine = contexts;
         let contexts = Contexts { platform: &graph_platform, ..*contexts };
+        // Everything but the base is for where the steps of the build run.
+        let of_steps = if routes::is_cross(route) { machine } else { &contexts };
         let mut known: BTreeMap<String, BaseQuestion> = BTreeMap::new();
         for question in bases {
             let location = locate(&spec.source_map(), [question.span]);
             let base = image(&contexts, &question.image, &[], location).map_err(|error| {
                 or_more(
-                    &contexts,
+                    of_steps,
                     error,
                     &routes::questions(route, &resolved, &PlanOptions::default()),
                     spec,

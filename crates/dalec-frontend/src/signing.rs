@@ -33,6 +33,13 @@ const UNVERIFIED: &str = "DALEC_SIGNING_UNVERIFIED";
 /// The file that says who signs, and its context.
 const CONFIG: SideFile = SideFile { path: CONFIG_PATH, context: CONFIG_CONTEXT, default_context: MAIN };
 
+/// Returns whether the flag `--sign-key` says who signs, and nothing says that nobody does.
+pub fn is_by_flag(contexts: &Contexts<'_>) -> bool {
+    !CONFIG.path_in(contexts).is_empty()
+        && CONFIG.context_in(contexts) == SIGN_KEY_CONTEXT
+        && !contexts.options.flag(SKIP).unwrap_or(false)
+}
+
 /// How the packages of one build are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signing {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use crate::report::Failure;
 
@@ -35,15 +35,35 @@ pub(crate) fn permissions(path: &Path, expected: u32, follow: bool) -> Result<()
     Err(Failure::metadata(path, "permissions", symbolic(expected), symbolic(actual)))
 }
 
-/// Succeeds when `path` is a symbolic link with the text `expected`.
+/// Succeeds when `path` is a symbolic link with the text `expected`, or `expected` is absolute and the link, as it is
+/// written, leads there from its directory: helpers of Debian packages make such links of absolute ones.
 pub(crate) fn link_target(path: &Path, expected: &OsStr) -> Result<(), Failure> {
     let actual = std::fs::read_link(path).map_err(Failure::io("read the symbolic link", path))?;
     if actual.as_os_str() == expected {
         return Ok(());
     }
+    if Path::new(expected).is_absolute() && actual.is_relative() {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        if resolved(&directory.join(&actual)) == resolved(Path::new(expected)) {
+            return Ok(());
+        }
+    }
     let expected = expected.as_encoded_bytes();
     let actual = actual.as_os_str().as_encoded_bytes();
     Err(Failure::metadata(path, "link_target_path", expected, actual))
+}
+
+/// Returns the names on the way to `path`, an absolute one, with `..` taken back.
+fn resolved(path: &Path) -> Vec<&OsStr> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => names.push(name),
+            Component::ParentDir => drop(names.pop()),
+            _ => {}
+        }
+    }
+    names
 }
 
 fn existing(path: &Path, follow: bool) -> Result<Metadata, Failure> {

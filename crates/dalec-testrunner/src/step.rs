@@ -53,7 +53,11 @@ fn reason(program: &str, error: &io::Error) -> String {
         // The kernel says the same when it is the interpreter that is missing.
         Some(file) => match interpreter(&file) {
             Some(interpreter) => {
-                format!("{} needs {interpreter}, which is not installed", file.display())
+                format!(
+                    "{} needs {interpreter}, which is not installed; add the package that has it to \
+                     `dependencies.runtime` of the spec",
+                    file.display()
+                )
             }
             None => format!("{} needs a program loader that is not installed", file.display()),
         },

@@ -155,6 +155,23 @@ fn permissions_are_shown_as_letters() {
 }
 
 // TEST-012
+/// Debian's helpers make links in packages relative.
+#[test]
+fn an_absolute_link_target_fits_a_relative_link_that_leads_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    fs::create_dir(at("d")).unwrap();
+    symlink("../bin/tool", at("d/l")).unwrap();
+    let code = |link: &str, target: &str| runner(&["check-link-target", &at(link), target], &[]).code;
+    assert_eq!(code("d/l", &at("bin/tool")), 0);
+    assert_eq!(code("d/l", &at("d/../bin/tool")), 0);
+    assert_eq!(code("d/l", "../bin/tool"), 0);
+    assert_eq!(code("d/l", &at("tool")), 2);
+    assert_eq!(code("d/l", "bin/tool"), 2);
+    symlink(at("d/l"), at("absolute")).unwrap();
+    assert_eq!(code("absolute", "d/l"), 2);
+}
+
 #[test]
 fn link_targets_are_compared_as_text() {
     check(dangling, &["check-link-target", "DIR/l", "nowhere"], expect!["0 "]);
@@ -486,4 +503,5 @@ fn a_missing_interpreter_is_named() {
     assert_eq!(stepped.outcome.code, 2);
     let said = stepped.outcome.stderr();
     assert!(said.contains("needs /no/such/python3, which is not installed"), "{said}");
+    assert!(said.contains("add the package that has it to `dependencies.runtime`"), "{said}");
 }

@@ -159,7 +159,7 @@ impl Args {
     fn open_pgp(&self, places: &Places, now: u64) -> Result<SigningKey, String> {
         let name = &self.key_name;
         let material = secret(&places.key)?.ok_or_else(|| {
-            format!("the client gives no secret `{name}`, which is to be the OpenPGP key; use --secret id={name},…")
+            format!("the client gives no secret `{name}`, which is to be the OpenPGP key; use --secret id={name},src=FILE")
         })?;
         let passphrase = secret(&places.passphrase)?.map(KeyMaterial::without_line_break);
         SigningKey::load(&material, passphrase.as_ref(), now)
@@ -171,7 +171,7 @@ impl Args {
         let material = secret(&places.code_key)?.ok_or_else(|| {
             format!(
                 "the client gives no secret `{name}`, which is to be the key for Windows programs; use \
-                 --secret id={name},…"
+                 --secret id={name},src=FILE"
             )
         })?;
         let passphrase = secret(&places.code_passphrase)?.map(KeyMaterial::without_line_break);

@@ -28,19 +28,29 @@ pub enum SpecFile {
 
 impl SpecFile {
     /// Returns the file that `given` names, `-` being standard input; without a name, the first default name that
-    /// exists in the current directory.
+    /// exists in the current directory, or else in the directory `context`.
     ///
     /// # Errors
     /// [`CommandError::Usage`] that says what was looked for.
-    pub fn find(given: Option<&str>) -> Result<Self, CommandError> {
+    pub fn find(given: Option<&str>, context: Option<&Path>) -> Result<Self, CommandError> {
         match given {
             Some("-") => Ok(Self::Stdin),
             Some(path) => Ok(Self::Path(path.into())),
             None => {
-                let exists = DEFAULT_NAMES.iter().map(Path::new).find(|path| path.is_file());
-                exists.map(|path| Self::Path(path.to_owned())).ok_or_else(|| {
+                let there =
+                    context.into_iter().flat_map(|folder| DEFAULT_NAMES.map(|name| folder.join(name)));
+                let exists =
+                    DEFAULT_NAMES.map(PathBuf::from).into_iter().chain(there).find(|path| path.is_file());
+                exists.map(Self::Path).ok_or_else(|| {
+                    let names = DEFAULT_NAMES.join(" and ");
+                    let places = match context {
+                        Some(folder) => {
+                            format!("here or in {}: looked for {names} in both", folder.display())
+                        }
+                        None => format!("here: looked for {names}"),
+                    };
                     CommandError::usage_help(
-                        format!("there is no spec here: looked for {}", DEFAULT_NAMES.join(" and ")),
+                        format!("there is no spec {places}"),
                         "name the spec with -f FILE, or `-f -` to read it from standard input",
                     )
                 })

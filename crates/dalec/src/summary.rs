@@ -97,11 +97,11 @@ impl Summary {
         let head = if style.color { format!("\x1b[1;32m{head}\x1b[0m") } else { head };
         // Writing to a string cannot fail, here and below.
         let _ = match self.stats.ops_run {
-            0 => writeln!(
-                text,
-                "{head}: nothing has changed, all {} cached",
-                words::count(self.stats.ops_cached, "step")
-            ),
+            0 => {
+                let all = if self.stats.ops_cached == 1 { "" } else { "all " };
+                let steps = words::count(self.stats.ops_cached, "step");
+                writeln!(text, "{head}: nothing has changed, {all}{steps} cached")
+            }
             run => {
                 writeln!(text, "{head}: {} run, {} cached", words::count(run, "step"), self.stats.ops_cached)
             }
@@ -155,6 +155,7 @@ fn write_files(text: &mut String, output: &Output, dest: &str) {
     let files = words::count(output.files.len() as u64, "file");
     let size = words::bytes(output.size);
     let _ = match output.written {
+        _ if output.files.is_empty() => writeln!(text, "no files, in {dest}: the result is empty"),
         0 => writeln!(text, "{files}, {size}, in {dest}, as they were:"),
         all if all == output.files.len() => writeln!(text, "wrote {files}, {size}, to {dest}:"),
         some => writeln!(text, "{files}, {size}, in {dest}, {some} of them new or changed:"),
@@ -252,6 +253,20 @@ mod tests {
             base docker.io/library/debian:bookworm: pulled from its registry
             1 file, 20.5 kB, in out, as they were:
               a.deb    20.5 kB
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_result_without_files_says_so() {
+        let mut summary = summary(0, vec![built("debug/gomods", vec![directory("out", 0, Vec::new())])]);
+        summary.stats.ops_cached = 1;
+        check(
+            &summary,
+            &expect![[r#"
+            built debug/gomods in 17ms: nothing has changed, 1 step cached
+            base docker.io/library/debian:bookworm: pulled from its registry
+            no files, in out: the result is empty
         "#]],
         );
     }

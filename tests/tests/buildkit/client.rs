@@ -68,6 +68,19 @@ fn a_changed_file_is_noticed_and_nothing_else_runs() {
     assert!(program.windows(11).any(|bytes| bytes == b"Hallo, Welt"));
 }
 
+/// As with the embedded engine; see `results_are_no_sources` there.
+#[test]
+fn results_and_keys_are_told_from_sources() {
+    let spec = script("results-there", "build:\n  steps:\n    - command: test ! -e src/out\n");
+    let project = Project::new(&spec.replace("sources:\n", "sources:\n  src:\n    context: {}\n"));
+    project.write("test.key", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n");
+    let ran = build(&project, "bookworm/dsc").succeeds();
+    assert_eq!(ran.stderr.matches("test.key is a private OpenPGP key").count(), 1, "{}", ran.stderr);
+    build(&project, "bookworm/dsc")
+        .succeeds()
+        .says(&["nothing has changed", "out is left out of the sources"]);
+}
+
 #[test]
 fn contexts_are_directories_archives_and_images() {
     let spec = script(

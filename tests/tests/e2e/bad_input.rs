@@ -34,7 +34,18 @@ fn undeclared_argument() {
     let spec = script("undeclared", "").replace("version: 1.0.0", "version: ${VERSION}");
     refused(&spec, 2, &["spec.yml:2", "VERSION", "args"]);
     let project = Project::new(&script("undeclared", ""));
-    project.build(TARGET).args(["--build-arg", "NOPE=1"]).fails(2).says(&["NOPE"]);
+    project
+        .build(TARGET)
+        .args(["--build-arg", "NOPE=1"])
+        .fails(2)
+        .says(&["NOPE", "error: the command line has a build argument that spec.yml does not declare"]);
+}
+
+/// Which path of what is missing, in the words of the spec.
+#[test]
+fn a_part_of_a_context_that_is_not_there() {
+    let spec = script("part", "").replace("sources:\n", "sources:\n  src:\n    context: {}\n    path: lib\n");
+    refused(&spec, 1, &["`lib` of the context for source src", "spec.yml"]);
 }
 
 /// What the language has and no target builds yet is said when it is built, before anything is looked up.

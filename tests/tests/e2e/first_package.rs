@@ -99,6 +99,17 @@ fn the_shell_tool_brings_all_its_files() {
     assert!(String::from_utf8_lossy(&deb.control["/conffiles"].content).contains("/etc/disk-note.conf"));
 }
 
+/// A minimal container has no shell, so the script says that it needs one.
+#[test]
+fn the_shell_tool_runs_in_its_container() {
+    let project = Project::new(&example("shell-tool.yml"));
+    project.build("bookworm/container").succeeds();
+    for name in ["bin/sh", "bin/df", "bin/dnote"] {
+        let path = project.path("out/usr").join(name);
+        assert!(path.symlink_metadata().is_ok(), "{name} is missing");
+    }
+}
+
 #[test]
 fn every_example_lints_clean() {
     for entry in fs::read_dir(workspace().join("examples")).unwrap().flatten() {

@@ -3,7 +3,7 @@
 use dalec_e2e::progress::{Vertices, vertices};
 use dalec_e2e::run::Project;
 
-use crate::specs::hello;
+use crate::specs::{hello, script};
 
 fn build(project: &Project) -> Vertices {
     vertices(&project.build("bookworm/deb").args(["--progress", "json"]).succeeds())
@@ -16,6 +16,25 @@ fn nothing_changed_runs_nothing() {
     let again = build(&project);
     assert_eq!(again.processes(), Vec::<&String>::new());
     assert!(!again.cached.is_empty());
+}
+
+/// Results lie beside the sources more often than not.
+#[test]
+fn results_are_no_sources() {
+    let spec =
+        script("results", "build:\n  steps:\n    - command: test ! -e src/out && test ! -e src/meta.json\n");
+    let project = Project::new(&spec.replace("sources:\n", "sources:\n  src:\n    context: {}\n"));
+    let build = || project.build("bookworm/deb").args(["--metadata-file", "meta.json", "--progress", "json"]);
+    build().succeeds();
+    for _ in 0..2 {
+        assert_eq!(vertices(&build().succeeds()).processes(), Vec::<&String>::new());
+    }
+    let several = || build().args(["--target", "bookworm/dsc", "-o", "."]);
+    several().succeeds();
+    assert_eq!(vertices(&several().succeeds()).processes(), Vec::<&String>::new());
+    assert!(project.path("bookworm_dsc").is_dir());
+    let ran = project.build("bookworm/deb").args(["--metadata-file", "meta.json"]).succeeds();
+    ran.says(&["out is left out of the sources: results go there"]);
 }
 
 #[test]

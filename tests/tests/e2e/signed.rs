@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use dalec_e2e::run::{Invocation, Project, Who, kept_state};
 
-use crate::specs::{example, hello};
+use crate::specs::{example, hello, script};
 
 /// Runs `dalec` with `arguments` in the folder of `project`.
 fn dalec(who: Who, project: &Project, arguments: &[&str]) -> Invocation {
@@ -90,6 +90,28 @@ fn a_key_among_the_sources_is_left_out() {
     let secret = seed.lines().nth(3).unwrap();
     let found = Command::new("grep").args(["-rlF", secret]).arg(kept_state(Who::Me)).output().unwrap();
     assert_eq!(String::from_utf8(found.stdout).unwrap(), "");
+}
+
+/// A source package holds all sources: who gets it could sign with the key.
+#[test]
+fn a_private_key_that_is_read_as_a_source_is_warned_of() {
+    let spec = script("keys", "build:\n  steps:\n    - command: test -e src/sub/key.asc\n");
+    let project = Project::new(&spec.replace("sources:\n", "sources:\n  src:\n    context: {}\n"));
+    let owner = "Me <me@example.org>";
+    project.write("sub/empty", "");
+    let key = ["key", "new", owner, "-o", "sub/key.asc", "--public", "sub/public.asc"];
+    dalec(Who::Me, &project, &key).succeeds();
+    let warning = "sub/key.asc is a private OpenPGP key";
+    let ran = project.build("bookworm/dsc").succeeds();
+    assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
+    ran.says(&["leave it out with `excludes`"]);
+    let text = fs::read_to_string(project.path("spec.yml")).unwrap();
+    project.write(
+        "spec.yml",
+        text.replace("    context: {}\n", "    context: {}\n    excludes: [sub/key.asc]\n"),
+    );
+    let ran = project.build("bookworm/dsc").succeeds();
+    assert!(!ran.stderr.contains("private OpenPGP key"), "{}", ran.stderr);
 }
 
 /// An engine knows a step by what went into it, and secrets are no part of that: another key must sign anew all the same.

@@ -3,10 +3,10 @@
 use dalec_e2e::bases::cross_worker;
 use dalec_e2e::engine::Engine;
 use dalec_e2e::on_both_engines;
-use dalec_e2e::run::Project;
+use dalec_e2e::run::{Invocation, Project, Who};
 use dalec_e2e::windows::bases;
 
-use crate::greet::{BASES, build, file, greet, greeting};
+use crate::greet::{BASES, build, file, greet, greet_with, greeting};
 
 on_both_engines!(
     root: runtime_dependencies_have_nowhere_to_go,
@@ -19,6 +19,7 @@ on_the_embedded_engine!(
     artifacts_that_are_not_there_are_named,
     a_line_break_in_a_name_is_refused,
     a_patch_that_does_not_apply_is_named,
+    an_openpgp_key_signs_no_programs,
     an_image_that_is_missing_says_which_contexts_would_do,
     what_is_not_packaged_is_said
 );
@@ -91,6 +92,23 @@ fn a_failing_step_is_named(engine: Engine) {
         &[],
         &["build step 1 failed with exit code 1", "spec.yml:35"],
     );
+    let signed = greet_with("package_config:\n  signer: {image: dalec-signer}\n");
+    greeting(&signed, "\" broken");
+    let ran = build(engine, &signed, "windowscross/zip").fails(1);
+    ran.says(&["build step 1 failed with exit code 1", "spec.yml:35"]);
+    assert!(!ran.stderr.contains("error signing"), "{}", ran.stderr);
+}
+
+/// Two kinds of keys: who gives the wrong one learns it before anything is built.
+fn an_openpgp_key_signs_no_programs() {
+    let project = greet();
+    let owner = "Me <me@example.org>";
+    Invocation::new(Who::Me, &project.path("")).args(["key", "new", owner]).succeeds();
+    for target in ["windowscross/zip", "windowscross"] {
+        let ran = build(Engine::Embedded, &project, target).args(["--sign-key", "key.asc"]).fails(2);
+        ran.says(&["--sign-key is an OpenPGP key", "dalec-code-signing-key"]);
+        assert!(!ran.stderr.contains("#1 "), "something was built: {}", ran.stderr);
+    }
 }
 
 fn artifacts_that_are_not_there_are_named() {

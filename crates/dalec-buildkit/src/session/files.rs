@@ -12,7 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dalec_files::{FollowError, Selection, Withheld, follow_links};
+use dalec_files::{FollowError, PrivateKeys, Selection, Withheld, Without, follow_links};
 use http::HeaderMap;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat as UnixStat};
 use tokio::sync::{Semaphore, mpsc};
@@ -35,6 +35,8 @@ pub(super) struct Files {
     pub(super) dirs: BTreeMap<String, PathBuf>,
     /// What is left out of them.
     pub(super) withheld: Withheld,
+    /// Takes the private keys among what is announced.
+    pub(super) private_keys: PrivateKeys,
     /// Directories with nothing but one file.
     pub(super) files: BTreeMap<String, PathBuf>,
 }
@@ -57,7 +59,7 @@ impl Rpc for Files {
 }
 
 /// What the daemon asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Wanted {
     root: PathBuf,
     /// The only name in it that is served.
@@ -66,6 +68,7 @@ struct Wanted {
     exclude: Vec<String>,
     follow: Vec<String>,
     withheld: Withheld,
+    private_keys: PrivateKeys,
 }
 
 impl Files {
@@ -84,6 +87,7 @@ impl Files {
             exclude: list(headers, "exclude-patterns"),
             follow: list(headers, "followpaths"),
             withheld: self.withheld.clone(),
+            private_keys: self.private_keys.clone(),
         })
     }
 }
@@ -129,7 +133,7 @@ fn transfer(wanted: Wanted, incoming: Streaming<Packet>) -> Messages<Packet> {
     let announced = Announced::default();
     tokio::spawn(answer(incoming, sender.clone(), announced.clone()));
     tokio::task::spawn_blocking(move || {
-        let mut walk = Walk::new(&sender, &announced, &wanted.withheld);
+        let mut walk = Walk::new(&sender, &announced, &wanted);
         match walk.run(&wanted) {
             Ok(()) => drop(sender.blocking_send(Ok(Packet::of(Kind::Stat)))),
             // The daemon went away; there is nobody to tell.
@@ -220,15 +224,17 @@ impl From<FollowError> for Stopped {
 struct Walk<'a> {
     sender: &'a Sender,
     announced: &'a Announced,
-    withheld: &'a Withheld,
+    without: Without<'a>,
+    keys: &'a PrivateKeys,
     next: u32,
     /// Directories on the way here that are only announced when something in them is.
     above: Vec<Stat>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(sender: &'a Sender, announced: &'a Announced, withheld: &'a Withheld) -> Self {
-        Self { sender, announced, withheld, next: 0, above: Vec::new() }
+    fn new(sender: &'a Sender, announced: &'a Announced, wanted: &'a Wanted) -> Self {
+        let without = wanted.withheld.within(&wanted.root);
+        Self { sender, announced, without, keys: &wanted.private_keys, next: 0, above: Vec::new() }
     }
 
     fn run(&mut self, wanted: &Wanted) -> Result<(), Stopped> {
@@ -285,6 +291,9 @@ impl<'a> Walk<'a> {
             Err(rustix::io::Errno::NOENT) => return Ok(()),
             Err(error) => return Err(failed(error.into())),
         };
+        if self.without.holds(path, found.st_dev, found.st_ino) {
+            return Ok(());
+        }
         let mut stat = stat(path, &found);
         match FileType::from_raw_mode(found.st_mode) {
             FileType::Directory => {
@@ -303,9 +312,10 @@ impl<'a> Walk<'a> {
                 }
                 Ok(())
             }
-            _ if !included || self.withheld.holds(found.st_dev, found.st_ino) => Ok(()),
+            _ if !included => Ok(()),
             FileType::RegularFile => {
                 stat.size = found.st_size;
+                self.keys.look(host, found.st_size as u64, open);
                 self.announce_above()?;
                 let id = self.next;
                 self.announced.lock().unwrap_or_else(PoisonError::into_inner).insert(id, host.to_owned());
@@ -348,7 +358,7 @@ mod tests {
     fn announced(wanted: &Wanted) -> Vec<String> {
         let (sender, mut receiver) = mpsc::channel(1000);
         let announced = Announced::default();
-        let mut walk = Walk::new(&sender, &announced, &wanted.withheld);
+        let mut walk = Walk::new(&sender, &announced, wanted);
         if let Err(Stopped::Failed(message)) = walk.run(wanted) {
             return vec![message];
         }
@@ -374,6 +384,7 @@ mod tests {
             exclude: list(exclude),
             follow: list(follow),
             withheld: Withheld::default(),
+            private_keys: PrivateKeys::default(),
         }
     }
 
@@ -423,6 +434,22 @@ mod tests {
         let mut all = wanted(dir.path(), &[], &[], &[]);
         all.withheld = Withheld::of([at("key.asc").as_path()]);
         assert_eq!(announced(&all), ["source.c"]);
+        fs::create_dir(at("out")).unwrap();
+        fs::write(at("out/a.deb"), "").unwrap();
+        all.withheld = Withheld::default().with_places([at("out"), at("other")]);
+        assert_eq!(announced(&all), ["key.asc", "source.c"]);
+    }
+
+    #[test]
+    fn private_keys_that_are_sent_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("key.asc"), "-----BEGIN PGP PRIVATE KEY BLOCK-----\n").unwrap();
+        fs::write(at("source.c"), "").unwrap();
+        let some = wanted(dir.path(), &[], &["key.asc"], &[]);
+        assert_eq!((announced(&some).len(), some.private_keys.met().len()), (1, 0));
+        let all = wanted(dir.path(), &[], &[], &[]);
+        assert_eq!((announced(&all).len(), all.private_keys.met()), (2, [at("key.asc")].into()));
     }
 
     #[test]
@@ -451,6 +478,7 @@ mod tests {
         let files = Files {
             dirs: [("context".to_owned(), PathBuf::from("/src"))].into(),
             withheld: Withheld::default(),
+            private_keys: PrivateKeys::default(),
             files: [("tool".to_owned(), PathBuf::from("/bin/sh"))].into(),
         };
         let mut headers = HeaderMap::new();

@@ -23,7 +23,7 @@ use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
 use bollard_buildkit_proto::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse, health_check_response,
 };
-use dalec_files::Withheld;
+use dalec_files::{PrivateKeys, Withheld};
 use dalec_ssh_agent::Socket;
 use tonic::{Request, Response, Status};
 
@@ -39,8 +39,10 @@ pub(crate) use opened::Session;
 pub struct Services {
     /// Directories of this host by the name that `local://NAME` sources ask for.
     pub local_dirs: BTreeMap<String, PathBuf>,
-    /// Files of this host that no directory shows: keys for signers, which may lie among the sources.
+    /// Files of this host that no directory shows: keys for signers and results, which may lie among the sources.
     pub withheld: Withheld,
+    /// Takes the private keys that lie in what is sent of directories.
+    pub private_keys: PrivateKeys,
     /// Single files of this host by the name of a directory that holds nothing else.
     pub local_files: BTreeMap<String, PathBuf>,
     /// Secrets; none offers no secret at all.

@@ -103,15 +103,25 @@ async fn from_daemon(mut incoming: Streaming<BytesMessage>, mut writer: tokio::i
 
 /// Answers the daemon's calls until it hangs up.
 async fn serve(stream: DuplexStream, services: Services) {
-    let Services { local_dirs, withheld, local_files, secrets, ssh, stores, credentials, targets, .. } =
-        services;
+    let Services {
+        local_dirs,
+        withheld,
+        private_keys,
+        local_files,
+        secrets,
+        ssh,
+        stores,
+        credentials,
+        targets,
+        ..
+    } = services;
     let files = !(local_dirs.is_empty() && local_files.is_empty());
     let served = Server::builder()
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(2 * WINDOW)
         .add_service(health())
         .add_optional_service(some(files, || {
-            rpc::Server(Arc::new(Files { dirs: local_dirs, withheld, files: local_files }))
+            rpc::Server(Arc::new(Files { dirs: local_dirs, withheld, private_keys, files: local_files }))
         }))
         .add_optional_service(some(!targets.is_empty(), || rpc::Server(Arc::new(Results { targets }))))
         .add_optional_service(some(!stores.is_empty(), || rpc::Server(Arc::new(Content { stores }))))

@@ -64,7 +64,8 @@ fn scanned(context: &OpContext<'_>, vertex: &Vertex, op: &pb::SourceOp, again: b
     }
     let request = LocalRequest::new(op, &context.core.options.local_dirs, &context.core.options.withheld)?;
     let check = || context.check();
-    let tree = Arc::new(scan(context.core.store(), &request, &check)?);
+    let keys = &context.core.options.private_keys;
+    let tree = Arc::new(scan(context.core.store(), &request, keys, &check)?);
     let mut hasher = Key::hasher("local");
     hasher.field(&digest::digest(&*tree, &tree.root()?, &check)?.0);
     let scan = Scan { tree, key: hasher.finish() };

@@ -49,6 +49,8 @@ pub struct Recorder {
     pub configs: BTreeMap<String, String>,
     /// Images that are nowhere to be had.
     pub missing: Vec<&'static str>,
+    /// Images that are to be had for Linux alone.
+    pub of_linux: Vec<&'static str>,
     /// What graphs may not use.
     pub lacks: Vec<&'static str>,
     /// Images that were asked for.
@@ -82,6 +84,7 @@ impl Recorder {
             answers: one_image,
             configs: BTreeMap::new(),
             missing: Vec::new(),
+            of_linux: Vec::new(),
             lacks: Vec::new(),
             asked: Mutex::default(),
             solved: Mutex::default(),
@@ -225,7 +228,10 @@ impl Gateway for Recorder {
     fn resolve_image(&self, image: &ResolveImage) -> Result<ResolvedImage, GatewayError> {
         let reference = image.reference.clone();
         self.asked.lock().unwrap().push(reference.clone());
-        if self.missing.contains(&reference.as_str()) {
+        let is_for_others = !image.platform.is_empty() && !image.platform.starts_with("linux/");
+        if self.missing.contains(&reference.as_str())
+            || is_for_others && self.of_linux.contains(&reference.as_str())
+        {
             return Err(GatewayError::Image { reference, hint: "check the network".into(), source: None });
         }
         Ok(ResolvedImage {

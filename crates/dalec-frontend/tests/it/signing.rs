@@ -98,6 +98,21 @@ fn a_flag_takes_the_place_of_the_spec() {
     let gateway = gateway.file("signing.yml", "signer: {image: example.org/flag:1}\n");
     let warning = "--sign-key takes the place of the spec's signer, example.org/root-signer:1";
     check_signers(&gateway, &["example.org/flag:1"], Some(warning));
+    let source = recorder("bookworm/dsc", &flag, "");
+    check_signers(&source, &[], Some("--sign-key signs nothing of bookworm/dsc"));
+}
+
+/// A build that fails is no failure of the signer: what it gets is built before.
+#[test]
+fn what_is_signed_is_built_before_the_signer_is_called() {
+    for target in ["bookworm/deb", "windowscross/zip"] {
+        let gateway = recorder(target, &[], SIGNER);
+        answer(&gateway).unwrap();
+        let packages = describe(&gateway.calls()[0].inputs["context"]);
+        let solved = gateway.solved.lock().unwrap();
+        let called = solved.iter().position(|graph| graph.starts_with("frontend ")).unwrap();
+        assert!(solved[..called].contains(&packages), "{target}: {packages}");
+    }
 }
 
 /// SIGN-008: a signer that is nowhere can be given, and under which name is said.

@@ -1,6 +1,7 @@
 //! Programs for Windows: built on another platform than they are for, and an image for each base.
 
 use dalec_frontend::{FrontendError, answer};
+use dalec_gateway::GatewayError;
 use serde_json::{Value, json};
 
 use crate::gateway::{Recorder, SPEC, words};
@@ -78,6 +79,20 @@ fn two_images_of_one_version_are_refused() {
     assert!(words(&error).contains("multiple base images provided with the same platform value"), "{error}");
     let FrontendError::Plan { spans, .. } = error else { panic!("another error") };
     assert_eq!(spans.len(), 2);
+}
+
+/// WIN-005: what steps run in is for the machine that builds, and one that was given is not missing.
+#[test]
+fn a_missing_base_says_nothing_of_a_worker_that_was_given() {
+    const WORKER: &str = "example.org/worker:1";
+    let mut gateway = recorder(&[("context:ubuntu:jammy", "docker-image://example.org/worker:1")], "");
+    gateway.missing = vec![OLD];
+    gateway.of_linux = vec![WORKER];
+    let FrontendError::At { error, .. } = answer(&gateway).unwrap_err() else { panic!("it has a place") };
+    let GatewayError::Image { reference, hint, .. } = *error else { panic!("{error}") };
+    assert_eq!(reference, OLD);
+    assert!(gateway.asked.lock().unwrap().contains(&WORKER.to_owned()));
+    assert!(!hint.contains(WORKER), "{hint}");
 }
 
 /// WIN-006

@@ -116,7 +116,8 @@ object! {
         /// Looks at a symbolic link itself instead of what it points to.
         /// Example: true
         "no_follow" no_follow: Flag,
-        /// What the symbolic link points to, as it is written in the link.
+        /// What the symbolic link points to, as it is written in the link. An absolute path also fits a relative
+        /// link that leads there.
         /// Example: /usr/bin/tool
         "link_target" link_target: Option<At<Text>>,
     }

@@ -8,9 +8,12 @@ use super::{Planner, Tree};
 use crate::error::PlanError;
 use crate::locate::locate;
 
+/// The main context.
+pub(super) const MAIN: &str = "context";
+
 /// Returns the name a context is looked up by; the main one may be left unnamed.
 pub(super) fn key(name: &str) -> &str {
-    if name.is_empty() { "context" } else { name }
+    if name.is_empty() { MAIN } else { name }
 }
 
 /// Plans a context source.

@@ -127,7 +127,15 @@ impl Planner<'_> {
     /// A file at `path` keeps its base name inside the directory `/NAME/`.
     fn filtered(&self, name: &str, source: &Source, state: &State, path: &str) -> Tree {
         let dest = format!("/{name}/");
-        let state = self.copied(source, state, path, &dest, format!("Filter source {name}"));
+        let label = match (path, &source.kind) {
+            ("", _) => format!("Filter source {name}"),
+            (path, SourceKind::Context(context)) => match context::key(&context.name) {
+                context::MAIN => format!("Take `{path}` of the context for source {name}"),
+                named => format!("Take `{path}` of the context `{named}` for source {name}"),
+            },
+            (path, _) => format!("Take `{path}` for source {name}"),
+        };
+        let state = self.copied(source, state, path, &dest, label);
         Tree { state, path: format!("/{name}"), is_dir: true }
     }
 

@@ -167,7 +167,7 @@ fn part_of_a_git_source() {
             name Fetch source app
         #1 file
             scratch copy #0:/cmd -> /app/ exclude ["*.md"]
-            name Filter source app
+            name Take `cmd` for source app
         #2 result #1
         directory /app
     "##]],
@@ -245,7 +245,7 @@ fn inline_directory_filtered() {
                 name Write source app
             #1 file
                 scratch copy #0:/app -> /app/ exclude ["b"]
-                name Filter source app
+                name Take `app` for source app
             #2 result #1
             directory /app
         "#]],
@@ -301,7 +301,7 @@ fn main_context_filtered() {
                 name Read source app
             #1 file
                 scratch copy #0:/sub/dir -> /app/ include ["*.c"] exclude ["test", "!test/keep"]
-                name Filter source app
+                name Take `sub/dir` of the context for source app
             #2 result #1
             directory /app
         "#]],
@@ -325,7 +325,7 @@ fn named_context() {
             #0 source docker-image://example.org/data:1
             #1 file
                 scratch copy #0:/etc -> /app/
-                name Filter source app
+                name Take `etc` of the context `data` for source app
             #2 result #1
             directory /app
         "#]],
@@ -373,7 +373,7 @@ fn image_part() {
             #0 source docker-image://example.org/tools:1
             #1 file
                 scratch copy #0:/etc/tool -> /app/ exclude ["*.bak"]
-                name Filter source app
+                name Take `etc/tool` for source app
             #2 result #1
             directory /app
         "##]],

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dalec_engine::Cancel;
-use dalec_gateway::BuildOptions;
+use dalec_files::{PrivateKeys, Withheld};
+use dalec_gateway::{BuildOptions, Event, Warning};
 use dalec_spec::Platform;
 use dalec_ssh_agent::Socket;
 
@@ -52,7 +53,7 @@ Examples:
   # Every target that the spec supports
   dalec build --target all -o out .
 
-  # Another version, patches from another directory, a secret for the steps that name it
+  # Another version, patches from another directory, a secret that `auth` of a git source names
   dalec build --target bookworm/deb --build-arg VERSION=1.2 --build-context patches=../patches \\
       --secret id=token,env=TOKEN -o out .
 
@@ -71,7 +72,7 @@ pub struct Args {
     /// unless -f gives an absolute path or `-`; an http URL of anything but an archive is that of the spec.
     #[arg(value_name = "CONTEXT", default_value = ".")]
     context: String,
-    /// Spec to build; `-` for standard input [default: dalec.yml or dalec.yaml]
+    /// Spec to build; `-` for standard input [default: dalec.yml or dalec.yaml, here or else in CONTEXT]
     ///
     /// Where CONTEXT is fetched, this is a path in it.
     #[arg(short, long, value_name = "FILE")]
@@ -96,9 +97,10 @@ pub struct Args {
     /// are not unpacked.
     #[arg(long, value_name = "NAME=REFERENCE")]
     build_context: Vec<String>,
-    /// Secret for the steps that name it: `id=NAME[,src=FILE|,env=VARIABLE][,scope=signer]`
+    /// Secret by name: `id=NAME[,src=FILE|,env=VARIABLE][,scope=signer]`
     ///
-    /// Its value never enters a result, a log of ours or the cache. With scope=signer only signers get it: a step of the
+    /// `auth` of git sources and of Go modules names secrets, and so do signers and other frontends. GIT_AUTH_TOKEN and
+    /// GIT_AUTH_HEADER open git servers without being named. Commands of the spec get none. A value never enters a result, a log of ours or the cache. With scope=signer only signers get it: a step of the
     /// build that names it is refused.
     #[arg(long, value_name = "SECRET")]
     secret: Vec<String>,
@@ -225,6 +227,8 @@ struct Request {
     build_args: BTreeMap<String, String>,
     contexts: Contexts,
     secrets: SecretPlaces,
+    /// Private keys that were read with the sources.
+    private_keys: PrivateKeys,
     /// Sockets of ssh agents and other servers by id.
     ssh_agents: BTreeMap<String, Socket>,
     destinations: Vec<Destination>,
@@ -264,11 +268,12 @@ impl Request {
         let ca_bundle = surroundings::ca_bundle(args.ca_bundle)?;
         let mut secrets = SecretPlaces::parse(&args.secret)?.with_ca_bundle(ca_bundle.clone());
         let mut contexts = Contexts::read(&args.context, &args.build_context)?;
-        args.signing.apply(&mut build_args, &mut contexts, &mut secrets)?;
+        args.signing.apply(&targets, &mut build_args, &mut contexts, &mut secrets)?;
         Ok(Self {
             platforms: platforms.map_err(|error| CommandError::usage(format!("--platform: {error}")))?,
             build_args,
             secrets,
+            private_keys: PrivateKeys::default(),
             ssh_agents: ssh::agents(&args.ssh, std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from))?,
             ca_bundle,
             contexts,
@@ -344,7 +349,21 @@ impl Request {
         }))
     }
 
-    /// Says which keys lie among the sources: they are left out of them.
+    /// Returns what is left out of the sources where it lies among them: keys of signers, and what this build writes,
+    /// with `others` of that.
+    fn withheld<'a>(&'a self, others: impl IntoIterator<Item = &'a Path>) -> Withheld {
+        let folders = self.targets.iter().filter_map(|target| self.folder_of(target));
+        let of_targets = folders.flat_map(|target| {
+            self.destinations.iter().filter_map(|destination| destination.for_one_of_several(target).ok())
+        });
+        let of_targets = of_targets.filter_map(|destination| destination.place().map(Path::to_owned));
+        let whole =
+            self.destinations.iter().filter_map(Destination::place).chain(self.metadata_file.as_deref());
+        let places = whole.chain(others).map(Path::to_owned).chain(of_targets);
+        Withheld::of(self.secrets.files_of_signers()).with_places(places)
+    }
+
+    /// Says which keys lie among the sources, and which results of earlier builds: they are left out of them.
     fn note_withheld(&self, display: &Display) {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let dirs: Vec<PathBuf> = self.contexts.local_dirs.values().map(|dir| real(dir)).collect();
@@ -352,6 +371,26 @@ impl Request {
             if dirs.iter().any(|dir| real(file).starts_with(dir)) {
                 display.note("signing", &format!("{} is left out of the sources", file.display()));
             }
+        }
+        for place in self.destinations.iter().filter_map(Destination::place) {
+            let is_inside = |dir: &PathBuf| real(place).starts_with(dir) && real(place) != *dir;
+            if place.exists() && dirs.iter().any(is_inside) {
+                let text = format!("{} is left out of the sources: results go there", place.display());
+                display.note("output", &text);
+            }
+        }
+    }
+
+    /// Warns of private keys that were read with the sources.
+    fn warn_of_keys(&self, display: &Display) {
+        for key in self.private_keys.met() {
+            display.sink().event(Event::Warning(Warning {
+                short: format!("{} is a private OpenPGP key, and the build reads it as a source", key.display()),
+                detail: vec!["source packages hold all sources, and whoever gets them could sign with it; keep the key \
+                              elsewhere, or leave it out with `excludes` in the source of the spec"
+                    .to_owned()],
+                excerpt: None,
+            }));
         }
     }
 

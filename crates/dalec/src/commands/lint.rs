@@ -84,10 +84,10 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         .files
         .iter()
         .chain(&args.file)
-        .map(|file| SpecFile::find(Some(file)))
+        .map(|file| SpecFile::find(Some(file), None))
         .collect::<Result<Vec<_>, _>>()?;
     if files.is_empty() {
-        files.push(SpecFile::find(None)?);
+        files.push(SpecFile::find(None, None)?);
     }
     let targets = dalec_frontend::known_targets();
     let (mut found, mut unread) = (Vec::new(), None);

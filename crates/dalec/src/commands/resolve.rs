@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         None => dalec_frontend::default_platform(args.target.as_deref().unwrap_or_default(), &host()),
     };
     let build_args = build_args::collect(&args.build_arg, build_args::environment)?;
-    let source_text = spec_file::read(&SpecFile::find(args.file.as_deref())?)?;
+    let source_text = spec_file::read(&SpecFile::find(args.file.as_deref(), None)?)?;
     let loaded = dalec_spec::load(&source_text);
     let mut diagnostics = loaded.diagnostics;
     let Some(raw) = loaded.raw else {

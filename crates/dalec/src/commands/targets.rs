@@ -32,7 +32,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), CommandError> {
     let mut raw = None;
     if args.file.is_some() {
-        let source_text = spec_file::read(&SpecFile::find(args.file.as_deref())?)?;
+        let source_text = spec_file::read(&SpecFile::find(args.file.as_deref(), None)?)?;
         let loaded = dalec_spec::load(&source_text);
         if loaded.has_errors() {
             return Err(CommandError::Spec { source_text, diagnostics: loaded.diagnostics });

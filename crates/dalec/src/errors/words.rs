@@ -7,7 +7,7 @@ use annotate_snippets::Level;
 use dalec_frontend::FrontendError;
 use dalec_gateway::{GatewayError, SolveFailure};
 use dalec_spec::span::Span;
-use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText};
+use dalec_spec::{Diagnostic, RenderOptions, Severity, SourceText, codes};
 use dalec_targets::marker;
 use serde_json::{Value, json};
 
@@ -205,7 +205,13 @@ fn listed(targets: &[String]) -> String {
 /// Returns the words for a spec with `diagnostics`.
 pub(super) fn of_findings(exit: Exit, source: SourceText, diagnostics: Vec<Diagnostic>) -> Words {
     let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let is_outside = |found: &Diagnostic| found.code == codes::UNKNOWN_BUILD_ARG;
+    let mut wrong = diagnostics.iter().filter(|found| found.severity == Severity::Error);
     let headline = match errors {
+        1.. if wrong.all(is_outside) => {
+            let arguments = if errors == 1 { "a build argument" } else { "build arguments" };
+            format!("the command line has {arguments} that {} does not declare", source.name())
+        }
         1 => format!("{} has an error", source.name()),
         errors => format!("{} has {errors} errors", source.name()),
     };

@@ -1,5 +1,7 @@
 //! `--cache-from` and `--cache-to` values, in the words of BuildKit's caches.
 
+use std::path::Path;
+
 use dalec_buildkit::{CacheError, Entry, LocalCache, read_cache, write_cache};
 
 use super::fields;
@@ -62,6 +64,12 @@ impl Caches {
             caches.exports.push(entry);
         }
         Ok(caches)
+    }
+
+    /// Returns the directories of this host that are written.
+    pub fn places(&self) -> impl Iterator<Item = &Path> {
+        let local = self.exports.iter().filter(|entry| entry.kind == "local");
+        local.filter_map(|entry| entry.attrs.get("dest")).map(Path::new)
     }
 }
 

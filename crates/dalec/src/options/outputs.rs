@@ -191,6 +191,15 @@ impl Destination {
         }
     }
 
+    /// Returns the file or directory of this host that is written, if there is one.
+    pub fn place(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(dest) => Some(dest),
+            Self::Image(ImageOutput { folder: true, dest, .. }) => dest.as_deref(),
+            _ => self.file(),
+        }
+    }
+
     /// Returns the one file that is written, if that is what it is.
     pub fn file(&self) -> Option<&Path> {
         match self {

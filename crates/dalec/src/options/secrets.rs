@@ -92,6 +92,11 @@ impl SecretPlaces {
         })
     }
 
+    /// Returns whether there is a secret `id`.
+    pub fn has(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+
     /// Returns whether one of them is for signers alone.
     pub fn has_signers_own(&self) -> bool {
         self.0.values().any(|given| given.scope == SecretScope::Signer)

@@ -16,6 +16,12 @@ use crate::errors::CommandError;
 
 /// Name of the file with the signing configuration.
 const FILE: &str = "signing.yml";
+/// The secret with the key for programs.
+const CODE_KEY: &str = "dalec-code-signing-key";
+/// The targets whose programs are signed.
+const WINDOWS: &str = "windowscross";
+/// Build argument that leaves everything unsigned.
+const SKIP: &str = "DALEC_SKIP_SIGNING";
 const PASSPHRASE_FLAG: &str = "--sign-passphrase-file";
 
 /// Who signs.
@@ -33,18 +39,33 @@ pub struct SigningArgs {
 }
 
 impl SigningArgs {
-    /// Adds what these flags stand for to the other ones.
+    /// Adds what these flags stand for to the other ones, for a build of `targets`.
     ///
     /// # Errors
     /// [`CommandError::Usage`] when a key is not there, or other flags say something else; [`CommandError::Key`] when it
     /// cannot sign.
     pub fn apply(
         &self,
+        targets: &[String],
         build_args: &mut BTreeMap<String, String>,
         contexts: &mut Contexts,
         secrets: &mut SecretPlaces,
     ) -> Result<(), CommandError> {
         let Some(key) = &self.sign_key else { return Ok(()) };
+        if !secrets.has(CODE_KEY) && !build_args.contains_key(SKIP) {
+            let is_program = |target: &&String| target.starts_with(WINDOWS) && !target.ends_with("/worker");
+            if let Some(target) = targets.iter().find(is_program) {
+                return Err(CommandError::usage_help(
+                    format!(
+                        "--sign-key is an OpenPGP key, and programs for Windows ({target}) take another kind"
+                    ),
+                    format!(
+                        "give the key and certificate for code signing as --secret id={CODE_KEY},src=FILE,\
+                         scope=signer (docs/windows.md), or build other targets"
+                    ),
+                ));
+            }
+        }
         for name in [SIGNING_CONFIG_PATH, SIGNING_CONFIG_CONTEXT] {
             if build_args.contains_key(name) {
                 return Err(CommandError::usage(format!(

@@ -25,7 +25,7 @@ pub use copy::{Copied, copy};
 pub use scan::scan;
 
 /// What a local source op asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LocalRequest {
     /// The directory on the host.
     pub root: PathBuf,
@@ -35,7 +35,7 @@ pub struct LocalRequest {
     pub exclude: Vec<String>,
     /// Paths to take, whose symbolic links are followed and their targets taken too.
     pub follow: Vec<String>,
-    /// Files to leave out, whatever their names.
+    /// What to leave out beside that.
     pub withheld: Withheld,
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use dalec_files::{Selection, Withheld, follow_links};
+use dalec_files::{PrivateKeys, Selection, Without, follow_links};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 
 use super::index::{Index, Stamp};
@@ -17,10 +17,16 @@ use crate::snapshot::{Kind, Meta, lstat};
 use crate::store::Store;
 
 /// Looks at the directory. Files whose size, times and inode are those of an earlier scan are not read.
+/// Private keys among them are told to `keys`.
 ///
 /// # Errors
 /// When the directory is missing, or something in it cannot be read.
-pub fn scan(store: &Store, request: &LocalRequest, check: &dyn Fn() -> Result<()>) -> Result<LocalTree> {
+pub fn scan(
+    store: &Store,
+    request: &LocalRequest,
+    keys: &PrivateKeys,
+    check: &dyn Fn() -> Result<()>,
+) -> Result<LocalTree> {
     let root = &request.root;
     match lstat_root(root)? {
         Some(meta) if meta.is_dir() => {}
@@ -36,8 +42,8 @@ pub fn scan(store: &Store, request: &LocalRequest, check: &dyn Fn() -> Result<()
     let view = request.view();
     let index = Index::load(store.scan(&view)?.as_deref());
     let selection = Selection::new(&include, &request.exclude)?;
-    let mut scan =
-        Scan { selection, known: &index, seen: Index::starting_now(), withheld: &request.withheld, check };
+    let without = request.withheld.within(root);
+    let mut scan = Scan { selection, known: &index, seen: Index::starting_now(), without, keys, check };
     let mut path = Vec::new();
     let mut node = scan.dir(root, &mut path, directory(0o755))?;
     node.meta.mode = 0o755;
@@ -51,7 +57,8 @@ struct Scan<'a> {
     selection: Selection,
     known: &'a Index,
     seen: Index,
-    withheld: &'a Withheld,
+    without: Without<'a>,
+    keys: &'a PrivateKeys,
     check: &'a dyn Fn() -> Result<()>,
 }
 
@@ -87,6 +94,9 @@ impl Scan<'_> {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error).at("look at", host),
         };
+        if self.without.holds(path, stat.st_dev, stat.st_ino) {
+            return Ok(None);
+        }
         let mode = stat.st_mode & 0o7777;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
@@ -97,7 +107,7 @@ impl Scan<'_> {
                 };
                 Ok((included || !node.children.is_empty()).then_some(node))
             }
-            _ if !included || self.withheld.holds(stat.st_dev, stat.st_ino) => Ok(None),
+            _ if !included => Ok(None),
             FileType::RegularFile => self.file(host, path, &stat).map(Some),
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(CWD, host, Vec::new()).at("read the link", host)?;
@@ -108,6 +118,7 @@ impl Scan<'_> {
     }
 
     fn file(&mut self, host: &Path, path: &[u8], stat: &Stat) -> Result<LocalNode> {
+        self.keys.look(host, stat.st_size as u64, open);
         let stamp = Stamp::of(stat);
         if let Some(content) = self.known.get(path, &stamp) {
             self.seen.insert(path, stamp, content);

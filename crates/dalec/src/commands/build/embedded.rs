@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use dalec_engine::store::Store;
 use dalec_engine::{Cancel, Engine, EngineOptions, userns};
-use dalec_files::Withheld;
 use dalec_gateway::{GatewayError, Progress};
 
 use super::targets::side_by_side;
@@ -56,6 +55,7 @@ impl Request {
                 stats: engine.stats(),
             })
         });
+        self.warn_of_keys(&display);
         display.end();
         self.concluded(built, &watch)
     }
@@ -79,7 +79,8 @@ impl Request {
             cancel,
             secrets: Arc::new(self.secrets.clone()),
             local_dirs,
-            withheld: Withheld::of(self.secrets.files_of_signers()),
+            withheld: self.withheld([state_dir]),
+            private_keys: self.private_keys.clone(),
             oci_layouts: self.contexts.oci_layouts.clone(),
             ssh_agents: self.ssh_agents.clone(),
             root_source: Some(Arc::new(roots)),

@@ -12,7 +12,6 @@ use dalec_buildkit::{
 };
 use dalec_engine::sources::image::{Credential, host_credentials};
 use dalec_engine::{Cancel, SecretScope, Secrets as _, Stats};
-use dalec_files::Withheld;
 use dalec_frontend::FrontendError;
 use dalec_gateway::{FRONTEND_DIR, GatewayError, executable_image};
 use serde_json::json;
@@ -60,6 +59,7 @@ impl Request {
                 Summary { engine, builds, elapsed: started.elapsed(), stats }
             })
         });
+        self.warn_of_keys(&display);
         display.end();
         self.concluded(built, &watch)
     }
@@ -96,7 +96,8 @@ impl Request {
         let services = Services {
             shared_key: shared_key(local_dirs.values().map(|dir| dir.as_path())),
             local_dirs,
-            withheld: Withheld::of(self.secrets.files_of_signers()),
+            withheld: self.withheld(remote.caches.places()),
+            private_keys: self.private_keys.clone(),
             local_files: executable.map(|path| (FRONTEND_DIR.to_owned(), path)).into_iter().collect(),
             secrets: Some(Arc::new(Served { secrets: self.secrets.clone(), to: SecretScope::Everyone })),
             ssh: self.ssh_agents.clone(),

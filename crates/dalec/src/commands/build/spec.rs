@@ -47,7 +47,8 @@ impl SpecFolder {
 impl Spec {
     /// Finds the spec for the main context `context`, and opens it to see that it can be read.
     ///
-    /// A context that is fetched holds the spec, as with docker; then only an absolute path and `-` are files here.
+    /// A context that is fetched holds the spec, as with docker; then only an absolute path and `-` are files here. One
+    /// that is a directory may hold it.
     pub(super) fn find(given: Option<&str>, context: &str) -> Result<Self, CommandError> {
         let is_here = given.is_some_and(|given| given == "-" || Path::new(given).is_absolute());
         if is_address(context) && !is_here {
@@ -55,7 +56,8 @@ impl Spec {
             let name = SpecName { shown: name.clone(), in_build: name };
             return Ok(Self { name, text: SpecText::InContext });
         }
-        let file = SpecFile::find(given)?;
+        let context = Some(Path::new(context)).filter(|folder| folder.is_dir() && *folder != Path::new("."));
+        let file = SpecFile::find(given, context)?;
         let shown = file.shown();
         let SpecFile::Path(path) = &file else {
             let name = SpecName { in_build: "spec.yml".to_owned(), shown };
@@ -119,6 +121,21 @@ mod tests {
         let path = folder.path().join("spec.yml");
         std::fs::write(&path, "name: hello\n").unwrap();
         assert!(Spec::find(path.to_str(), git).unwrap().is_here());
+    }
+
+    #[test]
+    fn a_directory_may_hold_the_spec() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = folder.path().to_str().unwrap();
+        let missing = Spec::find(None, context).map(drop).unwrap_err().headline();
+        assert!(missing.contains(context) && missing.contains("here"), "{missing}");
+        let path = folder.path().join("dalec.yaml");
+        std::fs::write(&path, "name: hello\n").unwrap();
+        let found = Spec::find(None, context).unwrap();
+        assert_eq!(
+            (found.name.shown.as_str(), found.name.in_build.as_str()),
+            (path.to_str().unwrap(), "dalec.yaml")
+        );
     }
 
     #[test]

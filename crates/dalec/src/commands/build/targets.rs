@@ -80,7 +80,9 @@ fn every(spec: Option<&RawSpec>) -> Vec<String> {
     if listed.iter().any(|target| target.spec_defined) {
         listed.retain(|target| target.spec_defined);
     }
-    let is_result = |name: &String| !name.split('/').skip(1).any(|part| ON_THE_WAY.contains(&part));
+    // A name with one part is a key of the spec, whatever it is called.
+    let is_result =
+        |name: &String| !name.contains('/') || !name.split('/').any(|part| ON_THE_WAY.contains(&part));
     listed.into_iter().map(|target| target.name).filter(is_result).collect()
 }
 
@@ -129,6 +131,7 @@ mod tests {
         let every = all_of("name: a\n");
         assert!(every.len() > some.len() && some.iter().all(|target| every.contains(target)), "{every:?}");
         assert!(!every.iter().any(|target| target.ends_with("/worker")), "{every:?}");
+        assert!(!every.iter().any(|target| target.starts_with("debug/")), "{every:?}");
         let theirs =
             all_of("name: a\ntargets:\n  other:\n    frontend:\n      image: example.org/frontend:1\n");
         assert_eq!(theirs, ["other"]);
