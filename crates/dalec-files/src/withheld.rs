@@ -1,7 +1,6 @@
 //! Files that no build gets, whatever patterns say: keys that happen to lie among the sources, and what builds write.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -52,9 +51,10 @@ impl Without<'_> {
         self.files.contains(&(device, inode)) || self.below.contains(path)
     }
 
-    /// Returns the paths in the directory that are left out.
-    pub fn places(&self) -> impl Iterator<Item = &Path> {
-        self.below.iter().map(|path| Path::new(OsStr::from_bytes(path)))
+    /// Returns whether something below the directory at `path` is left out: it may be there for that alone.
+    pub fn is_above(&self, path: &[u8]) -> bool {
+        let is_below = |place: &Vec<u8>| place.strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/"));
+        self.below.iter().any(is_below)
     }
 }
 
@@ -73,13 +73,15 @@ fn real(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::os::unix::fs::symlink;
 
     use super::*;
 
     fn places(root: &Path, paths: &[PathBuf]) -> Vec<PathBuf> {
         let withheld = Withheld::default().with_places(paths.to_vec());
-        withheld.within(root).places().map(Path::to_owned).collect()
+        let without = withheld.within(root);
+        without.below.iter().map(|path| PathBuf::from(OsStr::from_bytes(path))).collect()
     }
 
     #[test]
@@ -95,6 +97,12 @@ mod tests {
             [Path::new("meta.json"), Path::new("new/dir")]
         );
         assert_eq!(below(&[at("src/out")]), [Path::new("build/real")]);
+        let withheld = Withheld::default().with_places([at("src/new/dir")]);
+        let without = withheld.within(&at("src"));
+        assert_eq!(
+            ["new", "ne", "new/dir"].map(|path| without.is_above(path.as_bytes())),
+            [true, false, false]
+        );
         assert_eq!(below(&[at("src"), at("."), at("other"), at("src-2")]), Vec::<PathBuf>::new());
     }
 }

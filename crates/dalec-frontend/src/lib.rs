@@ -33,6 +33,7 @@ pub use dalec_targets::signing::{COMPARE, REPORT};
 pub use dalec_targets::unmatched::{UNMATCHED, UNMATCHED_REPORT};
 pub use error::FrontendError;
 pub use metadata::{SIGNING, is_about_signing};
+pub use options::boolean;
 pub use own_signer::OWN_SIGNER;
 pub use remote::is_git;
 pub use request::answer;

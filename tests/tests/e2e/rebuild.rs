@@ -33,8 +33,23 @@ fn results_are_no_sources() {
     several().succeeds();
     assert_eq!(vertices(&several().succeeds()).processes(), Vec::<&String>::new());
     assert!(project.path("bookworm_dsc").is_dir());
+    let deeper = || build().args(["-o", "build/results"]);
+    deeper().succeeds();
+    assert_eq!(vertices(&deeper().succeeds()).processes(), Vec::<&String>::new());
     let ran = project.build("bookworm/deb").args(["--metadata-file", "meta.json"]).succeeds();
     ran.says(&["out is left out of the sources: results go there"]);
+}
+
+/// A destination with sources in it is no place of results alone.
+#[test]
+fn a_destination_with_sources_in_it_is_read() {
+    let steps = "build:\n  steps:\n    - command: test -e src/packaging/notes/read\n";
+    let sources = "sources:\n  src:\n    context: {}\n  notes:\n    context: {name: notes}\n";
+    let project = Project::new(&script("nested", steps).replace("sources:\n", sources));
+    project.write("packaging/notes/read", "");
+    let build = project.build("bookworm/deb");
+    build.args(["--build-context", "notes=packaging/notes", "-o", "packaging"]).succeeds();
+    assert!(project.path("packaging/nested_1.0.0-debian12u1_all.deb").exists());
 }
 
 #[test]

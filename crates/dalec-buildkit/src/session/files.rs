@@ -300,7 +300,7 @@ impl<'a> Walk<'a> {
                 stat.mode |= mode::DIR;
                 self.above.push(stat);
                 let depth = self.above.len();
-                if included {
+                if included && !self.without.is_above(path) {
                     self.announce_above()?;
                 }
                 if below {

@@ -142,14 +142,15 @@ impl<'a> Command<'a> {
         // In a user namespace the kernel itself refuses raw packets of the host.
         let shares_network = self.spec.mode == Mode::Privileged && self.spec.network == Network::Host;
         capabilities::limit_bounding_set().at("limit the capabilities")?;
-        let asks = self.is_32_bit();
-        let filter = Filter::new(Rules { single_owner: single, no_raw_packets: shares_network, asks });
+        let filter = |asks| Filter::new(Rules { single_owner: single, no_raw_packets: shares_network, asks });
         let step = "load the system call filter";
-        if !asks {
-            filter.load().at(step)?;
-        } else if let Some(listener) = filter.load_listening().at(step)? {
-            let sent = wire::send_descriptor(init, listener.as_fd());
-            sent.map_err(|error| Failure::invalid(step, error.to_string()))?;
+        let listener = if self.is_32_bit() { filter(true).load_listening().at(step)? } else { None };
+        match listener {
+            Some(listener) => {
+                let sent = wire::send_descriptor(init, listener.as_fd());
+                sent.map_err(|error| Failure::invalid(step, error.to_string()))?;
+            }
+            None => filter(false).load().at(step)?,
         }
         if !single {
             let User { uid, gid, groups, .. } = self.user;

@@ -101,7 +101,7 @@ impl Filter {
     }
 
     /// Applies the filter to this process and its children, for good, and returns where the questions of its programs for
-    /// sockets arrive; none when the kernel has no such thing, or something around this sandbox listens already.
+    /// sockets arrive. None, and no filter, when the kernel has no such thing, or something around this sandbox listens already.
     ///
     /// # Errors
     /// As [`Filter::load`].
@@ -109,7 +109,7 @@ impl Filter {
         match self.apply(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) {
             // SAFETY: the descriptor is new, and owned by nobody else.
             Ok(descriptor) => Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) })),
-            Err(Errno::BUSY | Errno::INVAL) => self.load().map(|()| None),
+            Err(Errno::BUSY | Errno::INVAL) => Ok(None),
             Err(errno) => Err(errno),
         }
     }

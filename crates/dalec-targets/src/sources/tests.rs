@@ -388,6 +388,22 @@ fn image_part() {
     );
 }
 
+/// What commands have mounted is for where they run; an image whose files are taken is for the result.
+#[test]
+fn images_are_those_of_where_they_are_used() {
+    let mount = SourceMount { dest: "/src".into(), source: image("/", None), ..SourceMount::default() };
+    let command = ImageCommand {
+        mounts: vec![mount],
+        steps: vec![step("make", Vec::new())],
+        ..ImageCommand::default()
+    };
+    let asked = |source: &Source| -> Vec<bool> {
+        super::images([source]).into_keys().map(|question| question.of_result).collect()
+    };
+    assert_eq!(asked(&image("/out", None)), [true]);
+    assert_eq!(asked(&image("/out", Some(command))), [false]);
+}
+
 /// SRC-008: an absolute directory is that one, wherever the image works.
 #[test]
 fn commands_in_an_absolute_directory() {

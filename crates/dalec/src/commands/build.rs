@@ -349,6 +349,15 @@ impl Request {
         }))
     }
 
+    /// Returns the destinations that hold results alone: one that is a directory which the build reads, or has one in it,
+    /// holds sources, too.
+    fn places(&self) -> impl Iterator<Item = &Path> {
+        let dirs = self.contexts.local_dirs.values().map(PathBuf::as_path).chain(self.spec.own_folder());
+        let dirs: Vec<PathBuf> = dirs.map(real).collect();
+        let holds_sources = move |place: &Path| dirs.iter().any(|dir| dir.starts_with(real(place)));
+        self.destinations.iter().filter_map(Destination::place).filter(move |place| !holds_sources(place))
+    }
+
     /// Returns what is left out of the sources where it lies among them: keys of signers, and what this build writes,
     /// with `others` of that.
     fn withheld<'a>(&'a self, others: impl IntoIterator<Item = &'a Path>) -> Withheld {
@@ -357,24 +366,21 @@ impl Request {
             self.destinations.iter().filter_map(|destination| destination.for_one_of_several(target).ok())
         });
         let of_targets = of_targets.filter_map(|destination| destination.place().map(Path::to_owned));
-        let whole =
-            self.destinations.iter().filter_map(Destination::place).chain(self.metadata_file.as_deref());
+        let whole = self.places().chain(self.metadata_file.as_deref());
         let places = whole.chain(others).map(Path::to_owned).chain(of_targets);
         Withheld::of(self.secrets.files_of_signers()).with_places(places)
     }
 
     /// Says which keys lie among the sources, and which results of earlier builds: they are left out of them.
     fn note_withheld(&self, display: &Display) {
-        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let dirs: Vec<PathBuf> = self.contexts.local_dirs.values().map(|dir| real(dir)).collect();
+        let dirs: Vec<PathBuf> = self.contexts.local_dirs.values().map(real).collect();
         for file in self.secrets.files_of_signers() {
             if dirs.iter().any(|dir| real(file).starts_with(dir)) {
                 display.note("signing", &format!("{} is left out of the sources", file.display()));
             }
         }
-        for place in self.destinations.iter().filter_map(Destination::place) {
-            let is_inside = |dir: &PathBuf| real(place).starts_with(dir) && real(place) != *dir;
-            if place.exists() && dirs.iter().any(is_inside) {
+        for place in self.places() {
+            if place.exists() && dirs.iter().any(|dir| real(place).starts_with(dir)) {
                 let text = format!("{} is left out of the sources: results go there", place.display());
                 display.note("output", &text);
             }
@@ -498,4 +504,9 @@ fn watch(mode: Mode, display: &Arc<Display>, cancel: &Cancel) -> Result<Watch, C
             }
         },
     )
+}
+
+/// Returns where `path` leads, as far as it is there.
+fn real(path: impl AsRef<Path>) -> PathBuf {
+    std::fs::canonicalize(&path).unwrap_or_else(|_| path.as_ref().to_owned())
 }

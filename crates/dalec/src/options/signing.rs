@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use dalec_frontend::{OWN_SIGNER, SIGN_KEY_CONTEXT, SIGNING_CONFIG_CONTEXT, SIGNING_CONFIG_PATH};
+use dalec_frontend::{OWN_SIGNER, SIGN_KEY_CONTEXT, SIGNING_CONFIG_CONTEXT, SIGNING_CONFIG_PATH, boolean};
 use dalec_signer::{KeyMaterial, SigningKey};
 
 use super::contexts::Contexts;
@@ -52,7 +52,8 @@ impl SigningArgs {
         secrets: &mut SecretPlaces,
     ) -> Result<(), CommandError> {
         let Some(key) = &self.sign_key else { return Ok(()) };
-        if !secrets.has(CODE_KEY) && !build_args.contains_key(SKIP) {
+        let signs = build_args.get(SKIP).is_none_or(|value| boolean(value) != Some(true));
+        if !secrets.has(CODE_KEY) && signs {
             let is_program = |target: &&String| target.starts_with(WINDOWS) && !target.ends_with("/worker");
             if let Some(target) = targets.iter().find(is_program) {
                 return Err(CommandError::usage_help(

@@ -105,7 +105,8 @@ impl Scan<'_> {
                     true => leaf(host, directory(mode), None),
                     false => self.dir(host, path, directory(mode))?,
                 };
-                Ok((included || !node.children.is_empty()).then_some(node))
+                let is_asked_for = included && !self.without.is_above(path);
+                Ok((is_asked_for || !node.children.is_empty()).then_some(node))
             }
             _ if !included => Ok(None),
             FileType::RegularFile => self.file(host, path, &stat).map(Some),

@@ -134,7 +134,7 @@ own() {
         case "$dir/" in
         /usr/share/doc/* | /usr/share/man/*)
             # It may be compressed by then, or left out.
-            printf 'if [ "$1" = configure ]; then\n\tfor file in %s %s.gz; do [ ! -e "$file" ] || %s -- "$file"; done\nfi\n' \
+            printf 'if [ "$1" = configure ]; then\n\tfor file in %s %s.gz; do [ ! -e "$file" ] && [ ! -L "$file" ] || %s -- "$file"; done\nfi\n' \
                 "'$path'" "'$path'" "$command"
             continue
             ;;

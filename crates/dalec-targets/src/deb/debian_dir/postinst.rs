@@ -51,7 +51,7 @@ fn applied(command: &str, path: &str) -> String {
         // It may be compressed by then, or left out.
         let compressed = shell(&format!("{path}.gz"));
         return format!(
-            "for file in {file} {compressed}; do [ ! -e \"$file\" ] || {command} -- \"$file\"; done"
+            "for file in {file} {compressed}; do [ ! -e \"$file\" ] && [ ! -L \"$file\" ] || {command} -- \"$file\"; done"
         );
     }
     // A link has no mode of its own.
@@ -126,7 +126,7 @@ mod tests {
             	chown -hR ann -- /var/lib/hello
             	chown -hR ann:dev -- /usr/bin/a
             	setcap cap_kill=ep /usr/bin/a
-            	for file in '/usr/share/doc/hello/it'\''s' '/usr/share/doc/hello/it'\''s.gz'; do [ ! -e "$file" ] || chown -hR :dev -- "$file"; done
+            	for file in '/usr/share/doc/hello/it'\''s' '/usr/share/doc/hello/it'\''s.gz'; do [ ! -e "$file" ] && [ ! -L "$file" ] || chown -hR :dev -- "$file"; done
             	chown -hR ann -- /usr/libexec/s
             	[ -L /usr/libexec/s ] || chmod 4750 -- /usr/libexec/s
             	chown -h :dev -- /usr/b

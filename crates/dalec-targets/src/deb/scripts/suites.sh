@@ -13,7 +13,7 @@ use_suites() {
             ! has_suite "$archive" "$suite" || { found=$archive && break; }
         done
         if [ -n "$found" ]; then
-            key=$(entries | grep -F "$found" | sed -n 's,.*[Ss]igned-[Bb]y[:=] *\(/[^] ]*\).*,\1,p' | head -n 1)
+            key=$(entries | grep -F -e "$found " -e "$found/ " | sed -n 's,.*[Ss]igned-[Bb]y[:=] *\(/[^] ]*\).*,\1,p' | head -n 1)
             # It is closed, so its index ages without getting old.
             echo "deb [check-valid-until=no${key:+ signed-by=$key}] $found $suite main" >>"$suites_list"
         else
@@ -27,7 +27,7 @@ use_suites() {
 entries() {
     for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
         case "$file" in
-        *.sources) awk 'BEGIN { RS = "" } { gsub(/\n/, " "); print }' "$file" ;;
+        *.sources) awk 'BEGIN { RS = "" } { gsub(/\n/, " "); print $0 " " }' "$file" ;;
         *) [ ! -e "$file" ] || cat "$file" ;;
         esac
     done

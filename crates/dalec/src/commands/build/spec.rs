@@ -76,6 +76,14 @@ impl Spec {
         })
     }
 
+    /// Returns the folder with the spec, if it is a file here.
+    pub(super) fn own_folder(&self) -> Option<&Path> {
+        match &self.text {
+            SpecText::InFolder(folder) => Some(folder),
+            _ => None,
+        }
+    }
+
     /// Returns whether the spec is on this machine.
     pub(super) fn is_here(&self) -> bool {
         !matches!(self.text, SpecText::InContext)
