@@ -33,7 +33,7 @@ pub struct CertificateFacts {
     pub subject: String,
     /// Who gave it out.
     pub issuer: String,
-    /// Its number among those of the issuer, in upper-case hexadecimal digits.
+    /// Its number among those of the issuer, in upper-case hexadecimal digits, without zeros in front but for half a byte.
     pub serial: String,
     /// SHA-256 of it, in upper-case hexadecimal digits.
     pub fingerprint: String,
@@ -113,6 +113,12 @@ impl PartialEq for Certificate {
     }
 }
 
+/// Writes a serial number as OpenSSL does: a zero byte in front only says that the number is not negative.
+fn serial(bytes: &[u8]) -> String {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count().min(bytes.len().saturating_sub(1));
+    hex::encode_upper(&bytes[zeros..])
+}
+
 impl Certificate {
     /// Reads one certificate; nothing when it is none.
     pub(crate) fn parse(der: &[u8]) -> Option<Self> {
@@ -126,7 +132,7 @@ impl Certificate {
         CertificateFacts {
             subject: parsed.subject.to_string(),
             issuer: parsed.issuer.to_string(),
-            serial: hex::encode_upper(parsed.serial_number.as_bytes()),
+            serial: serial(parsed.serial_number.as_bytes()),
             fingerprint: hex::encode_upper(Sha256::digest(&self.der)),
         }
     }

@@ -93,8 +93,10 @@ impl Authority {
         self.openssl(&format!(
             "req -newkey {kind} -noenc -keyout {name}.key -out {name}.csr -subj /O=Wren/CN={name}"
         ));
+        // Its highest bit is set, so that it is encoded with a zero in front.
+        let serial: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
         self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA {by}.pem -CAkey {by}.key -CAcreateserial -out {name}.pem -days 365
+            "x509 -req -in {name}.csr -CA {by}.pem -CAkey {by}.key -set_serial 0x9d{serial} -out {name}.pem -days 365
              -extfile extensions -extensions {section}"
         ));
     }
