@@ -9,7 +9,7 @@ use dalec_e2e::binary::dalec;
 use dalec_e2e::deb::Deb;
 use dalec_e2e::emulator::{emulator, run_arm64, run_arm64_in};
 use dalec_e2e::run::{Invocation, Project};
-use dalec_e2e::specs::script;
+use dalec_e2e::specs::{head, script};
 use serde_json::Value;
 
 /// Built as on a machine without an emulator, whether it has one or not.
@@ -19,16 +19,10 @@ const BOTH: [&str; 4] = ["--platform", "linux/amd64,linux/arm64", "--build-arg",
 
 /// A program that is built by `command` with `dependencies` and says hello.
 fn program(dependencies: &str, command: &str, more: &str) -> Project {
+    let head = head("hello", "A greeting");
     Project::new(&format!(
         "\
-name: hello
-version: 1.0.0
-revision: 1
-description: A greeting
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
-sources:
+{head}sources:
   hello.c:
     inline:
       file:
@@ -104,22 +98,15 @@ fn a_c_program() {
 /// Cargo is told what it builds for, and what links that.
 #[test]
 fn a_rust_program() {
-    let project = Project::new(RUST);
+    let project = Project::new(&(head("greeter", "A greeting") + RUST));
     for_arm(&project).succeeds();
     let deb = Deb::read(&project.path("out/greeter_1.0.0-debian12u1_arm64.deb"));
     assert!(deb.field("Depends").contains("libc6 (>= 2."), "{}", deb.field("Depends"));
     assert_eq!(processor(&deb.files["/usr/bin/greeter"].content), 183);
 }
 
-const RUST: &str = r#"
-name: greeter
-version: 1.0.0
-revision: 1
-description: A greeting
-website: https://example.org
-license: MIT
-packager: Test Maintainers <test@example.org>
-sources:
+/// The spec, but for its head.
+const RUST: &str = r#"sources:
   Cargo.toml:
     inline:
       file:

@@ -1,7 +1,8 @@
 //! `debian/copyright`: the licence, for people and for programs that look at what is installed.
 //!
-//! Upstream has no such file. Policy (12.5) asks for it, and testing containers, which leave out all other documentation, keep it. The
-//! format is Debian's own (copyright-format 1.0), in which `or` and `and` join licences as `OR` and `AND` do in SPDX's.
+//! Upstream has no such file. Policy (12.5) asks for it, and testing containers, which leave out all other documentation,
+//! keep it. The format is Debian's own (copyright-format 1.0), in which `or` and `and` join licences as `OR` and `AND` do
+//! in SPDX's.
 
 use dalec_spec::target_spec::TargetSpec;
 
